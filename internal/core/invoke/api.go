@@ -1,0 +1,49 @@
+package invoke
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/core/function"
+)
+
+// Request is one synchronous invocation of a resolved version.
+type Request struct {
+	Version       *function.Version
+	InvokedARN    string // as the caller named it: with alias or version, if given
+	RequestID     string // the aws_request_id that the handler sees
+	TraceID       string
+	ClientContext []byte // decoded JSON, or nil
+	TenantID      string
+	Payload       []byte
+	LogTail       bool // wants Response.LogTail
+}
+
+// Response is the outcome of an invocation that ran. A function's own failure
+// is a Response with FunctionError set.
+type Response struct {
+	Payload       []byte
+	FunctionError string // "" or "Unhandled"
+	LogTail       []byte // last 4 KB of the log of this call, when asked for
+}
+
+// Reason says which limit refused a call; its text is the wire value.
+type Reason string
+
+// The reasons of a throttled call.
+const (
+	ConcurrentInvocationLimitExceeded                 Reason = "ConcurrentInvocationLimitExceeded"
+	ReservedFunctionConcurrentInvocationLimitExceeded Reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+)
+
+// ThrottledError tells that no environment may be started for the call.
+type ThrottledError struct {
+	Reason     Reason
+	RetryAfter time.Duration
+}
+
+// Error names the reason.
+func (e *ThrottledError) Error() string { return "throttled: " + string(e.Reason) }
+
+// ErrShuttingDown tells that the platform no longer takes calls.
+var ErrShuttingDown = errors.New("the platform is shutting down")

@@ -1,0 +1,126 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// Spec is everything that makes an execution environment what it is. It is
+// plain data: two environments of equal Specs are interchangeable.
+type Spec struct {
+	Account     string // environments of different accounts never share tenant state
+	Runtime     string // "python3.13"; "provided.al2023" runs /var/task/bootstrap or /opt/bootstrap
+	Handler     string
+	TaskDir     string   // host folder shown read-only as /var/task
+	OptDir      string   // host folder shown read-only as /opt; empty for none
+	MemoryMB    int      // memory.max; CPU share is MemoryMB/limit.MBPerVCPU
+	EphemeralMB int      // size of /tmp
+	Environ     []string // the whole environment, "KEY=VALUE"; the sandbox adds nothing
+	InitTimeout time.Duration
+
+	// Log receives what the environment writes to its log, in order, never
+	// concurrently for one environment. A record is one write boundary: a framed
+	// record of the bootstrap, or a line of raw output (with its newline, or cut
+	// at MaxLogRecordBytes). The callee must not keep the slice.
+	Log func(record LogRecord)
+}
+
+// LogRecord is one log event of an environment.
+type LogRecord struct {
+	Time time.Time
+	Data []byte
+}
+
+// MaxLogRecordBytes is where an endless line is cut (a CloudWatch Logs event
+// holds 256 KB, and 26 bytes of it are its own).
+const MaxLogRecordBytes = 256<<10 - 26
+
+// Event is one invocation as the environment sees it.
+type Event struct {
+	RequestID     string
+	Deadline      time.Time
+	InvokedARN    string
+	TraceID       string
+	ClientContext []byte // JSON, or nil
+	Identity      []byte // Cognito identity JSON, or nil
+	ContentType   string // empty means application/json
+	TenantID      string
+	Payload       []byte // passed to the handler verbatim
+}
+
+// Result is what the environment answered. A function's own failure is a
+// Result with ErrorType set, never a Go error.
+type Result struct {
+	Payload        []byte // response, or error body as JSON when ErrorType is set
+	ContentType    string
+	ErrorType      string // "Runtime.MarshalError", "Exception", ... empty for success
+	MaxMemoryBytes int64  // high-water mark since the environment started
+}
+
+// Init is how the initialisation phase of an environment went.
+type Init struct {
+	Duration time.Duration
+	// ErrorType and ErrorBody tell of a handler that could not be imported:
+	// the environment is alive but must be closed by its owner.
+	ErrorType string
+	ErrorBody []byte
+}
+
+// Environment is one isolated process tree that runs one event at a time. It
+// has exactly one owner, which alone may call its methods (Close excepted).
+type Environment interface {
+	// Invoke runs one event. When it returns an error (an *ExitError, ErrTimeout
+	// or a protocol violation) the environment is dead or dying: Close it, never
+	// use it again. All log records of the event have been passed to Spec.Log
+	// when it returns. ctx's deadline is the event's: Invoke kills the
+	// environment when it passes.
+	Invoke(ctx context.Context, event *Event) (*Result, error)
+	// Done is closed when the environment's processes have ended by themselves.
+	Done() <-chan struct{}
+	// Close ends every process of the environment and frees all it held: mounts,
+	// namespaces, cgroups, uid. It returns when all is gone; it may be called
+	// more than once and from any goroutine.
+	Close() error
+}
+
+// Starter makes environments; *Host is the one implementation of the product.
+type Starter interface {
+	// Start makes an environment and runs its initialisation. A function that
+	// fails to initialise gives an Init with ErrorType and a live Environment;
+	// one that exits or exceeds InitTimeout gives the error of Invoke.
+	Start(ctx context.Context, spec *Spec) (Environment, Init, error)
+}
+
+// ErrTimeout tells that the time limit passed and the environment was killed.
+var ErrTimeout = fmt.Errorf("the environment exceeded its time limit and was killed")
+
+// ErrRuntimeMissing tells that no interpreter for the runtime is installed;
+// the wrapped text says how to install it.
+var ErrRuntimeMissing = fmt.Errorf("runtime is not installed")
+
+// ExitError tells that the environment's runtime process ended by itself.
+type ExitError struct {
+	Status         int  // exit status, when Signal is 0
+	Signal         int  // signal that ended it
+	OutOfMemory    bool // the kernel killed it for exceeding MemoryMB
+	MaxMemoryBytes int64
+}
+
+// Error words the exit as AWS does after "RequestId: … Error: ".
+func (e *ExitError) Error() string {
+	switch {
+	case e.OutOfMemory:
+		return "Runtime exited with error: signal: killed"
+	case e.Signal != 0:
+		return "Runtime exited with error: signal: " + signalName(e.Signal)
+	case e.Status == 0:
+		return "Runtime exited without providing a reason"
+	default:
+		return fmt.Sprintf("Runtime exited with error: exit status %d", e.Status)
+	}
+}
+
+// signalName is Go's own wording of a signal, which is AWS's too (RIE is Go).
+func signalName(signal int) string { return syscall.Signal(signal).String() }
