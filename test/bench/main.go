@@ -1,0 +1,112 @@
+// Command bench measures lambkin as a user meets it: the real binary, driven
+// through its signed HTTP API, beside the floor that a machine allows (a bare
+// Go HTTP server in front of two Python processes over unix-socket frames),
+// measured in the same run because these figures move with the machine.
+//
+//	go run ./test/bench            # everything, about a minute
+//	go run ./test/bench -only warm # one part
+//
+// It prints one table on standard output and exits non-zero only when a
+// measurement could not be made: it judges nothing. Each client is a goroutine
+// that ends with its measurement. Start reading at main.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,warm (default all)")
+	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
+	cold := flag.Int("cold", 60, "cold starts to measure")
+	binary := flag.String("binary", "", "lambkin binary to measure (default: build this tree)")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if *floorServer {
+		if err := serveFloor(ctx, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "floor server:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	b := &bench{duration: *duration, coldStarts: *cold, only: *only, binary: *binary}
+	if err := b.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one run of all the measurements asked for.
+type bench struct {
+	duration   time.Duration
+	coldStarts int
+	only       string
+	binary     string
+	rows       []row
+}
+
+// row is one line of the table.
+type row struct{ what, lambkin, floor, ratio string }
+
+func (b *bench) wants(part string) bool {
+	return b.only == "" || strings.Contains(","+b.only+",", ","+part+",")
+}
+
+func (b *bench) add(what, lambkin, floor, ratio string) {
+	b.rows = append(b.rows, row{what, lambkin, floor, ratio})
+	fmt.Fprintf(os.Stderr, "  %s: %s\n", what, lambkin)
+}
+
+func (b *bench) run(ctx context.Context) error {
+	folder, err := os.MkdirTemp("", "lambkin-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	if b.binary == "" {
+		if b.binary, err = buildLambkin(ctx, folder); err != nil {
+			return err
+		}
+	}
+	platform, err := startPlatform(ctx, b.binary, folder)
+	if err != nil {
+		return err
+	}
+	defer func() { platform.stop() }()
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, *platformProcess) error
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"warm", b.warm}} {
+		if !b.wants(part.name) {
+			continue
+		}
+		if err := part.run(ctx, platform); err != nil {
+			return fmt.Errorf("measure %s: %w", part.name, err)
+		}
+	}
+	if b.wants("start") {
+		if err := b.serverStart(ctx, platform); err != nil {
+			return fmt.Errorf("measure start: %w", err)
+		}
+	}
+	return b.print()
+}
+
+func (b *bench) print() error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "| what\t| lambkin\t| floor\t| ratio\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|")
+	for _, r := range b.rows {
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t|\n", r.what, r.lambkin, r.floor, r.ratio)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// benchRuntime is the runtime that comes inside the binary.
+const benchRuntime = "python3.14"
+
+// trivial is the handler of every measurement: the platform's own cost is what
+// remains.
+const trivial = "def handler(event, context):\n    return event\n"
+
+// eventBytes is the size of the event, that of a small API call.
+const eventBytes = 1 << 10
+
+// manyClients is the concurrency of the throughput measurements.
+const manyClients = 16
+
+// serverStarts is how often the start of the server is measured.
+const serverStarts = 5
+
+func event() []byte {
+	const frame = `{"message": ""}`
+	return fmt.Appendf(nil, `{"message": "%s"}`, strings.Repeat("x", eventBytes-len(frame)))
+}
+
+func percentile(sorted []time.Duration, p float64) time.Duration {
+	return sorted[min(len(sorted)-1, int(float64(len(sorted))*p))]
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
+
+// idleMemory reads the supervisor's resident memory before any runtime is asked for.
+func (b *bench) idleMemory(_ context.Context, p *platformProcess) error {
+	rss, err := procKiB(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid), "VmRSS")
+	if err != nil {
+		return err
+	}
+	b.add("supervisor, idle, resident", fmt.Sprintf("%.1f MiB", float64(rss)/1024), "", "")
+	return nil
+}
+
+// serverStart measures exec to first answered request over an existing data folder.
+func (b *bench) serverStart(ctx context.Context, p *platformProcess) error {
+	var starts []time.Duration
+	for range serverStarts {
+		p.stop()
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+		starts = append(starts, p.startup)
+	}
+	slices.Sort(starts)
+	b.add(fmt.Sprintf("server start to first answer, existing data (median of %d)", serverStarts), milliseconds(percentile(starts, 0.5)), "", "")
+	return nil
+}
+
+// cold measures the first call of functions that were never called, one after
+// another; the first one of all is left out: it starts the runtime's zygote.
+func (b *bench) cold(ctx context.Context, p *platformProcess) error {
+	var latencies []time.Duration
+	want := event()
+	for i := range b.coldStarts + 1 {
+		name := fmt.Sprintf("cold-%d", i)
+		if err := p.deploy(ctx, name, trivial); err != nil {
+			return err
+		}
+		raw, err := signed(ctx, "POST", p.address, invokePath(name), want)
+		if err != nil {
+			return err
+		}
+		latency, err := firstCall(p.address, raw, want)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			latencies = append(latencies, latency)
+		}
+	}
+	slices.Sort(latencies)
+	b.add(fmt.Sprintf("cold start, signed API, p50 / p99 of %d", b.coldStarts),
+		milliseconds(percentile(latencies, 0.5))+" / "+milliseconds(percentile(latencies, 0.99)), "", "")
+	return b.environmentMemory(p)
+}
+
+func firstCall(address string, raw, want []byte) (time.Duration, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	begin := time.Now()
+	body, status, err := roundTrip(conn, bufio.NewReader(conn), raw)
+	if err == nil && !bytes.Equal(body, want) {
+		err = fmt.Errorf("status %d, body %.200q", status, body)
+	}
+	return time.Since(begin), err
+}
+
+// environmentMemory is the proportional set size of the warm environments that
+// the cold starts left behind.
+func (b *bench) environmentMemory(p *platformProcess) error {
+	pids, err := descendants(p.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	var sizes []int64
+	for _, pid := range pids[1:] {
+		fields, err := statFields(pid)
+		if err != nil || fields[1] == fmt.Sprint(p.cmd.Process.Pid) {
+			continue // ended, or a zygote
+		}
+		if pss, err := procKiB(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss"); err == nil && pss > 0 {
+			sizes = append(sizes, pss)
+		}
+	}
+	if len(sizes) == 0 {
+		return fmt.Errorf("no environment found below process %d", p.cmd.Process.Pid)
+	}
+	slices.Sort(sizes)
+	b.add(fmt.Sprintf("memory of a warm environment, PSS, median of %d", len(sizes)), fmt.Sprintf("%.2f MiB", float64(sizes[len(sizes)/2])/1024), "", "")
+	return nil
+}
+
+// warm measures latency and throughput, lambkin and floor in turn.
+func (b *bench) warm(ctx context.Context, p *platformProcess) error {
+	floor, floorAddress, err := startFloor(ctx)
+	if err != nil {
+		return fmt.Errorf("start the floor: %w", err)
+	}
+	defer func() { floor.Cancel(); floor.Wait() }()
+	if err := p.deploy(ctx, "warm", trivial); err != nil {
+		return err
+	}
+	want := event()
+	ours, err := signed(ctx, "POST", p.address, invokePath("warm"), want)
+	if err != nil {
+		return err
+	}
+	theirs, err := signed(ctx, "POST", floorAddress, "/", want)
+	if err != nil {
+		return err
+	}
+	lambkin := target{p.address, ours, p.cmd.Process.Pid}
+	bare := target{floorAddress, theirs, floor.Process.Pid}
+	for _, clients := range []int{1, manyClients} {
+		if err := b.compare(lambkin, bare, want, clients); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "  (%d cores; the load generator shares them)\n", runtime.NumCPU())
+	return nil
+}
+
+// target is a server under load.
+type target struct {
+	address string
+	raw     []byte
+	pid     int
+}
+
+// figures of one server under one load.
+type figures struct {
+	p50, p99 time.Duration
+	rate     float64
+	cpu      time.Duration // for each request
+}
+
+// rounds alternates the two servers so that both see the same weather.
+const rounds = 3
+
+func (b *bench) compare(lambkin, floor target, want []byte, clients int) error {
+	var ours, bare []figures
+	for round := range rounds + 1 {
+		l, err := b.measure(lambkin, want, clients)
+		if err != nil {
+			return fmt.Errorf("lambkin: %w", err)
+		}
+		f, err := b.measure(floor, want, clients)
+		if err != nil {
+			return fmt.Errorf("floor: %w", err)
+		}
+		if round > 0 { // the first round warms both up
+			ours, bare = append(ours, l), append(bare, f)
+		}
+	}
+	l, f := median(ours), median(bare)
+	label := fmt.Sprintf("%d client", clients)
+	if clients > 1 {
+		label += "s"
+	}
+	b.add("warm call, "+label+", p50", milliseconds(l.p50), milliseconds(f.p50), fmt.Sprintf("%.2f", float64(l.p50)/float64(f.p50)))
+	b.add("warm call, "+label+", p99", milliseconds(l.p99), milliseconds(f.p99), fmt.Sprintf("%.2f", float64(l.p99)/float64(f.p99)))
+	b.add("throughput, "+label, fmt.Sprintf("%.0f/s", l.rate), fmt.Sprintf("%.0f/s", f.rate), fmt.Sprintf("%.0f %%", 100*l.rate/f.rate))
+	b.add("CPU a request, "+label, fmt.Sprintf("%.0f µs", float64(l.cpu)/1e3), fmt.Sprintf("%.0f µs", float64(f.cpu)/1e3), fmt.Sprintf("%.2f", float64(l.cpu)/float64(f.cpu)))
+	return nil
+}
+
+func (b *bench) measure(t target, want []byte, clients int) (figures, error) {
+	before, err := cpuTime(t.pid)
+	if err != nil {
+		return figures{}, err
+	}
+	latencies, took, err := load(t.address, t.raw, want, clients, b.duration/rounds)
+	if err != nil {
+		return figures{}, err
+	}
+	after, err := cpuTime(t.pid)
+	if err != nil {
+		return figures{}, err
+	}
+	return figures{
+		p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99),
+		rate: float64(len(latencies)) / took.Seconds(),
+		cpu:  (after - before) / time.Duration(len(latencies)),
+	}, nil
+}
+
+// median takes each figure's median by itself.
+func median(all []figures) figures {
+	middle := func(get func(figures) float64) float64 {
+		values := make([]float64, len(all))
+		for i, f := range all {
+			values[i] = get(f)
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	return figures{
+		p50:  time.Duration(middle(func(f figures) float64 { return float64(f.p50) })),
+		p99:  time.Duration(middle(func(f figures) float64 { return float64(f.p99) })),
+		rate: middle(func(f figures) float64 { return f.rate }),
+		cpu:  time.Duration(middle(func(f figures) float64 { return float64(f.cpu) })),
+	}
+}
