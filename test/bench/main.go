@@ -20,6 +20,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
 func main() {
@@ -73,28 +75,28 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(folder)
 	if b.binary == "" {
-		if b.binary, err = buildLambkin(ctx, folder); err != nil {
+		if b.binary, err = platform.Build(ctx, folder); err != nil {
 			return err
 		}
 	}
-	platform, err := startPlatform(ctx, b.binary, folder)
+	server, err := platform.Start(ctx, b.binary, folder)
 	if err != nil {
 		return err
 	}
-	defer func() { platform.stop() }()
+	defer server.Stop()
 	for _, part := range []struct {
 		name string
-		run  func(context.Context, *platformProcess) error
+		run  func(context.Context, *platform.Platform) error
 	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"warm", b.warm}} {
 		if !b.wants(part.name) {
 			continue
 		}
-		if err := part.run(ctx, platform); err != nil {
+		if err := part.run(ctx, server); err != nil {
 			return fmt.Errorf("measure %s: %w", part.name, err)
 		}
 	}
 	if b.wants("start") {
-		if err := b.serverStart(ctx, platform); err != nil {
+		if err := b.serverStart(ctx, server); err != nil {
 			return fmt.Errorf("measure start: %w", err)
 		}
 	}

@@ -11,14 +11,15 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// benchRuntime is the runtime that comes inside the binary.
-const benchRuntime = "python3.14"
+	"github.com/lambkin-dev/lambkin/test/platform"
+)
 
 // trivial is the handler of every measurement: the platform's own cost is what
 // remains.
-const trivial = "def handler(event, context):\n    return event\n"
+func trivial(name string) platform.Function {
+	return platform.Function{Name: name, Files: map[string]string{"app.py": "def handler(event, context):\n    return event\n"}}
+}
 
 // eventBytes is the size of the event, that of a small API call.
 const eventBytes = 1 << 10
@@ -41,8 +42,8 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
 
 // idleMemory reads the supervisor's resident memory before any runtime is asked for.
-func (b *bench) idleMemory(_ context.Context, p *platformProcess) error {
-	rss, err := procKiB(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid), "VmRSS")
+func (b *bench) idleMemory(_ context.Context, p *platform.Platform) error {
+	rss, err := procKiB(fmt.Sprintf("/proc/%d/status", p.PID()), "VmRSS")
 	if err != nil {
 		return err
 	}
@@ -51,14 +52,16 @@ func (b *bench) idleMemory(_ context.Context, p *platformProcess) error {
 }
 
 // serverStart measures exec to first answered request over an existing data folder.
-func (b *bench) serverStart(ctx context.Context, p *platformProcess) error {
+func (b *bench) serverStart(ctx context.Context, p *platform.Platform) error {
 	var starts []time.Duration
 	for range serverStarts {
-		p.stop()
-		if err := p.start(ctx); err != nil {
+		if err := p.Stop(); err != nil {
 			return err
 		}
-		starts = append(starts, p.startup)
+		if err := p.Restart(ctx); err != nil {
+			return err
+		}
+		starts = append(starts, p.Startup)
 	}
 	slices.Sort(starts)
 	b.add(fmt.Sprintf("server start to first answer, existing data (median of %d)", serverStarts), milliseconds(percentile(starts, 0.5)), "", "")
@@ -67,19 +70,19 @@ func (b *bench) serverStart(ctx context.Context, p *platformProcess) error {
 
 // cold measures the first call of functions that were never called, one after
 // another; the first one of all is left out: it starts the runtime's zygote.
-func (b *bench) cold(ctx context.Context, p *platformProcess) error {
+func (b *bench) cold(ctx context.Context, p *platform.Platform) error {
 	var latencies []time.Duration
 	want := event()
 	for i := range b.coldStarts + 1 {
 		name := fmt.Sprintf("cold-%d", i)
-		if err := p.deploy(ctx, name, trivial); err != nil {
+		if err := p.Deploy(ctx, trivial(name)); err != nil {
 			return err
 		}
-		raw, err := signed(ctx, "POST", p.address, invokePath(name), want)
+		raw, err := signed(ctx, p.Address, platform.InvokePath(name), want)
 		if err != nil {
 			return err
 		}
-		latency, err := firstCall(p.address, raw, want)
+		latency, err := firstCall(p.Address, raw, want)
 		if err != nil {
 			return err
 		}
@@ -109,15 +112,15 @@ func firstCall(address string, raw, want []byte) (time.Duration, error) {
 
 // environmentMemory is the proportional set size of the warm environments that
 // the cold starts left behind.
-func (b *bench) environmentMemory(p *platformProcess) error {
-	pids, err := descendants(p.cmd.Process.Pid)
+func (b *bench) environmentMemory(p *platform.Platform) error {
+	pids, err := descendants(p.PID())
 	if err != nil {
 		return err
 	}
 	var sizes []int64
 	for _, pid := range pids[1:] {
 		fields, err := statFields(pid)
-		if err != nil || fields[1] == fmt.Sprint(p.cmd.Process.Pid) {
+		if err != nil || fields[1] == fmt.Sprint(p.PID()) {
 			continue // ended, or a zygote
 		}
 		if pss, err := procKiB(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss"); err == nil && pss > 0 {
@@ -125,7 +128,7 @@ func (b *bench) environmentMemory(p *platformProcess) error {
 		}
 	}
 	if len(sizes) == 0 {
-		return fmt.Errorf("no environment found below process %d", p.cmd.Process.Pid)
+		return fmt.Errorf("no environment found below process %d", p.PID())
 	}
 	slices.Sort(sizes)
 	b.add(fmt.Sprintf("memory of a warm environment, PSS, median of %d", len(sizes)), fmt.Sprintf("%.2f MiB", float64(sizes[len(sizes)/2])/1024), "", "")
@@ -133,25 +136,25 @@ func (b *bench) environmentMemory(p *platformProcess) error {
 }
 
 // warm measures latency and throughput, lambkin and floor in turn.
-func (b *bench) warm(ctx context.Context, p *platformProcess) error {
+func (b *bench) warm(ctx context.Context, p *platform.Platform) error {
 	floor, floorAddress, err := startFloor(ctx)
 	if err != nil {
 		return fmt.Errorf("start the floor: %w", err)
 	}
 	defer func() { floor.Cancel(); floor.Wait() }()
-	if err := p.deploy(ctx, "warm", trivial); err != nil {
+	if err := p.Deploy(ctx, trivial("warm")); err != nil {
 		return err
 	}
 	want := event()
-	ours, err := signed(ctx, "POST", p.address, invokePath("warm"), want)
+	ours, err := signed(ctx, p.Address, platform.InvokePath("warm"), want)
 	if err != nil {
 		return err
 	}
-	theirs, err := signed(ctx, "POST", floorAddress, "/", want)
+	theirs, err := signed(ctx, floorAddress, "/", want)
 	if err != nil {
 		return err
 	}
-	lambkin := target{p.address, ours, p.cmd.Process.Pid}
+	lambkin := target{p.Address, ours, p.PID()}
 	bare := target{floorAddress, theirs, floor.Process.Pid}
 	for _, clients := range []int{1, manyClients} {
 		if err := b.compare(lambkin, bare, want, clients); err != nil {

@@ -6,11 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,78 +18,6 @@ import (
 
 // clockTicks is the kernel's USER_HZ, 100 on every Linux that Go supports.
 const clockTicks = 100
-
-// readyTimeout bounds the wait for a server to answer.
-const readyTimeout = 30 * time.Second
-
-// platformProcess is a running lambkin.
-type platformProcess struct {
-	cmd      *exec.Cmd
-	address  string
-	data     string
-	log      string
-	binary   string
-	startup  time.Duration // from exec to the first answered request
-	deployed map[string]bool
-}
-
-func buildLambkin(ctx context.Context, folder string) (string, error) {
-	binary := filepath.Join(folder, "lambkin")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/lambkin-dev/lambkin/cmd/lambkin")
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("build lambkin: %w", err)
-	}
-	return binary, nil
-}
-
-func startPlatform(ctx context.Context, binary, folder string) (*platformProcess, error) {
-	address, err := freeAddress()
-	if err != nil {
-		return nil, err
-	}
-	p := &platformProcess{binary: binary, data: filepath.Join(folder, "data"), log: filepath.Join(folder, "serve.log"), address: address, deployed: map[string]bool{}}
-	return p, p.start(ctx)
-}
-
-// start runs the binary and waits, without sleeping between tries longer than
-// a fraction of what it measures, for the first answered request.
-func (p *platformProcess) start(ctx context.Context) error {
-	logFile, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer logFile.Close()
-	p.cmd = exec.CommandContext(ctx, p.binary, "serve", "--data", p.data, "--listen", p.address)
-	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
-	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
-	begin := time.Now()
-	if err := p.cmd.Start(); err != nil {
-		return err
-	}
-	for time.Since(begin) < readyTimeout {
-		reply, err := http.Get("http://" + p.address + "/_lambkin/health")
-		if err == nil {
-			reply.Body.Close()
-			p.startup = time.Since(begin)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		unix.Nanosleep(&unix.Timespec{Nsec: int64(500 * time.Microsecond)}, nil)
-	}
-	text, _ := os.ReadFile(p.log)
-	return fmt.Errorf("the server did not answer within %s; its log:\n%s", readyTimeout, text)
-}
-
-func (p *platformProcess) stop() {
-	if p.cmd == nil || p.cmd.Process == nil {
-		return
-	}
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	p.cmd.Wait()
-}
 
 // startFloor runs this program again as the floor's server.
 func startFloor(ctx context.Context) (*exec.Cmd, string, error) {
@@ -112,15 +37,6 @@ func startFloor(ctx context.Context) (*exec.Cmd, string, error) {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	return cmd, strings.TrimSpace(line), err
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 func socketPair() (ours, theirs *os.File, err error) {
