@@ -93,6 +93,9 @@ type Starter interface {
 	Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 }
 
+// ResponseTooLarge is the ErrorType of a response over limit.ResponseBytes.
+const ResponseTooLarge = "Function.ResponseSizeTooLarge"
+
 // ErrTimeout tells that the time limit passed and the environment was killed.
 var ErrTimeout = fmt.Errorf("the environment exceeded its time limit and was killed")
 

@@ -1,0 +1,283 @@
+"""The zygote: a warm interpreter that forks sandboxed execution environments.
+
+It runs as root in its own PID and mount namespaces, holds no tenant's code or
+data, and is single-threaded. Each message on the control socket is one fork
+request (JSON) with its descriptors; each answer is a type byte and two numbers
+(see sandbox/zygote.go). A child drops every right before it parks, and the
+supervisor checks that it did. Start reading at main.
+"""
+
+import sys
+
+# -S leaves out the site module; this folder is the only addition to the path.
+sys.path.insert(0, "/var/runtime")
+
+import ctypes
+import errno
+import fcntl
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+from typing import Any, Dict, List, NoReturn, Set
+
+import bootstrap
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MOVE_MOUNT_F_EMPTY_PATH = 4
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_MODE_FILTER = 2
+
+# Numbers of system calls that are the same on every architecture since Linux 5.1.
+SYS_MOVE_MOUNT = 429
+SYS_CLOSE_RANGE = 436
+SYS_LANDLOCK_CREATE_RULESET = 444
+SYS_LANDLOCK_ADD_RULE = 445
+SYS_LANDLOCK_RESTRICT_SELF = 446
+
+MAX_MESSAGE = 64 << 10
+MAX_DESCRIPTORS = 8
+LAST_CAPABILITY = 63
+
+# Descriptors of a child after they are put in order.
+DATA_FD, LOG_FD = 3, 4
+
+# Limits of an environment; the numbers AWS documents (1,024 descriptors, 1,024
+# processes and threads) or shows in an environment.
+LIMITS = (
+    (resource.RLIMIT_NOFILE, 1024),
+    (resource.RLIMIT_NPROC, 1024),
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_MEMLOCK, 65536),
+)
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+
+def check(result: int, what: str) -> int:
+    """Turn a failed C call into an OSError that names the step."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, "%s: %s" % (what, os.strerror(number)))
+    return result
+
+
+def prctl(option: int, *arguments: Any) -> None:
+    padded = list(arguments) + [0] * (4 - len(arguments))
+    check(libc.prctl(option, *(ctypes.c_void_p(a) if isinstance(a, int) else a for a in padded)), "prctl %d" % option)
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
+    check(libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()), "mount " + target)
+
+
+class Filter:
+    """A seccomp program, kept in the form the kernel wants."""
+
+    class _Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+    def __init__(self, program: bytes) -> None:
+        self._program = self._Program(len(program) // 8, program)
+
+    def load(self) -> None:
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self._program))
+
+
+class Landlock:
+    """File rights that remain whatever the mounts allow: write below /tmp only."""
+
+    WRITE_FILE, REMOVE_DIR, REMOVE_FILE = 1 << 1, 1 << 4, 1 << 5
+    MAKE_ANY = 0b1111111 << 6  # MAKE_CHAR to MAKE_SYM
+    MAKE_NODES = 1 << 6 | 1 << 11  # character and block devices: nowhere
+    REFER, TRUNCATE = 1 << 13, 1 << 14
+    SCOPE_ABSTRACT_UNIX_SOCKET, SCOPE_SIGNAL = 1, 2
+    RULE_PATH_BENEATH = 1
+
+    def __init__(self) -> None:
+        version = libc.syscall(SYS_LANDLOCK_CREATE_RULESET, None, 0, 1)
+        self.version = max(0, version)
+
+    def restrict(self) -> None:
+        if self.version < 1:
+            return
+        handled = self.WRITE_FILE | self.REMOVE_DIR | self.REMOVE_FILE | self.MAKE_ANY
+        if self.version >= 2:
+            handled |= self.REFER
+        if self.version >= 3:
+            handled |= self.TRUNCATE
+        attribute = struct.pack("=Q", handled)
+        if self.version >= 6:
+            attribute = struct.pack("=QQQ", handled, 0, self.SCOPE_ABSTRACT_UNIX_SOCKET | self.SCOPE_SIGNAL)
+        ruleset = check(libc.syscall(SYS_LANDLOCK_CREATE_RULESET, attribute, len(attribute), 0), "landlock ruleset")
+        self._allow(ruleset, "/tmp", handled & ~self.MAKE_NODES)
+        self._allow(ruleset, "/dev", self.WRITE_FILE | (handled & self.TRUNCATE))
+        self._allow(ruleset, "/proc", self.WRITE_FILE)
+        check(libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0), "landlock")
+        os.close(ruleset)
+
+    def _allow(self, ruleset: int, path: str, rights: int) -> None:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        rule = struct.pack("=Qi", rights, fd)
+        check(libc.syscall(SYS_LANDLOCK_ADD_RULE, ruleset, self.RULE_PATH_BENEATH, rule, 0), "landlock rule for " + path)
+        os.close(fd)
+
+
+class Zygote:
+    def __init__(self, control: int, program: bytes, off: List[str]) -> None:
+        self.control = socket.socket(fileno=control)
+        self.filter = Filter(program)
+        self.landlock = Landlock()
+        self.off: Set[str] = set(off)
+        self.pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.children: Dict[int, int] = {}  # pid -> fork id
+
+    def run(self) -> None:
+        """Serve fork requests until the supervisor closes the control socket."""
+        read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda number, stack: None)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        poller = select.poll()
+        poller.register(self.control, select.POLLIN)
+        poller.register(read_end, select.POLLIN)
+        self.send(b"R", 0, 0)
+        while True:
+            for fd, _ in poller.poll():
+                if fd == read_end:
+                    os.read(read_end, 4096)
+                    self.reap()
+                elif not self.serve():
+                    return
+
+    def send(self, kind: bytes, first: int, second: int) -> None:
+        self.control.send(struct.pack(">cII", kind, first, second))
+
+    def reap(self) -> None:
+        while self.children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            fork_id = self.children.pop(pid, None)
+            if fork_id is not None:
+                self.send(b"X", fork_id, status)
+
+    def serve(self) -> bool:
+        space = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
+        message, ancillary, _, _ = self.control.recvmsg(MAX_MESSAGE, space, socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            return False
+        fds: List[int] = []
+        for _, _, data in ancillary:
+            fds.extend(struct.unpack("%di" % (len(data) // 4), data))
+        request = json.loads(message)
+        try:
+            self.fork(request, fds)
+        except OSError as error:
+            print("lambkin: fork an environment:", error, file=sys.stderr, flush=True)
+            self.send(b"F", request["id"], error.errno or 1)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def fork(self, request: Dict[str, Any], fds: List[int]) -> None:
+        check(libc.unshare(CLONE_NEWPID), "unshare the PID namespace")
+        try:
+            pid = os.fork()
+        except OSError:
+            pid = -1
+        if pid == 0:
+            self.child(request, fds)
+        check(libc.setns(self.pid_namespace, CLONE_NEWPID), "return to the PID namespace")
+        if pid < 0:
+            raise OSError(errno.EAGAIN, "no process can be made")
+        self.children[pid] = request["id"]
+
+    def child(self, request: Dict[str, Any], fds: List[int]) -> NoReturn:
+        """Become a sandboxed environment. Whatever fails ends the process."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self.isolate(request, fds)
+            bootstrap.run(DATA_FD, LOG_FD)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(70)
+
+    def isolate(self, request: Dict[str, Any], fds: List[int]) -> None:
+        data, log, network = fds[:3]
+        check(libc.setns(network, CLONE_NEWNET), "enter the network namespace")
+        check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS), "unshare")
+        options = "mode=1777,size=%d,nr_inodes=%d" % (request["tmp_bytes"], request["tmp_inodes"])
+        mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "" if "procfs" in self.off else "subset=pid,hidepid=2")
+        for tree, target in zip(fds[3:], ["/var/task", "/opt"] if len(fds) > 4 else ["/var/task"]):
+            check(libc.syscall(SYS_MOVE_MOUNT, tree, b"", -100, target.encode(), MOVE_MOUNT_F_EMPTY_PATH), "mount " + target)
+        self.order_descriptors(data, log)
+        for limit, value in LIMITS:
+            resource.setrlimit(limit, (value, value))
+        self.drop_rights(request["uid"])
+
+    def order_descriptors(self, data: int, log: int) -> None:
+        """Keep the data socket, the log pipe and a null input; close all else."""
+        null = os.open("/dev/null", os.O_RDONLY)
+        # Move out of the way first: the targets may be among the sources.
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in (data, log, null)]
+        os.dup2(high[2], 0, inheritable=True)
+        os.dup2(high[0], DATA_FD, inheritable=False)
+        os.dup2(high[1], LOG_FD, inheritable=False)
+        # Standard error stays the zygote's until here, for messages of a failed step.
+        os.dup2(high[1], 1, inheritable=True)
+        os.dup2(high[1], 2, inheritable=True)
+        check(libc.syscall(SYS_CLOSE_RANGE, LOG_FD + 1, 0x7FFFFFFF, 0), "close_range")
+
+    def drop_rights(self, uid: int) -> None:
+        os.setsid()
+        os.umask(0o022)
+        if "uid" not in self.off:
+            for capability in range(LAST_CAPABILITY + 1):
+                if libc.prctl(PR_CAPBSET_DROP, ctypes.c_void_p(capability), 0, 0, 0) != 0:
+                    break  # past the kernel's last capability
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        # The change of user hid /proc/self from its owner; /dev/stdout needs it.
+        prctl(PR_SET_DUMPABLE, 1)
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        if "landlock" not in self.off:
+            self.landlock.restrict()
+        if "seccomp" not in self.off:
+            self.filter.load()
+
+
+def main() -> None:
+    import base64
+
+    configuration = json.loads(sys.argv[1])
+    zygote = Zygote(configuration["control"], base64.b64decode(configuration["filter"]), configuration["off"] or [])
+    bootstrap.preload()
+    gc.collect()
+    gc.freeze()
+    zygote.run()
+
+
+if __name__ == "__main__":
+    main()

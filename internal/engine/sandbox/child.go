@@ -1,0 +1,192 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// childName is argv[0] by which the binary knows that it is to build a zygote's
+// root and become the interpreter.
+const childName = "lambkin-zygote"
+
+// zygoteConfig is what the supervisor tells the child, as JSON in argv[1].
+type zygoteConfig struct {
+	Prefix       string
+	Python       string
+	BootstrapDir string
+	Filter       []byte   // seccomp program, for zygote.py
+	Off          []string // protections that the escape suite switched off
+}
+
+// controlFD is where the zygote finds its control socket.
+const controlFD = 3
+
+// Child must be the first call of main: in a process that is to become a zygote
+// it builds the root file system, turns into the interpreter and never returns.
+func Child() {
+	if len(os.Args) != 2 || os.Args[0] != childName {
+		return
+	}
+	if err := becomeZygote(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "lambkin: build the root of a runtime:", err)
+	}
+	os.Exit(1)
+}
+
+func becomeZygote(configuration string) error {
+	var config zygoteConfig
+	if err := json.Unmarshal([]byte(configuration), &config); err != nil {
+		return err
+	}
+	if err := buildRoot(config); err != nil {
+		return err
+	}
+	if err := unix.Sethostname([]byte("localhost")); err != nil {
+		return err
+	}
+	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "off": config.Off})
+	if err != nil {
+		return err
+	}
+	if _, err := unix.FcntlInt(controlFD, unix.F_SETFD, 0); err != nil {
+		return err
+	}
+	python := filepath.Join("/var/lang", config.Python)
+	return fmt.Errorf("exec %s: %w", python, unix.Exec(python, []string{python, "-I", "-S", "-B", "/var/runtime/zygote.py", string(argument)}, os.Environ()))
+}
+
+// Mount flags that every mount of an environment has.
+const safe = unix.MS_NOSUID | unix.MS_NODEV
+
+// buildRoot makes the minimal root that all environments of the runtime share
+// and enters it. The host's tree is not reachable afterwards.
+func buildRoot(config zygoteConfig) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	const root = "/tmp"
+	if err := unix.Mount("root", root, "tmpfs", safe, "mode=755,size=4m,nr_inodes=4096"); err != nil {
+		return fmt.Errorf("mount the root: %w", err)
+	}
+	for _, folder := range []string{"dev", "etc", "opt", "proc", "tmp", "usr", "var/lang", "var/runtime", "var/task", "old"} {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+			return err
+		}
+	}
+	binds := [][2]string{{"/usr", "/usr"}, {config.Prefix, "/var/lang"}, {config.BootstrapDir, "/var/runtime"}}
+	if _, err := os.Stat("/etc/ssl"); err == nil {
+		binds = append(binds, [2]string{"/etc/ssl", "/etc/ssl"})
+	}
+	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
+		if target, err := os.Readlink("/" + name); err == nil {
+			if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+				return err
+			}
+		} else if _, err := os.Stat("/" + name); err == nil {
+			binds = append(binds, [2]string{"/" + name, "/" + name})
+		}
+	}
+	for _, bind := range binds {
+		if err := bindReadOnly(bind[0], filepath.Join(root, bind[1])); err != nil {
+			return err
+		}
+	}
+	if err := writeEtc(filepath.Join(root, "etc")); err != nil {
+		return err
+	}
+	if err := makeDevices(filepath.Join(root, "dev")); err != nil {
+		return err
+	}
+	// The zygote needs a /proc only to start; environments mount their own.
+	if err := unix.Mount("proc", filepath.Join(root, "proc"), "proc", safe|unix.MS_NOEXEC, "subset=pid"); err != nil {
+		return fmt.Errorf("mount proc: %w", err)
+	}
+	return enterRoot(root)
+}
+
+func enterRoot(root string) error {
+	if err := unix.PivotRoot(root, filepath.Join(root, "old")); err != nil {
+		return fmt.Errorf("pivot_root: %w", err)
+	}
+	if err := unix.Chdir("/"); err != nil {
+		return err
+	}
+	if err := unix.Unmount("/old", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount the old root: %w", err)
+	}
+	if err := unix.Rmdir("/old"); err != nil {
+		return err
+	}
+	return unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY|safe, "")
+}
+
+// bindReadOnly shows source at target without the right to write, to gain
+// privileges by a setuid file or to open a device.
+func bindReadOnly(source, target string) error {
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("bind %s: %w", source, err)
+	}
+	if err := unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|safe, ""); err != nil {
+		return fmt.Errorf("make %s read-only: %w", source, err)
+	}
+	return nil
+}
+
+// writeEtc makes an /etc of its own: nothing of the host's accounts shows.
+func writeEtc(folder string) error {
+	files := map[string]string{
+		"passwd":        "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:990::/home/sbx_user1051:/sbin/nologin\n",
+		"group":         "root:x:0:\nsbx_user1051:x:990:\n",
+		"hosts":         "127.0.0.1 localhost\n::1 localhost\n",
+		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+		"resolv.conf":   "nameserver " + PlatformAddress + "\noptions timeout:2 attempts:1\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDevices fills a /dev with the nodes that programs need and no other.
+func makeDevices(folder string) error {
+	if err := unix.Mount("dev", folder, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755,size=64k,nr_inodes=32"); err != nil {
+		return fmt.Errorf("mount dev: %w", err)
+	}
+	nodes := map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9} // minor numbers of major 1
+	for name, minor := range nodes {
+		path := filepath.Join(folder, name)
+		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))); err != nil {
+			return fmt.Errorf("make /dev/%s: %w", name, err)
+		}
+		if err := os.Chmod(path, 0o666); err != nil { // mknod obeys the umask
+			return err
+		}
+	}
+	links := map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+	for name, target := range links {
+		if err := os.Symlink(target, filepath.Join(folder, name)); err != nil {
+			return err
+		}
+	}
+	return unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NOEXEC, "")
+}
+
+// names lists the protections that are off, for zygote.py.
+func (p protections) names() []string {
+	var off []string
+	for name, is := range map[string]bool{"seccomp": p.seccomp, "landlock": p.landlock, "uid": p.uid, "procfs": p.procfs} {
+		if is {
+			off = append(off, name)
+		}
+	}
+	return off
+}

@@ -1,0 +1,410 @@
+package sandbox
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// exitTimeout bounds the wait for the kernel to end a killed environment.
+const exitTimeout = 10 * time.Second
+
+// tmpInodes bounds the number of files in /tmp for each MiB of its size.
+const tmpInodesPerMB = 256
+
+// env is one environment of a zygote.
+type env struct {
+	host    *Host
+	zygote  *zygote
+	group   *cgroup
+	network *network
+	uid     int
+	pid     int // in our PID namespace
+	pidfd   int // -1 before the child parked
+	conn    *net.UnixConn
+	reader  *bufio.Reader
+	log     *logPipe
+	forget  func()
+
+	done    chan struct{} // closed when the processes are gone
+	status  syscall.WaitStatus
+	exitErr error
+
+	closing  sync.Once
+	closeErr error
+}
+
+var _ Environment = (*env)(nil)
+
+// fork makes a sandboxed, parked child with the limits of spec.
+func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err error) {
+	e := &env{host: h, zygote: z, pidfd: -1, done: make(chan struct{})}
+	select {
+	case e.uid = <-h.uids:
+	default:
+		return nil, fmt.Errorf("all %d environments of the host are in use", MaxEnvironments)
+	}
+	var theirs []int
+	defer func() {
+		for _, fd := range theirs {
+			unix.Close(fd)
+		}
+		if err != nil {
+			err = errors.Join(err, e.Close())
+		}
+	}()
+	if e.network, err = h.network(); err != nil {
+		return nil, err
+	}
+	if e.group, err = h.cgroups.add("env-"+strconv.Itoa(e.uid), spec.MemoryMB, h.config.off); err != nil {
+		return nil, fmt.Errorf("make the cgroup: %w", err)
+	}
+	data, err := e.openData()
+	if err != nil {
+		return nil, err
+	}
+	theirs = append(theirs, data)
+	logs, pipe, err := newLogPipe(spec.Log)
+	if err != nil {
+		return nil, err
+	}
+	e.log = logs
+	theirs = append(theirs, pipe)
+	trees, err := openTrees(h.config.off, spec.TaskDir, spec.OptDir)
+	theirs = append(theirs, trees...)
+	if err != nil {
+		return nil, err
+	}
+	request := forkRequest{UID: e.uid, TmpBytes: int64(spec.EphemeralMB) << 20, TmpInodes: spec.EphemeralMB * tmpInodesPerMB, HasOpt: spec.OptDir != ""}
+	fds := append([]int{data, pipe, e.network.namespace}, trees...)
+	if err := z.fork(e, request, fds...); err != nil {
+		return nil, err
+	}
+	if err := e.parked(); err != nil {
+		return nil, err
+	}
+	go e.log.run() // ends when every process of the environment has closed the pipe
+	return e, nil
+}
+
+func (h *Host) network() (*network, error) {
+	if h.config.off.network {
+		return hostNetwork()
+	}
+	return h.networks.get()
+}
+
+// openData makes the data socket and returns the child's end.
+func (e *env) openData() (int, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	file := os.NewFile(uintptr(fds[0]), "data")
+	defer file.Close()
+	// The kernel tells by this option who wrote: the child's process id as we see it.
+	if err := unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+		unix.Close(fds[1])
+		return -1, err
+	}
+	conn, err := net.FileConn(file)
+	if err != nil {
+		unix.Close(fds[1])
+		return -1, err
+	}
+	e.conn = conn.(*net.UnixConn)
+	e.reader = bufio.NewReaderSize(e.conn, 64<<10)
+	return fds[1], nil
+}
+
+// openTrees opens the package and the layers as detached read-only mounts, which
+// the child attaches in its own mount namespace.
+func openTrees(off protections, folders ...string) ([]int, error) {
+	var trees []int
+	for _, folder := range folders {
+		if folder == "" {
+			continue
+		}
+		tree, err := unix.OpenTree(unix.AT_FDCWD, folder, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err != nil {
+			return trees, fmt.Errorf("open %s: %w", folder, err)
+		}
+		trees = append(trees, tree)
+		attributes := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+		if off.readOnly {
+			attributes.Attr_set &^= unix.MOUNT_ATTR_RDONLY
+		}
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, attributes); err != nil {
+			return trees, fmt.Errorf("make %s read-only: %w", folder, err)
+		}
+	}
+	return trees, nil
+}
+
+// parked waits for the child, learns who it is, checks that it gave its rights
+// up and puts it into its cgroup. It fails closed.
+func (e *env) parked() error {
+	if err := e.conn.SetReadDeadline(time.Now().Add(parkTimeout)); err != nil {
+		return err
+	}
+	var header [headerBytes]byte
+	var control [128]byte
+	n, oobn, _, _, err := e.conn.ReadMsgUnix(header[:], control[:])
+	if err != nil || n != headerBytes || header[0] != frameParked {
+		return fmt.Errorf("the child did not park (its message is in the log above): %w", errors.Join(err, e.exitErr))
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:oobn])
+	if err != nil || len(messages) != 1 {
+		return fmt.Errorf("the child's credentials did not come: %w", err)
+	}
+	credentials, err := unix.ParseUnixCredentials(&messages[0])
+	if err != nil {
+		return err
+	}
+	e.pid = int(credentials.Pid)
+	if e.pidfd, err = unix.PidfdOpen(e.pid, 0); err != nil {
+		return fmt.Errorf("open the child: %w", err)
+	}
+	if err := e.checkStatus(); err != nil {
+		return err
+	}
+	return e.group.attach(e.pid)
+}
+
+// checkStatus reads what the kernel says of the child's rights: dropping them
+// was the child's own doing, so the supervisor does not take its word for it.
+func (e *env) checkStatus() error {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.pid))
+	if err != nil {
+		return err
+	}
+	want := map[string]string{"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2",
+		"Uid": strings.TrimSuffix(strings.Repeat(strconv.Itoa(e.uid)+"\t", 4), "\t")}
+	off := e.host.config.off
+	if off.seccomp {
+		delete(want, "Seccomp")
+	}
+	if off.uid {
+		want = nil
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		if wanted, ok := want[name]; ok && strings.TrimSpace(value) != wanted {
+			return fmt.Errorf("the child kept rights it must not have: %s is %s, want %s", name, strings.TrimSpace(value), wanted)
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		return fmt.Errorf("the kernel does not tell %v of the child", want)
+	}
+	return nil
+}
+
+// bind turns the parked child into the function's environment.
+func (e *env) bind(spec *Spec) (Init, error) {
+	begin := time.Now()
+	environ := make(map[string]string, len(spec.Environ))
+	for _, pair := range spec.Environ {
+		name, value, _ := strings.Cut(pair, "=")
+		environ[name] = value
+	}
+	meta, err := json.Marshal(map[string]any{"handler": spec.Handler, "environ": environ, "runtime": spec.Runtime})
+	if err != nil {
+		return Init{}, err
+	}
+	if err := e.conn.SetDeadline(begin.Add(spec.InitTimeout)); err != nil {
+		return Init{}, err
+	}
+	reply, err := e.exchange(frameBind, meta, nil)
+	init := Init{Duration: time.Since(begin)}
+	if err != nil {
+		return init, e.broken(err)
+	}
+	e.log.drain()
+	if err := e.group.limitCPU(spec.MemoryMB); err != nil {
+		return init, fmt.Errorf("limit the CPU: %w", err)
+	}
+	switch reply.kind {
+	case frameReady:
+		return init, nil
+	case frameInitError:
+		init.ErrorType, init.ErrorBody = string(reply.meta), reply.payload
+		return init, nil
+	default:
+		return init, fmt.Errorf("%w: frame type %d instead of the end of init", errProtocol, reply.kind)
+	}
+}
+
+// Invoke runs one event; see Environment.
+func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
+	deadline, _ := ctx.Deadline()
+	if err := e.conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	if e.reader.Buffered() > 0 {
+		return nil, e.broken(fmt.Errorf("%w: it spoke between events", errProtocol))
+	}
+	reply, err := e.exchange(frameInvoke, invokeMeta(event), event.Payload)
+	if err != nil {
+		return nil, e.broken(err)
+	}
+	result, err := decodeResult(reply, event.RequestID)
+	if err != nil {
+		return nil, e.broken(err)
+	}
+	e.log.drain()
+	result.MaxMemoryBytes = e.group.peakBytes()
+	return result, nil
+}
+
+func invokeMeta(event *Event) []byte {
+	meta := make([]byte, 0, 256)
+	meta = append(meta, event.RequestID...)
+	meta = append(meta, 0)
+	meta = strconv.AppendInt(meta, event.Deadline.UnixMilli(), 10)
+	for _, field := range []string{event.InvokedARN, event.TraceID, string(event.ClientContext), string(event.Identity), event.ContentType, event.TenantID} {
+		meta = append(meta, 0)
+		meta = append(meta, field...)
+	}
+	return meta
+}
+
+func decodeResult(reply frame, requestID string) (*Result, error) {
+	id, rest, found := bytes.Cut(reply.meta, []byte{0})
+	if !found || string(id) != requestID {
+		return nil, fmt.Errorf("%w: it answered another request", errProtocol)
+	}
+	switch reply.kind {
+	case frameResult:
+		return &Result{Payload: reply.payload, ContentType: string(rest)}, nil
+	case frameError:
+		return &Result{Payload: reply.payload, ErrorType: string(rest), ContentType: "application/json"}, nil
+	case frameTooLarge:
+		return &Result{ErrorType: ResponseTooLarge}, nil
+	default:
+		return nil, fmt.Errorf("%w: frame type %d instead of a result", errProtocol, reply.kind)
+	}
+}
+
+// exchange sends one frame in one system call and reads the answer.
+func (e *env) exchange(kind byte, meta, payload []byte) (frame, error) {
+	head := make([]byte, headerBytes, headerBytes+len(meta))
+	putHeader(head, kind, len(meta), len(payload))
+	head = append(head, meta...)
+	buffers := net.Buffers{head, payload}
+	if _, err := buffers.WriteTo(e.conn); err != nil {
+		return frame{}, err
+	}
+	return readFrame(e.reader)
+}
+
+// broken kills the environment and says, in the words of the contract, why it
+// gave no answer.
+func (e *env) broken(cause error) error {
+	if errors.Is(cause, os.ErrDeadlineExceeded) || errors.Is(cause, errProtocol) {
+		e.kill()
+	}
+	e.waitExit()
+	e.log.drain()
+	switch {
+	case errors.Is(cause, os.ErrDeadlineExceeded):
+		return ErrTimeout
+	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, syscall.EPIPE), errors.Is(cause, syscall.ECONNRESET):
+		exit := &ExitError{Status: e.status.ExitStatus(), MaxMemoryBytes: e.group.peakBytes()}
+		if e.status.Signaled() {
+			exit.Status, exit.Signal = 0, int(e.status.Signal())
+			exit.OutOfMemory = e.status.Signal() == syscall.SIGKILL && e.group.outOfMemory()
+		}
+		return exit
+	default:
+		return cause
+	}
+}
+
+// exit is called once, by the zygote's reader, when the processes are gone.
+func (e *env) exit(status syscall.WaitStatus) {
+	e.status = status
+	close(e.done)
+}
+
+// Done is closed when the environment's processes have ended.
+func (e *env) Done() <-chan struct{} { return e.done }
+
+func (e *env) kill() {
+	if e.pidfd >= 0 {
+		unix.PidfdSendSignal(e.pidfd, unix.SIGKILL, nil, 0)
+	}
+}
+
+// waitExit waits for the end of a child whose socket is closed or that was
+// killed. A child that only closed its socket goes on: it is killed.
+func (e *env) waitExit() {
+	grace := time.NewTimer(closedSocketGrace)
+	defer grace.Stop()
+	select {
+	case <-e.done:
+		return
+	case <-grace.C:
+		e.kill()
+	}
+	limit := time.NewTimer(exitTimeout)
+	defer limit.Stop()
+	select {
+	case <-e.done:
+	case <-limit.C:
+		e.host.logger.Error("an environment does not die", "pid", e.pid)
+	}
+}
+
+// closedSocketGrace is how long an exit may take to follow the end of its socket.
+const closedSocketGrace = 100 * time.Millisecond
+
+// Close ends the environment and frees everything it held; see Environment.
+func (e *env) Close() error {
+	e.closing.Do(func() { e.closeErr = e.release() })
+	return e.closeErr
+}
+
+func (e *env) release() error {
+	var all error
+	if e.forget != nil {
+		e.kill()
+		if e.conn != nil {
+			e.conn.Close() // a child that is still being made ends by this
+		}
+		e.waitExit()
+		e.forget()
+	}
+	if e.conn != nil {
+		e.conn.Close()
+	}
+	if e.log != nil {
+		all = errors.Join(all, e.log.file.Close())
+	}
+	if e.pidfd >= 0 {
+		unix.Close(e.pidfd)
+	}
+	if e.group != nil {
+		all = errors.Join(all, e.group.remove())
+	}
+	if e.network != nil && e.network.listener != nil {
+		e.host.networks.put(e.network)
+	} else if e.network != nil {
+		e.network.close()
+	}
+	e.host.uids <- e.uid
+	return all
+}

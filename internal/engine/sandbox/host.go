@@ -1,0 +1,132 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// First of the user ids that environments run as, and how many there are. The
+// range is above what distributions hand out to users and services.
+const (
+	firstUID        = 700_000
+	MaxEnvironments = 10_000
+)
+
+// parkTimeout bounds the time from a fork request to a sandboxed child.
+const parkTimeout = 10 * time.Second
+
+// Config is how a Host isolates.
+type Config struct {
+	// off switches single protections off. Only the escape suite may: it shows
+	// that each attempt would succeed without its protection.
+	off protections
+}
+
+// protections names what can be switched off by the escape suite.
+type protections struct {
+	seccomp, landlock, uid, memory, pids, network, readOnly, tmpSize, procfs bool
+}
+
+// Host makes execution environments on this machine.
+type Host struct {
+	config   Config
+	runtimes Runtimes
+	logger   *slog.Logger
+	cgroups  *cgroups
+	networks *networks
+	uids     chan int // free user ids
+
+	mu      sync.Mutex
+	zygotes map[string]*zygote // by runtime id
+	closed  bool
+}
+
+var _ Starter = (*Host)(nil)
+
+// New prepares the host: it clears what an earlier process left behind and
+// starts nothing yet.
+func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("isolation needs root: run lambkin as root (sudo lambkin serve)")
+	}
+	groups, err := newCgroups()
+	if err != nil {
+		return nil, fmt.Errorf("prepare cgroups: %w", err)
+	}
+	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups,
+		networks: newNetworks(), uids: make(chan int, MaxEnvironments), zygotes: map[string]*zygote{}}
+	for i := range MaxEnvironments {
+		h.uids <- firstUID + i
+	}
+	return h, nil
+}
+
+// Endpoint is where connections of functions to the platform (port 4566 of
+// PlatformAddress) arrive. Its Accept returns net.ErrClosed after Close.
+func (h *Host) Endpoint() net.Listener { return h.networks.endpoint }
+
+// Warm starts the runtime's zygote ahead of the first call.
+func (h *Host) Warm(ctx context.Context, runtime string) error {
+	_, err := h.zygote(ctx, runtime)
+	return err
+}
+
+// Start makes an environment and runs its initialisation; see Starter.
+func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error) {
+	z, err := h.zygote(ctx, spec.Runtime)
+	if err != nil {
+		return nil, Init{}, err
+	}
+	e, err := h.fork(ctx, z, spec)
+	if err != nil {
+		return nil, Init{}, fmt.Errorf("fork an environment of %s: %w", spec.Runtime, err)
+	}
+	init, err := e.bind(spec)
+	if err != nil {
+		return nil, init, errors.Join(err, e.Close())
+	}
+	return e, init, nil
+}
+
+// zygote returns the runtime's zygote, starting it if there is none alive.
+func (h *Host) zygote(ctx context.Context, id string) (*zygote, error) {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil, errors.New("the sandbox host is closed")
+	}
+	z := h.zygotes[id]
+	if z == nil || z.dead() {
+		z = newZygote(h.logger)
+		h.zygotes[id] = z
+		h.mu.Unlock()
+		z.start(ctx, h, id)
+	} else {
+		h.mu.Unlock()
+	}
+	select {
+	case <-z.started:
+		return z, z.startErr
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Close kills every environment and zygote and waits until all is gone.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	h.closed = true
+	zygotes := h.zygotes
+	h.zygotes = map[string]*zygote{}
+	h.mu.Unlock()
+	for _, z := range zygotes {
+		z.close()
+	}
+	return errors.Join(h.networks.close(), h.cgroups.close())
+}

@@ -1,0 +1,209 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// zygoteStartTimeout bounds the start of an interpreter with its preloaded modules.
+const zygoteStartTimeout = 60 * time.Second
+
+// controlBytes bounds a message on the control socket.
+const controlBytes = 64 << 10
+
+// zygote is one warm interpreter that forks environments. It is started by the
+// first caller that needs it; the others wait for started.
+type zygote struct {
+	logger   *slog.Logger
+	started  chan struct{} // closed when startErr is set
+	startErr error
+	ended    chan struct{} // closed when the process is gone
+	cmd      *exec.Cmd
+	control  int // SOCK_SEQPACKET, ours
+	sending  sync.Mutex
+
+	mu       sync.Mutex
+	next     uint32
+	children map[uint32]*env // by fork id
+}
+
+// forkRequest is the JSON of one fork; descriptors travel beside it.
+type forkRequest struct {
+	ID        uint32 `json:"id"`
+	UID       int    `json:"uid"`
+	TmpBytes  int64  `json:"tmp_bytes"`
+	TmpInodes int    `json:"tmp_inodes"`
+	HasOpt    bool   `json:"has_opt"`
+}
+
+// Messages of the zygote: a type byte and two big-endian numbers.
+const (
+	messageReady  = 'R' // preloading is done
+	messageExited = 'X' // fork id, wait status
+	messageFailed = 'F' // fork id, errno: the fork itself failed
+	messageBytes  = 9
+)
+
+func newZygote(logger *slog.Logger) *zygote {
+	return &zygote{logger: logger, started: make(chan struct{}), ended: make(chan struct{}), children: map[uint32]*env{}}
+}
+
+func (z *zygote) dead() bool {
+	select {
+	case <-z.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// start runs the interpreter and waits until it has preloaded its modules.
+func (z *zygote) start(ctx context.Context, h *Host, id string) {
+	defer close(z.started)
+	runtime, err := h.runtimes.Resolve(ctx, id)
+	if err == nil {
+		err = z.spawn(h, runtime)
+	}
+	if err != nil {
+		z.startErr = fmt.Errorf("start the runtime %s: %w", id, err)
+		close(z.ended)
+		return
+	}
+	h.logger.Debug("runtime started", "runtime", id, "pid", z.cmd.Process.Pid)
+}
+
+func (z *zygote) spawn(h *Host, runtime Runtime) error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "control")
+	defer theirs.Close()
+	z.control = fds[0]
+	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir,
+		Filter: seccompProgram(), Off: h.config.off.names()})
+	if err != nil {
+		return err
+	}
+	z.cmd = exec.Command("/proc/self/exe")
+	z.cmd.Args = []string{childName, string(configuration)}
+	z.cmd.Env = []string{"LANG=C.UTF-8", "PATH=/var/lang/bin:/usr/bin:/bin"}
+	z.cmd.ExtraFiles = []*os.File{theirs}
+	z.cmd.Stderr = os.Stderr
+	z.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS, Setsid: true}
+	if err := z.cmd.Start(); err != nil {
+		unix.Close(z.control)
+		return err
+	}
+	theirs.Close()
+	timer := time.AfterFunc(zygoteStartTimeout, func() { z.cmd.Process.Kill() })
+	defer timer.Stop()
+	var message [messageBytes]byte
+	n, err := retry(func() (int, error) { return unix.Read(z.control, message[:]) })
+	if err != nil || n != messageBytes || message[0] != messageReady {
+		z.cmd.Process.Kill()
+		z.cmd.Wait()
+		unix.Close(z.control)
+		return errors.New("the interpreter ended before it was ready; its message is in the log above")
+	}
+	go z.read() // ends when the zygote closes its control socket
+	return nil
+}
+
+// read takes the zygote's messages until it ends; then every child is dead too,
+// because the zygote is the init process of their PID namespace.
+func (z *zygote) read() {
+	var message [messageBytes]byte
+	for {
+		n, err := retry(func() (int, error) { return unix.Read(z.control, message[:]) })
+		if err != nil || n != messageBytes {
+			break
+		}
+		id, value := binary.BigEndian.Uint32(message[1:]), binary.BigEndian.Uint32(message[5:])
+		z.mu.Lock()
+		child := z.children[id]
+		delete(z.children, id)
+		z.mu.Unlock()
+		switch {
+		case child == nil:
+		case message[0] == messageExited:
+			child.exit(syscall.WaitStatus(value))
+		case message[0] == messageFailed:
+			child.exitErr = fmt.Errorf("fork: %w", syscall.Errno(value))
+			child.conn.SetReadDeadline(time.Now()) // nobody will speak
+			child.exit(0)
+		}
+	}
+	z.cmd.Process.Kill()
+	z.cmd.Wait()
+	z.mu.Lock()
+	children := z.children
+	z.children = map[uint32]*env{}
+	z.mu.Unlock()
+	for _, child := range children {
+		child.exit(syscall.WaitStatus(syscall.SIGKILL))
+	}
+	z.sending.Lock()
+	unix.Close(z.control)
+	z.control = -1
+	z.sending.Unlock()
+	close(z.ended)
+}
+
+// fork asks for a child; the descriptors are passed and stay open here.
+func (z *zygote) fork(child *env, request forkRequest, fds ...int) error {
+	z.mu.Lock()
+	z.next++
+	request.ID = z.next
+	z.children[request.ID] = child
+	z.mu.Unlock()
+	child.forget = func() {
+		z.mu.Lock()
+		delete(z.children, request.ID)
+		z.mu.Unlock()
+	}
+	message, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	z.sending.Lock()
+	defer z.sending.Unlock()
+	if z.control < 0 {
+		return errors.New("the zygote has ended")
+	}
+	return unix.Sendmsg(z.control, message, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL)
+}
+
+func (z *zygote) close() {
+	<-z.started
+	if z.startErr != nil {
+		return
+	}
+	z.sending.Lock()
+	if z.control >= 0 {
+		unix.Shutdown(z.control, unix.SHUT_RDWR)
+	}
+	z.sending.Unlock()
+	<-z.ended
+}
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
