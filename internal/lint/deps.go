@@ -3,15 +3,10 @@ package lint
 // Deps is every module that our own packages import, and why the standard
 // library does not do. A module leaves the list with its last import.
 var Deps = map[string]string{
-	"github.com/BurntSushi/toml":        "reads lambkin.toml: comments and line numbers in errors, no dependencies",
 	"github.com/aws/aws-sdk-go-v2":      "tests only: signs requests as real clients do",
-	"github.com/cockroachdb/pebble/v2":  "the embedded store: group commit, crash-tested, measured against bbolt and SQLite in the design",
-	"github.com/fxamacker/cbor/v2":      "the cbor protocol of newer AWS clients: a safe, bounded decoder",
 	"github.com/google/go-cmp":          "tests only: readable differences",
-	"github.com/google/nftables":        "network policy by netlink: running nft costs 5 to 10 ms an environment",
 	"github.com/kluctl/go-embed-python": "python3.14 and pip inside the binary: a fresh machine needs no Python",
 	"github.com/rogpeppe/go-internal":   "tests only: scripts that run the real binary",
 	"github.com/spf13/cobra":            "subcommands, help, suggestions and shell completion",
-	"golang.org/x/sync":                 "errgroup: one owner of the server's parts",
 	"golang.org/x/sys":                  "the system calls of the sandbox",
 }

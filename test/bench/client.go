@@ -54,7 +54,7 @@ func load(address string, raw, want []byte, clients int, duration time.Duration)
 	)
 	begin := time.Now()
 	for range clients {
-		group.Go(func() {
+		group.Go(func() { // ends when the duration is over
 			mine, err := loadOne(address, raw, want, begin.Add(duration))
 			mu.Lock()
 			defer mu.Unlock()

@@ -22,6 +22,9 @@ type zygoteConfig struct {
 	Off          []string // protections that the escape suite switched off
 }
 
+// zygoteEnviron is the environment of the interpreter until a function is bound.
+var zygoteEnviron = []string{"LANG=C.UTF-8", "PATH=/var/lang/bin:/usr/bin:/bin"}
+
 // controlFD is where the zygote finds its control socket.
 const controlFD = 3
 
@@ -56,7 +59,7 @@ func becomeZygote(configuration string) error {
 		return err
 	}
 	python := filepath.Join("/var/lang", config.Python)
-	return fmt.Errorf("exec %s: %w", python, unix.Exec(python, []string{python, "-I", "-S", "-B", "/var/runtime/zygote.py", string(argument)}, os.Environ()))
+	return fmt.Errorf("exec %s: %w", python, unix.Exec(python, []string{python, "-I", "-S", "-B", "/var/runtime/zygote.py", string(argument)}, zygoteEnviron))
 }
 
 // Mount flags that every mount of an environment has.
@@ -68,7 +71,7 @@ func buildRoot(config zygoteConfig) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	const root = "/tmp"
+	const root = "/sys" // a folder that every machine has and in which nobody's files lie
 	if err := unix.Mount("root", root, "tmpfs", safe, "mode=755,size=4m,nr_inodes=4096"); err != nil {
 		return fmt.Errorf("mount the root: %w", err)
 	}

@@ -98,7 +98,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	}
 	z.cmd = exec.Command("/proc/self/exe")
 	z.cmd.Args = []string{childName, string(configuration)}
-	z.cmd.Env = []string{"LANG=C.UTF-8", "PATH=/var/lang/bin:/usr/bin:/bin"}
+	z.cmd.Env = zygoteEnviron
 	z.cmd.ExtraFiles = []*os.File{theirs}
 	z.cmd.Stderr = os.Stderr
 	z.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS, Setsid: true}

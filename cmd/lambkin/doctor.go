@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+)
+
+// doctorTimeout bounds one call of the probe function.
+const doctorTimeout = 30 * time.Second
+
+// probeSource is a function that tells what it sees of the machine.
+const probeSource = `import os
+def handler(event, context):
+    status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+    return {
+        "uid": os.getuid(),
+        "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+        "capabilities": status["CapEff"].strip("0") or "none",
+        "seccomp": status["Seccomp"] == "2",
+        "no_new_privileges": status["NoNewPrivs"] == "1",
+        "package_read_only": not os.access("/var/task", os.W_OK),
+    }
+`
+
+// diagnosis is the result of lambkin doctor.
+type diagnosis struct {
+	Runtimes []runtimeState `json:"runtimes"`
+	Sandbox  sandboxState   `json:"sandbox"`
+}
+
+type runtimeState struct {
+	ID    string `json:"id"`
+	Found string `json:"found,omitempty"`
+	Fix   string `json:"fix,omitempty"`
+}
+
+type sandboxState struct {
+	Works bool            `json:"works"`
+	Sees  json.RawMessage `json:"a_function_sees,omitempty"`
+	Error string          `json:"error,omitempty"`
+}
+
+func doctor() *cobra.Command {
+	return &cobra.Command{
+		Use:     "doctor",
+		Short:   "Tell what isolation and which runtimes this machine gives",
+		Long:    "Finds the Python runtimes of this machine and runs a function in a real execution environment to show what it can see.",
+		Example: "  sudo lambkin doctor\n  sudo lambkin doctor --output json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := diagnose(cmd.Context(), cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			output, err := cmd.Flags().GetString("output")
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				encoder := json.NewEncoder(cmd.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(d)
+			}
+			return d.print(cmd.OutOrStdout())
+		},
+	}
+}
+
+func diagnose(ctx context.Context, messages io.Writer) (*diagnosis, error) {
+	folder, err := os.MkdirTemp("", "lambkin-doctor-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	if err := os.Chmod(folder, 0o755); err != nil { // environments read below it
+		return nil, err
+	}
+	home, _ := os.UserHomeDir() // without one, its folders are not searched
+	runtimes, err := pyboot.New(pyboot.Config{Folder: folder, Search: pyboot.SearchPath(os.Getenv("PATH"), home)})
+	if err != nil {
+		return nil, err
+	}
+	d := &diagnosis{}
+	for _, id := range pyboot.Versions {
+		state := runtimeState{ID: id}
+		if found, err := runtimes.Resolve(ctx, id); err != nil {
+			state.Fix = err.Error()
+		} else {
+			state.Found = filepath.Join(found.Prefix, found.Python)
+		}
+		d.Runtimes = append(d.Runtimes, state)
+	}
+	sees, err := trySandbox(ctx, folder, runtimes, slog.New(slog.NewTextHandler(messages, nil)))
+	if err != nil {
+		d.Sandbox.Error = err.Error()
+	} else {
+		d.Sandbox = sandboxState{Works: true, Sees: sees}
+	}
+	return d, nil
+}
+
+// trySandbox runs the probe function in an environment of the newest runtime.
+func trySandbox(ctx context.Context, folder string, runtimes *pyboot.Runtimes, logger *slog.Logger) (json.RawMessage, error) {
+	task := filepath.Join(folder, "task")
+	if err := os.Mkdir(task, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(task, "probe.py"), []byte(probeSource), 0o644); err != nil {
+		return nil, err
+	}
+	host, err := sandbox.New(sandbox.Config{}, runtimes, logger)
+	if err != nil {
+		return nil, err
+	}
+	defer host.Close()
+	spec := &sandbox.Spec{Runtime: pyboot.Versions[len(pyboot.Versions)-1], Handler: "probe.handler", TaskDir: task, MemoryMB: 128, EphemeralMB: 512, InitTimeout: doctorTimeout}
+	environment, init, err := host.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	defer environment.Close()
+	if init.ErrorType != "" {
+		return nil, fmt.Errorf("initialise the probe: %s", init.ErrorBody)
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	result, err := environment.Invoke(ctx, &sandbox.Event{RequestID: "doctor", Deadline: deadline, Payload: []byte("{}")})
+	if err != nil {
+		return nil, err
+	}
+	if result.ErrorType != "" {
+		return nil, fmt.Errorf("run the probe: %s", result.Payload)
+	}
+	return result.Payload, nil
+}
+
+func (d *diagnosis) print(w io.Writer) error {
+	fmt.Fprintln(w, "Runtimes")
+	for _, r := range d.Runtimes {
+		if r.Found != "" {
+			fmt.Fprintf(w, "  %-11s %s\n", r.ID, r.Found)
+		} else {
+			fmt.Fprintf(w, "  %-11s missing: %s\n", r.ID, r.Fix)
+		}
+	}
+	fmt.Fprintln(w, "Isolation")
+	if !d.Sandbox.Works {
+		_, err := fmt.Fprintln(w, "  does not work here:", d.Sandbox.Error)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "  works; a function sees %s\n", d.Sandbox.Sees)
+	return err
+}

@@ -1,0 +1,26 @@
+// Command lambkin runs AWS Lambda functions on your own machines.
+//
+// Each subcommand is a file of this folder. No goroutines, no locks. Start
+// reading at main; a process that is to become a runtime leaves it at once by
+// sandbox.Child.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+)
+
+func main() {
+	sandbox.Child()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "lambkin:", err)
+		os.Exit(1)
+	}
+}
