@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
 )
 
@@ -22,8 +24,8 @@ const (
 )
 
 // cgroups makes the resource groups of environments, in one v2 tree or in the
-// v1 hierarchies of a hybrid host. All of one process lie in a folder of its
-// own, which the next start of the same process id clears.
+// v1 hierarchies of a hybrid host. All of one Host lie in a folder of its own;
+// those of supervisors that have died are cleared by the next.
 type cgroups struct {
 	v2                bool
 	memory, cpu, pids string // parent folders; equal on v2; empty = not available
@@ -37,12 +39,12 @@ type cgroup struct {
 }
 
 func newCgroups() (*cgroups, error) {
-	name := fmt.Sprintf("lambkin-%d", os.Getpid())
+	clearCgroups()
 	c := &cgroups{}
 	if controllers, err := os.ReadFile(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil && bytes.Contains(controllers, []byte("memory")) {
 		c.v2 = true
-		folder := filepath.Join(cgroupRoot, name)
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		folder, err := os.MkdirTemp(cgroupRoot, cgroupPrefix())
+		if err != nil {
 			return nil, err
 		}
 		for _, parent := range []string{cgroupRoot, folder} {
@@ -54,13 +56,33 @@ func newCgroups() (*cgroups, error) {
 		return c, nil
 	}
 	for controller, folder := range map[string]*string{"memory": &c.memory, "cpu": &c.cpu, "pids": &c.pids} {
-		path := filepath.Join(cgroupRoot, controller, name)
-		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			continue // told by Isolation
+		path, err := os.MkdirTemp(filepath.Join(cgroupRoot, controller), cgroupPrefix())
+		if err != nil {
+			continue // a host without this controller
 		}
 		*folder = path
 	}
 	return c, nil
+}
+
+// cgroupPrefix begins the names of all groups of this process.
+func cgroupPrefix() string { return fmt.Sprintf("lambkin-%d-", os.Getpid()) }
+
+// clearCgroups removes what supervisors that are no more left behind.
+func clearCgroups() {
+	for _, pattern := range []string{"lambkin-*", "*/lambkin-*"} {
+		left, _ := filepath.Glob(filepath.Join(cgroupRoot, pattern)) // the only error is a malformed pattern
+		for _, folder := range left {
+			var pid int
+			if _, err := fmt.Sscanf(filepath.Base(folder), "lambkin-%d-", &pid); err != nil || unix.Kill(pid, 0) != unix.ESRCH {
+				continue
+			}
+			groups, _ := filepath.Glob(filepath.Join(folder, "env-*"))
+			for _, group := range append(groups, folder) {
+				os.Remove(group) // fails while a process of it dies; the next start tries again
+			}
+		}
+	}
 }
 
 func (c *cgroups) folders() []string {
@@ -105,13 +127,13 @@ func (g *cgroup) limit(memoryMB int, off protections) error {
 	if g.parent.v2 {
 		limits, peak = [][2]string{{"memory.max", bytes}, {"memory.swap.max", "0"}, {"memory.oom.group", "1"}}, "memory.peak"
 	}
+	if off.memory {
+		limits = nil
+	}
 	for i, l := range limits {
 		// Kernels without swap accounting lack all but the first.
-		if err := write(memory, l[0], l[1]); err != nil && !off.memory && (i == 0 || !errors.Is(err, fs.ErrNotExist)) {
+		if err := write(memory, l[0], l[1]); err != nil && (i == 0 || !errors.Is(err, fs.ErrNotExist)) {
 			return err
-		}
-		if off.memory {
-			break
 		}
 	}
 	var err error
@@ -137,7 +159,21 @@ func (g *cgroup) limitCPU(memoryMB int) error {
 	if g.parent.cpu == "" {
 		return nil
 	}
-	quota := strconv.Itoa(max(1000, cpuPeriod*memoryMB/limit.MBPerVCPU))
+	return g.writeCPU(strconv.Itoa(max(1000, cpuPeriod*memoryMB/limit.MBPerVCPU)))
+}
+
+// freeCPU lifts the limit: a thousand processes die slowly on 7 % of a core.
+func (g *cgroup) freeCPU() {
+	unlimited := "-1"
+	if g.parent.v2 {
+		unlimited = "max"
+	}
+	if g.parent.cpu != "" {
+		g.writeCPU(unlimited) // without effect the processes still die, later
+	}
+}
+
+func (g *cgroup) writeCPU(quota string) error {
 	folder := filepath.Join(g.parent.cpu, g.name)
 	if g.parent.v2 {
 		return write(folder, "cpu.max", quota+" "+strconv.Itoa(cpuPeriod))

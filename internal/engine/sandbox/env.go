@@ -345,7 +345,8 @@ func (e *env) Done() <-chan struct{} { return e.done }
 
 func (e *env) kill() {
 	if e.pidfd >= 0 {
-		unix.PidfdSendSignal(e.pidfd, unix.SIGKILL, nil, 0)
+		unix.PidfdSendSignal(e.pidfd, unix.SIGKILL, nil, 0) // ESRCH: dead already
+		e.group.freeCPU()
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 	"sync"
 
@@ -60,25 +59,32 @@ func (n *networks) put(w *network) {
 	}
 }
 
-// make builds a namespace on a thread of its own, which Go discards afterwards
-// because it stays locked: it never serves another goroutine inside the namespace.
+// make builds a namespace on a thread that enters it and comes back.
 func (n *networks) make() (*network, error) {
-	type made struct {
-		network *network
-		err     error
+	runtime.LockOSThread()
+	home, err := openNamespace()
+	if err != nil {
+		runtime.UnlockOSThread()
+		return nil, err
 	}
-	result := make(chan made)
-	go func() { // ends when the namespace is built
-		runtime.LockOSThread()
-		w, err := enterNewNamespace()
-		result <- made{w, err}
-	}()
-	m := <-result
-	if m.err != nil {
-		return nil, fmt.Errorf("make a network namespace: %w", m.err)
+	defer unix.Close(home)
+	w, err := enterNewNamespace()
+	if back := unix.Setns(home, unix.CLONE_NEWNET); back != nil {
+		// The thread stays locked, so Go ends it with the goroutine instead of
+		// running other work inside the namespace.
+		return nil, fmt.Errorf("leave the network namespace: %w", back)
 	}
-	go n.accept(m.network.listener) // ends when the listener is closed
-	return m.network, nil
+	runtime.UnlockOSThread()
+	if err != nil {
+		return nil, fmt.Errorf("make a network namespace: %w", err)
+	}
+	go n.accept(w.listener) // ends when the listener is closed
+	return w, nil
+}
+
+// openNamespace opens the network namespace of the calling thread.
+func openNamespace() (int, error) {
+	return unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
 func enterNewNamespace() (*network, error) {
@@ -92,7 +98,7 @@ func enterNewNamespace() (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespace, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	namespace, err := openNamespace()
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -201,11 +207,6 @@ func (l *connListener) Addr() net.Addr {
 
 // hostNetwork is the host's own namespace, for the escape suite only.
 func hostNetwork() (*network, error) {
-	file, err := os.Open("/proc/self/ns/net")
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	namespace, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	namespace, err := openNamespace()
 	return &network{namespace: namespace}, err
 }

@@ -1,0 +1,105 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func encoded(kind byte, meta, payload string) []byte {
+	data := make([]byte, headerBytes)
+	putHeader(data, kind, len(meta), len(payload))
+	return append(data, meta+payload...)
+}
+
+func TestReadFrameRefusesWhatIsTooLong(t *testing.T) {
+	data := encoded(frameResult, "", "")
+	binary.BigEndian.PutUint32(data[8:], maxPayloadBytes+1)
+	if _, err := readFrame(bytes.NewReader(data)); !errors.Is(err, errProtocol) {
+		t.Errorf("got %v, want %v", err, errProtocol)
+	}
+}
+
+func TestAResultOfAnotherRequestIsAViolation(t *testing.T) {
+	for _, f := range []frame{{kind: frameResult, meta: []byte("other\x00")}, {kind: frameResult, meta: []byte("mine")}, {kind: frameReady, meta: []byte("mine\x00")}} {
+		if r, err := decodeResult(f, "mine"); !errors.Is(err, errProtocol) {
+			t.Errorf("frame %d %q gave %+v, %v", f.kind, f.meta, r, err)
+		}
+	}
+}
+
+func FuzzReadFrame(f *testing.F) {
+	f.Add(encoded(frameResult, "id\x00application/json", "{}"))
+	f.Add(encoded(frameTooLarge, "id\x007000000", ""))
+	f.Add([]byte{19, 1, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := readFrame(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if again := encoded(got.kind, string(got.meta), string(got.payload)); !bytes.HasPrefix(data, again) {
+			t.Errorf("%x read as %+v, which is %x", data, got, again)
+		}
+		decodeResult(got, "id")
+	})
+}
+
+func record(text string) string {
+	head := make([]byte, frameHeader)
+	binary.BigEndian.PutUint32(head, frameMagic|3)
+	binary.BigEndian.PutUint32(head[4:], uint32(len(text)))
+	binary.BigEndian.PutUint64(head[8:], uint64(time.Unix(7, 0).UnixMicro()))
+	return string(head) + text
+}
+
+// records feeds the parts one by one and lists what came out.
+func records(parts ...string) ([]string, *logPipe) {
+	var got []string
+	l := &logPipe{emit: func(r LogRecord) { got = append(got, string(r.Data)) }}
+	for _, part := range parts {
+		l.feed([]byte(part))
+	}
+	return got, l
+}
+
+func TestTheLogIsCutIntoRecordsWhereverTheReadsFall(t *testing.T) {
+	text := "one\n" + record("a\nb\n") + "two\nthree\n" + record("") + "end\n"
+	want := []string{"one\n", "a\nb\n", "two\n", "three\n", "", "end\n"}
+	for cut := range len(text) {
+		if got, _ := records(text[:cut], text[cut:]); !slices.Equal(got, want) {
+			t.Fatalf("cut at %d: %q, want %q", cut, got, want)
+		}
+	}
+	if got, _ := records(strings.Split(text, "")...); !slices.Equal(got, want) {
+		t.Errorf("byte by byte: %q, want %q", got, want)
+	}
+}
+
+func TestAnEndlessLineIsCut(t *testing.T) {
+	got, l := records(strings.Repeat("x", MaxLogRecordBytes), strings.Repeat("y", 10))
+	if len(got) != 1 || len(got[0]) != MaxLogRecordBytes || len(l.pending) != 10 {
+		t.Errorf("%d records, %d bytes pending", len(got), len(l.pending))
+	}
+}
+
+func FuzzLogPipe(f *testing.F) {
+	f.Add([]byte("line\n"+record("framed")), 3)
+	f.Add([]byte{0xA5, 0x5A, 0, 3, 0xff, 0xff, 0xff, 0xff}, 1)
+	f.Fuzz(func(t *testing.T, data []byte, cut int) {
+		total := 0
+		l := &logPipe{emit: func(r LogRecord) { total += len(r.Data) }}
+		cut = max(0, min(cut, len(data)))
+		l.feed(data[:cut])
+		l.feed(data[cut:])
+		if total+len(l.pending) > len(data) {
+			t.Errorf("%d bytes in, %d out and %d pending", len(data), total, len(l.pending))
+		}
+		if len(l.pending) > MaxLogRecordBytes+frameHeader {
+			t.Errorf("%d bytes pending", len(l.pending))
+		}
+	})
+}
