@@ -39,7 +39,10 @@ type Version struct {
 	LastUpdateCode   string
 
 	LastModified time.Time
-	RevisionID   string
+	RevisionID   string // AWS's: changes with a permission and with the state, too
+	// Generation changes exactly when environments of an earlier reading must not
+	// serve this one: key environments by it, not by RevisionID.
+	Generation string
 
 	LogFormat           string // "Text" or "JSON"
 	ApplicationLogLevel string // JSON only
