@@ -12,7 +12,7 @@ type Request struct {
 	Version       *function.Version
 	InvokedARN    string // as the caller named it: with alias or version, if given
 	RequestID     string // the aws_request_id that the handler sees
-	TraceID       string
+	TraceID       string // X-Amzn-Trace-Id as it came, or empty
 	ClientContext []byte // decoded JSON, or nil
 	TenantID      string
 	Payload       []byte
@@ -25,6 +25,7 @@ type Response struct {
 	Payload       []byte
 	FunctionError string // "" or "Unhandled"
 	LogTail       []byte // last 4 KB of the log of this call, when asked for
+	TraceID       string // the trace header of the call: the request's, completed
 }
 
 // Reason says which limit refused a call; its text is the wire value.
