@@ -11,6 +11,7 @@ import (
 type Request struct {
 	Version       *function.Version
 	InvokedARN    string // as the caller named it: with alias or version, if given
+	Reserved      *int   // the function's reserved concurrency (Resolved has it); nil: none
 	RequestID     string // the aws_request_id that the handler sees
 	TraceID       string // X-Amzn-Trace-Id as it came, or empty
 	ClientContext []byte // decoded JSON, or nil

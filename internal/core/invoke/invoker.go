@@ -20,15 +20,6 @@ const DefaultEndpoint = "http://169.254.100.1:4566"
 // Credentials are what a function signs its own calls with.
 type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
-// Reservations tells what functions reserved of their account's concurrency. It
-// is asked on every call: it must answer from memory.
-type Reservations interface {
-	// Reserved is the function's reserved concurrency; false if it has none.
-	Reserved(account, region, name string) (int, bool)
-	// ReservedTotal is the sum over all functions of the account in the region.
-	ReservedTotal(account, region string) int
-}
-
 // Config is what an Invoker works with. Starter, Logs and Credentials are
 // required; everything else has a default.
 type Config struct {
