@@ -5,6 +5,7 @@ package lint
 var Deps = map[string]string{
 	"github.com/aws/aws-sdk-go-v2":      "tests only: signs requests as real clients do",
 	"github.com/google/go-cmp":          "tests only: readable differences",
+	"github.com/google/nftables":        "redirects the connections of functions inside their namespace, without running nft",
 	"github.com/kluctl/go-embed-python": "python3.14 and pip inside the binary: a fresh machine needs no Python",
 	"github.com/rogpeppe/go-internal":   "tests only: scripts that run the real binary",
 	"github.com/spf13/cobra":            "subcommands, help, suggestions and shell completion",

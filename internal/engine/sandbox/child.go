@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
 // childName is argv[0] by which the binary knows that it is to build a zygote's
@@ -149,7 +151,7 @@ func writeEtc(folder string) error {
 		"group":         "root:x:0:\nsbx_user1051:x:990:\n",
 		"hosts":         "127.0.0.1 localhost\n::1 localhost\n",
 		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-		"resolv.conf":   "nameserver " + PlatformAddress + "\noptions timeout:2 attempts:1\n",
+		"resolv.conf":   "nameserver " + netns.PlatformAddress + "\noptions timeout:2 attempts:1\n",
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {

@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
 // exitTimeout bounds the wait for the kernel to end a killed environment.
@@ -29,8 +32,8 @@ const tmpInodesPerMB = 256
 type env struct {
 	host    *Host
 	zygote  *zygote
-	group   *cgroup
-	network *network
+	group   *cgroup.Group
+	network *netns.Network
 	uid     int
 	pid     int // in our PID namespace
 	pidfd   int // -1 before the child parked
@@ -69,7 +72,7 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 	if e.network, err = h.network(); err != nil {
 		return nil, err
 	}
-	if e.group, err = h.cgroups.add("env-"+strconv.Itoa(e.uid), spec.MemoryMB, h.config.off); err != nil {
+	if e.group, err = h.group(e.uid, spec.MemoryMB); err != nil {
 		return nil, fmt.Errorf("make the cgroup: %w", err)
 	}
 	data, err := e.openData()
@@ -89,7 +92,7 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 		return nil, err
 	}
 	request := forkRequest{UID: e.uid, TmpBytes: int64(spec.EphemeralMB) << 20, TmpInodes: spec.EphemeralMB * tmpInodesPerMB, HasOpt: spec.OptDir != ""}
-	fds := append([]int{data, pipe, e.network.namespace}, trees...)
+	fds := append([]int{data, pipe, e.network.Namespace()}, trees...)
 	if err := z.fork(e, request, fds...); err != nil {
 		return nil, err
 	}
@@ -100,11 +103,26 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 	return e, nil
 }
 
-func (h *Host) network() (*network, error) {
-	if h.config.off.network {
-		return hostNetwork()
+func (h *Host) group(uid, memoryMB int) (*cgroup.Group, error) {
+	processes := maxProcesses
+	if h.config.off.pids {
+		processes = 0
 	}
-	return h.networks.get()
+	g, err := h.cgroups.Add("env-"+strconv.Itoa(uid), processes)
+	if err != nil || h.config.off.memory {
+		return g, err
+	}
+	if err := g.LimitMemory(memoryMB); err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	return g, nil
+}
+
+func (h *Host) network() (*netns.Network, error) {
+	if h.config.off.network {
+		return netns.Host()
+	}
+	return h.networks.Get()
 }
 
 // openData makes the data socket and returns the child's end.
@@ -181,7 +199,7 @@ func (e *env) parked() error {
 	if err := e.checkStatus(); err != nil {
 		return err
 	}
-	return e.group.attach(e.pid)
+	return e.group.Attach(e.pid)
 }
 
 // checkStatus reads what the kernel says of the child's rights: dropping them
@@ -234,7 +252,7 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		return init, e.broken(err)
 	}
 	e.log.drain()
-	if err := e.group.limitCPU(spec.MemoryMB); err != nil {
+	if err := e.group.LimitCPU(spec.MemoryMB); err != nil {
 		return init, fmt.Errorf("limit the CPU: %w", err)
 	}
 	switch reply.kind {
@@ -266,7 +284,7 @@ func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
 		return nil, e.broken(err)
 	}
 	e.log.drain()
-	result.MaxMemoryBytes = e.group.peakBytes()
+	result.MaxMemoryBytes = e.group.PeakBytes()
 	return result, nil
 }
 
@@ -323,10 +341,10 @@ func (e *env) broken(cause error) error {
 	case errors.Is(cause, os.ErrDeadlineExceeded):
 		return ErrTimeout
 	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, syscall.EPIPE), errors.Is(cause, syscall.ECONNRESET):
-		exit := &ExitError{Status: e.status.ExitStatus(), MaxMemoryBytes: e.group.peakBytes()}
+		exit := &ExitError{Status: e.status.ExitStatus(), MaxMemoryBytes: e.group.PeakBytes()}
 		if e.status.Signaled() {
 			exit.Status, exit.Signal = 0, int(e.status.Signal())
-			exit.OutOfMemory = e.status.Signal() == syscall.SIGKILL && e.group.outOfMemory()
+			exit.OutOfMemory = e.status.Signal() == syscall.SIGKILL && e.group.OutOfMemory()
 		}
 		return exit
 	default:
@@ -346,7 +364,7 @@ func (e *env) Done() <-chan struct{} { return e.done }
 func (e *env) kill() {
 	if e.pidfd >= 0 {
 		unix.PidfdSendSignal(e.pidfd, unix.SIGKILL, nil, 0) // ESRCH: dead already
-		e.group.freeCPU()
+		e.group.FreeCPU()
 	}
 }
 
@@ -399,12 +417,10 @@ func (e *env) release() error {
 		unix.Close(e.pidfd)
 	}
 	if e.group != nil {
-		all = errors.Join(all, e.group.remove())
+		all = errors.Join(all, e.group.Remove())
 	}
-	if e.network != nil && e.network.listener != nil {
-		e.host.networks.put(e.network)
-	} else if e.network != nil {
-		e.network.close()
+	if e.network != nil {
+		e.network.Release()
 	}
 	e.host.uids <- e.uid
 	return all

@@ -87,7 +87,8 @@ var attempts = []attempt{
 	{name: "reach a server on the host's loopback", body: `
     socket.create_connection(("127.0.0.1", event_port), 2).close(); return True`, off: protections{network: true}},
 	{name: "send UDP out", body: `
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(("192.0.2.1", 53)); return True`, off: protections{network: true}},
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3)
+    s.connect(("127.0.0.1", event_port)); s.send(b"ping"); return s.recv(8) == b"pong"`, off: protections{network: true}},
 	{name: "fill /tmp beyond its size", body: `
     with open("/tmp/big", "wb") as f:
         os.posix_fallocate(f.fileno(), 0, 600 << 20)
@@ -119,8 +120,7 @@ var attempts = []attempt{
 // fails both ways would prove nothing.
 func TestEscape(t *testing.T) {
 	suite := t
-	listener, port := listen(t)
-	defer listener.Close()
+	port := listen(t)
 	secret := t.TempDir()
 	if err := os.WriteFile(filepath.Join(secret, "secret"), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -180,12 +180,29 @@ func escaped(t *testing.T, h *Host, source, secret string) bool {
 // escapeTimeout bounds one attempt.
 const escapeTimeout = 30 * time.Second
 
-// listen opens a server on the host's loopback that nobody may reach.
-func listen(t *testing.T) (net.Listener, int) {
+// listen opens servers on the host's loopback that nobody may reach: TCP, and
+// UDP on the same port.
+func listen(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return listener, listener.Addr().(*net.TCPAddr).Port
+	t.Cleanup(func() { listener.Close() })
+	port := listener.Addr().(*net.TCPAddr).Port
+	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { packets.Close() })
+	go func() { // ends when packets is closed
+		for {
+			_, from, err := packets.ReadFromUDPAddrPort(make([]byte, 8))
+			if err != nil {
+				return
+			}
+			packets.WriteToUDPAddrPort([]byte("pong"), from)
+		}
+	}()
+	return port
 }

@@ -9,6 +9,9 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
 // First of the user ids that environments run as, and how many there are. The
@@ -18,11 +21,28 @@ const (
 	MaxEnvironments = 10_000
 )
 
+// Where an environment finds the platform's AWS APIs and its Runtime API, in its
+// own network namespace.
+const (
+	PlatformAddress   = netns.PlatformAddress
+	PlatformPort      = netns.PlatformPort
+	RuntimeAPIAddress = PlatformAddress + ":9001"
+)
+
+// maxProcesses is the documented quota of processes and threads.
+const maxProcesses = 1024
+
 // parkTimeout bounds the time from a fork request to a sandboxed child.
 const parkTimeout = 10 * time.Second
 
 // Config is how a Host isolates.
 type Config struct {
+	// Egress is what functions reach besides the platform: public addresses, what
+	// is listed only, or nothing. EgressList holds networks, addresses and names;
+	// it adds to the public addresses too.
+	Egress     netns.Mode
+	EgressList []string
+
 	// off switches single protections off. Only the escape suite may: it shows
 	// that each attempt would succeed without its protection.
 	off protections
@@ -38,8 +58,8 @@ type Host struct {
 	config   Config
 	runtimes Runtimes
 	logger   *slog.Logger
-	cgroups  *cgroups
-	networks *networks
+	cgroups  *cgroup.Tree
+	networks *netns.Pool
 	uids     chan int // free user ids
 
 	mu      sync.Mutex
@@ -55,12 +75,16 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("isolation needs root: run lambkin as root (sudo lambkin serve)")
 	}
-	groups, err := newCgroups()
+	policy, err := netns.NewPolicy(config.Egress, config.EgressList)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := cgroup.New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups,
-		networks: newNetworks(), uids: make(chan int, MaxEnvironments), zygotes: map[string]*zygote{}}
+		networks: netns.NewPool(policy, logger), uids: make(chan int, MaxEnvironments), zygotes: map[string]*zygote{}}
 	for i := range MaxEnvironments {
 		h.uids <- firstUID + i
 	}
@@ -69,7 +93,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 
 // Endpoint is where connections of functions to the platform (port 4566 of
 // PlatformAddress) arrive. Its Accept returns net.ErrClosed after Close.
-func (h *Host) Endpoint() net.Listener { return h.networks.endpoint }
+func (h *Host) Endpoint() net.Listener { return h.networks.Endpoint() }
 
 // Warm starts the runtime's zygote ahead of the first call.
 func (h *Host) Warm(ctx context.Context, runtime string) error {
@@ -128,5 +152,5 @@ func (h *Host) Close() error {
 	for _, z := range zygotes {
 		z.close()
 	}
-	return errors.Join(h.networks.close(), h.cgroups.close())
+	return errors.Join(h.networks.Close(), h.cgroups.Close())
 }

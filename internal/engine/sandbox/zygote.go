@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/seccomp"
 )
 
 // zygoteStartTimeout bounds the start of an interpreter with its preloaded modules.
@@ -92,7 +94,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	defer theirs.Close()
 	z.control = fds[0]
 	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir,
-		Filter: seccompProgram(), Off: h.config.off.names()})
+		Filter: seccomp.Program(), Off: h.config.off.names()})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,12 @@
-package sandbox
+// Package seccomp holds the list of system calls that functions may make, with
+// the reason for each family, and compiles it to the kernel's filter language.
+//
+// It promises: what is not in the list is refused, with EPERM where an ordinary
+// unprivileged process would get it and ENOSYS elsewhere, so that C libraries
+// fall back; calls of another instruction set end the process. The package does
+// nothing to the process: callers load the program. No goroutines, no locks.
+// Start reading at allowed.
+package seccomp
 
 import (
 	"bytes"
@@ -117,8 +125,8 @@ func (p *program) when(comparison uint16, value uint32, n uint8) {
 	*p = append(*p, unix.SockFilter{Code: unix.BPF_JMP | comparison | unix.BPF_K, K: value, Jf: n})
 }
 
-// seccompProgram is the filter of every environment, as struct sock_filter[].
-func seccompProgram() []byte {
+// Program is the filter of every environment, as struct sock_filter[].
+func Program() []byte {
 	var p program
 	p.load(dataArch)
 	p.unless(unix.BPF_JEQ, auditArch, 1)
@@ -138,7 +146,7 @@ func seccompProgram() []byte {
 	}
 	p.ret(enosys)
 	if len(p) > maxPrograms {
-		panic("sandbox: seccomp filter over the kernel's limit")
+		panic("seccomp: filter over the kernel's limit")
 	}
 	var raw bytes.Buffer
 	binary.Write(&raw, binary.NativeEndian, []unix.SockFilter(p))

@@ -1,0 +1,320 @@
+// Package netns makes the network namespaces of environments: nothing but a
+// loopback device and listeners of the supervisor's, so that what a function
+// may reach is decided by the supervisor, connection by connection.
+//
+// It promises: no packet of a namespace reaches the host's network or another
+// namespace. TCP to the outside is redirected to a listener that the supervisor
+// opened inside and serves outside, where the Policy decides; DNS is relayed;
+// nothing else leaves. Unused namespaces are kept and reused, only after every
+// process of the former tenant is dead.
+//
+// Goroutines: one a listener, ends when it is closed; two a connection to the
+// outside, end with it. Locks: Network.mu over its open connections, Policy.mu
+// over learnt addresses; both leaves. Start reading at Pool.Get.
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// PlatformAddress is the link-local address, inside each environment's network
+// namespace, behind which the platform answers.
+const PlatformAddress = "169.254.100.1"
+
+// Ports on PlatformAddress.
+const (
+	PlatformPort   = 4566 // the AWS APIs
+	RuntimeAPIPort = 9001 // the Runtime API, of environments that use it
+)
+
+// Bounds.
+const (
+	idleNetworks   = 64  // unused namespaces kept: making one is the only expensive step of an environment
+	maxConnections = 256 // open connections of one environment through the supervisor
+)
+
+// Pool makes and reuses namespaces.
+type Pool struct {
+	logger   *slog.Logger
+	policy   *Policy
+	endpoint *connListener
+	idle     chan *Network
+
+	egressOnce sync.Once
+	egressErr  error // why functions reach the platform only, nil if they reach more
+}
+
+// Network is one namespace; the descriptor keeps it alive. It has one owner.
+type Network struct {
+	pool      *Pool
+	namespace int
+	closers   []func() error // of the listeners; empty when the escape suite shares the host's network
+	slots     chan struct{}  // one a connection through the supervisor
+
+	mu     sync.Mutex
+	tenant int                   // counts the environments that had it
+	conns  map[net.Conn]struct{} // to and from the outside
+}
+
+// NewPool makes an empty pool.
+func NewPool(policy *Policy, logger *slog.Logger) *Pool {
+	return &Pool{logger: logger, policy: policy, endpoint: newConnListener(), idle: make(chan *Network, idleNetworks)}
+}
+
+// Endpoint is where connections of functions to the platform arrive.
+func (p *Pool) Endpoint() net.Listener { return p.endpoint }
+
+// Get takes an idle namespace or makes one.
+func (p *Pool) Get() (*Network, error) {
+	select {
+	case n := <-p.idle:
+		return n, nil
+	default:
+		return p.make()
+	}
+}
+
+// EgressError tells why functions reach the platform only; nil if they reach
+// what the policy allows. It tries, with a namespace of its own.
+func (p *Pool) EgressError() error {
+	n, err := p.Get()
+	if err != nil {
+		return err
+	}
+	n.Release()
+	return p.egressErr
+}
+
+// Release gives a namespace back; every process in it must be dead, so no
+// socket of the former tenant is left.
+func (n *Network) Release() {
+	n.mu.Lock()
+	n.tenant++
+	for conn := range n.conns {
+		conn.Close()
+	}
+	n.mu.Unlock()
+	if n.closers == nil {
+		n.close()
+		return
+	}
+	select {
+	case n.pool.idle <- n:
+	default:
+		n.close()
+	}
+}
+
+// Namespace is the descriptor to enter it by.
+func (n *Network) Namespace() int { return n.namespace }
+
+// Listen opens a listener inside the namespace, on the platform's address.
+func (n *Network) Listen(port int) (net.Listener, error) {
+	var listener net.Listener
+	err := inside(func() error { return unix.Setns(n.namespace, unix.CLONE_NEWNET) }, func() (err error) {
+		listener, err = net.Listen("tcp4", net.JoinHostPort(PlatformAddress, strconv.Itoa(port)))
+		return err
+	})
+	return listener, err
+}
+
+// inside runs work on a thread that enters a namespace and comes back.
+func inside(enter, work func() error) error {
+	runtime.LockOSThread()
+	home, err := openNamespace()
+	if err != nil {
+		runtime.UnlockOSThread()
+		return err
+	}
+	defer unix.Close(home)
+	if err := enter(); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("enter a network namespace: %w", err)
+	}
+	err = work()
+	if back := unix.Setns(home, unix.CLONE_NEWNET); back != nil {
+		// The thread stays locked, so Go ends it with the goroutine instead of
+		// running other work inside the namespace.
+		return errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
+	}
+	runtime.UnlockOSThread()
+	return err
+}
+
+// openNamespace opens the network namespace of the calling thread.
+func openNamespace() (int, error) {
+	return unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+}
+
+func (p *Pool) make() (*Network, error) {
+	n := &Network{pool: p, slots: make(chan struct{}, maxConnections), conns: map[net.Conn]struct{}{}, closers: []func() error{}}
+	var endpoint, outside net.Listener
+	var names *net.UDPConn
+	err := inside(func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() (err error) {
+		if n.namespace, err = openNamespace(); err != nil {
+			return err
+		}
+		if err := raiseLoopback(); err != nil {
+			return err
+		}
+		endpoint, err = net.Listen("tcp4", net.JoinHostPort(PlatformAddress, strconv.Itoa(PlatformPort)))
+		if err != nil {
+			return err
+		}
+		if p.policy.Mode != Deny {
+			p.openOutside(&outside, &names)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a network namespace: %w", err)
+	}
+	n.serve(endpoint, n.toPlatform)
+	if outside != nil {
+		n.serve(outside, n.toOutside)
+		n.closers = append(n.closers, names.Close)
+		go n.relayNames(names) // ends when names is closed
+	}
+	return n, nil
+}
+
+// openOutside prepares the way out, or notes why there is none. A host without
+// nftables still runs functions that reach the platform.
+func (p *Pool) openOutside(outside *net.Listener, names **net.UDPConn) {
+	err := func() (err error) {
+		if *outside, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		if *names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: 53}); err != nil {
+			return err
+		}
+		return redirect((*outside).Addr().(*net.TCPAddr).Port)
+	}()
+	if err == nil {
+		return
+	}
+	if *names != nil {
+		(*names).Close()
+	}
+	if *outside != nil {
+		(*outside).Close()
+		*outside = nil
+	}
+	p.egressOnce.Do(func() {
+		p.egressErr = err
+		p.logger.Warn("functions reach the platform only: this host cannot redirect their connections", "err", err)
+	})
+}
+
+// serve accepts connections; each holds a slot until it is closed.
+func (n *Network) serve(listener net.Listener, handle func(net.Conn)) {
+	n.closers = append(n.closers, listener.Close)
+	go func() { // ends when the listener is closed
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			select {
+			case n.slots <- struct{}{}:
+				handle(&slotConn{Conn: conn, slots: n.slots})
+			default:
+				conn.Close() // over the bound: refused, as by a full server
+			}
+		}
+	}()
+}
+
+func (n *Network) toPlatform(conn net.Conn) {
+	if !n.pool.endpoint.offer(conn) {
+		conn.Close()
+	}
+}
+
+// Close closes the endpoint and all unused namespaces.
+func (p *Pool) Close() error {
+	p.endpoint.Close()
+	for {
+		select {
+		case n := <-p.idle:
+			n.close()
+		default:
+			return nil
+		}
+	}
+}
+
+func (n *Network) close() {
+	for _, closer := range n.closers {
+		closer()
+	}
+	unix.Close(n.namespace)
+}
+
+// Host is the host's own namespace, for the escape suite only.
+func Host() (*Network, error) {
+	namespace, err := openNamespace()
+	return &Network{namespace: namespace}, err
+}
+
+// slotConn gives its slot back when it is closed.
+type slotConn struct {
+	net.Conn
+	slots chan struct{}
+	once  sync.Once
+}
+
+// Close closes the connection.
+func (c *slotConn) Close() error {
+	c.once.Do(func() { <-c.slots })
+	return c.Conn.Close()
+}
+
+// connListener is a net.Listener fed from many namespaces.
+type connListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newConnListener() *connListener {
+	return &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *connListener) offer(conn net.Conn) bool {
+	select {
+	case l.conns <- conn:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// Accept waits for the next connection of any environment.
+func (l *connListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept; connections already accepted go on.
+func (l *connListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr is the address that environments dial.
+func (l *connListener) Addr() net.Addr {
+	return &net.TCPAddr{IP: net.ParseIP(PlatformAddress), Port: PlatformPort}
+}
