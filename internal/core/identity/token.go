@@ -1,0 +1,200 @@
+package identity
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Credentials are temporary security credentials, as a function's environment
+// or AssumeRole hands them out.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+	Expiration      time.Time // UTC, whole seconds
+}
+
+// tokenMark begins every token of ours, so that tokens copied from a real AWS
+// account are told from ours without trying to decrypt them.
+const tokenMark = "lmb1."
+
+// maxToken bounds the text that is decrypted: role ARNs (2,048) and session
+// names (64) fit several times.
+const maxToken = 8 << 10
+
+// keyIDBytes are the random bytes of an access key id: 16 letters of base32.
+const keyIDBytes = 10
+
+var (
+	keyIDText = base32.StdEncoding.WithPadding(base32.NoPadding)
+	tokenText = base64.RawURLEncoding
+)
+
+// session is the content of a token.
+type session struct {
+	accessKeyID string
+	account     string
+	roleARN     string // empty: a session of the account's root (GetSessionToken)
+	name        string
+	expires     time.Time
+}
+
+// ForRole makes the credentials of a session of a role. The account is that of
+// the role; ttl is cut to whole seconds.
+func (k *Keys) ForRole(account, roleARN, sessionName string, ttl time.Duration) Credentials {
+	return k.issue(session{account: account, roleARN: roleARN, name: sessionName}, ttl)
+}
+
+// ForSession makes temporary credentials of the account itself.
+func (k *Keys) ForSession(account string, ttl time.Duration) Credentials {
+	return k.issue(session{account: account}, ttl)
+}
+
+func (k *Keys) issue(s session, ttl time.Duration) Credentials {
+	var random [keyIDBytes]byte
+	rand.Read(random[:]) // never fails: crypto/rand.Read aborts the program instead
+	s.accessKeyID = "ASIA" + keyIDText.EncodeToString(random[:])
+	s.expires = k.clock.Now().Add(ttl).UTC().Truncate(time.Second)
+	return Credentials{
+		AccessKeyID:     s.accessKeyID,
+		SecretAccessKey: k.tokens.secret(s.accessKeyID),
+		SessionToken:    k.tokens.seal(s),
+		Expiration:      s.expires,
+	}
+}
+
+// key is the identity of the session.
+func (s session) key(secret string) Key {
+	key := Key{AccessKeyID: s.accessKeyID, Secret: secret, Account: s.account, Verified: true}
+	if s.roleARN == "" {
+		key.ARN, key.UserID = rootARN(s.account), s.account
+		return key
+	}
+	key.ARN = "arn:aws:sts::" + s.account + ":assumed-role/" + roleName(s.roleARN) + "/" + s.name
+	key.UserID = RoleID(s.roleARN) + ":" + s.name
+	return key
+}
+
+// roleName is the last part of a role's path: assumed-role ARNs carry no path.
+func roleName(roleARN string) string { return roleARN[strings.LastIndexByte(roleARN, '/')+1:] }
+
+// RoleID is the unique id of a role, AROA and 17 letters. It is derived from the
+// ARN, so that it is the same everywhere without being stored.
+func RoleID(roleARN string) string {
+	sum := sha256.Sum256([]byte("role id\x00" + roleARN))
+	return "AROA" + keyIDText.EncodeToString(sum[:])[:17]
+}
+
+// tokens seals and opens session tokens and derives their secrets.
+type tokens struct {
+	aead      cipher.AEAD
+	secretKey []byte
+}
+
+func newTokens(master []byte) (tokens, error) {
+	if len(master) != MasterBytes {
+		return tokens{}, fmt.Errorf("the master secret has %d bytes, want %d", len(master), MasterBytes)
+	}
+	derive := func(purpose string) ([]byte, error) {
+		return hkdf.Key(sha256.New, master, nil, "lambkin identity: "+purpose, 32)
+	}
+	sealing, err := derive("session token")
+	if err != nil {
+		return tokens{}, fmt.Errorf("derive the token key: %w", err)
+	}
+	secretKey, err := derive("secret access key")
+	if err != nil {
+		return tokens{}, fmt.Errorf("derive the secret key: %w", err)
+	}
+	block, err := aes.NewCipher(sealing)
+	if err != nil {
+		return tokens{}, fmt.Errorf("derive the token key: %w", err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return tokens{}, fmt.Errorf("derive the token key: %w", err)
+	}
+	return tokens{aead: aead, secretKey: secretKey}, nil
+}
+
+// secret derives the secret access key of a temporary access key: 40
+// characters, as AWS's are.
+func (t tokens) secret(accessKeyID string) string {
+	mac := hmac.New(sha256.New, t.secretKey)
+	mac.Write([]byte(accessKeyID))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil)[:30])
+}
+
+// ours tells whether the text claims to be one of our tokens.
+func (t tokens) ours(token string) bool { return strings.HasPrefix(token, tokenMark) }
+
+// seal encrypts a session. A random nonce of 96 bits is safe for the 2^32
+// tokens that NIST SP 800-38D allows under one key.
+func (t tokens) seal(s session) string {
+	nonce := make([]byte, t.aead.NonceSize(), 256)
+	rand.Read(nonce)
+	return tokenMark + tokenText.EncodeToString(t.aead.Seal(nonce, nonce, s.marshal(), []byte(tokenMark)))
+}
+
+var errToken = errors.New("not a session token of this platform")
+
+// open is the inverse of seal. Everything that was not made by seal with the
+// same master secret is refused before it is parsed.
+func (t tokens) open(token string) (session, error) {
+	if len(token) > maxToken || !t.ours(token) {
+		return session{}, errToken
+	}
+	raw, err := tokenText.Strict().DecodeString(token[len(tokenMark):])
+	if err != nil || len(raw) < t.aead.NonceSize() {
+		return session{}, errToken
+	}
+	nonce, sealed := raw[:t.aead.NonceSize()], raw[t.aead.NonceSize():]
+	plain, err := t.aead.Open(nil, nonce, sealed, []byte(tokenMark))
+	if err != nil {
+		return session{}, errToken
+	}
+	return unmarshalSession(plain)
+}
+
+// marshal writes the expiry and then each text with its length.
+func (s session) marshal() []byte {
+	b := binary.AppendVarint(nil, s.expires.Unix())
+	for _, text := range []string{s.accessKeyID, s.account, s.roleARN, s.name} {
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	return b
+}
+
+func unmarshalSession(b []byte) (session, error) {
+	var s session
+	seconds, n := binary.Varint(b)
+	if n <= 0 {
+		return session{}, errToken
+	}
+	b = b[n:]
+	s.expires = time.Unix(seconds, 0).UTC()
+	for _, text := range []*string{&s.accessKeyID, &s.account, &s.roleARN, &s.name} {
+		length, n := binary.Uvarint(b)
+		if n <= 0 || length > uint64(len(b)-n) {
+			return session{}, errToken
+		}
+		*text = string(b[n : n+int(length)])
+		b = b[n+int(length):]
+	}
+	if len(b) != 0 || !IsAccount(s.account) {
+		return session{}, errToken
+	}
+	return s, nil
+}
