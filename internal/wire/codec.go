@@ -21,8 +21,8 @@ type Exchange struct {
 // All three write x-amzn-RequestId themselves and nothing about CORS, dates or
 // signatures: that is the gateway's.
 type Codec interface {
-	// Decode makes the operation's input, a pointer to its generated struct
-	// (nil for an operation without input). An error is a *fault.Fault
+	// Decode makes the operation's input, a pointer to its generated struct (to
+	// struct{} for an operation without input, never nil). An error is a *fault.Fault
 	// (SerializationException and the like). Constraints are not checked:
 	// shape.Validate does that.
 	Decode(x *Exchange) (in any, err error)
