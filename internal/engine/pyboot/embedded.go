@@ -2,11 +2,8 @@ package pyboot
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"github.com/kluctl/go-embed-python/python"
@@ -26,30 +23,19 @@ const (
 // import without it costs hundreds of milliseconds.
 func embedded(ctx context.Context, parent string) (sandbox.Runtime, error) {
 	found := sandbox.Runtime{ID: embeddedID, Prefix: filepath.Join(parent, embeddedID+"-"+embeddedRelease), Python: filepath.Join("bin", embeddedID)}
+	site := filepath.Join("lib", embeddedID, "site-packages")
 	if _, err := os.Stat(found.Prefix); err == nil {
-		return found, nil
+		return found, os.MkdirAll(filepath.Join(found.Prefix, site), 0o755)
 	}
-	temporary, err := os.MkdirTemp(parent, embeddedID+"-*.tmp")
-	if err != nil {
-		return found, err
-	}
-	defer os.RemoveAll(temporary)
-	tree := filepath.Join(temporary, "tree")
-	if _, err := python.NewEmbeddedPythonWithTmpDir(tree, false); err != nil {
-		return found, fmt.Errorf("unpack the interpreter: %w", err)
-	}
-	compile := exec.CommandContext(ctx, filepath.Join(tree, found.Python), "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash",
-		filepath.Join(tree, "lib", embeddedID))
-	compile.Env = []string{"LANG=C.UTF-8"}
-	// The standard library's tests hold files that are meant not to compile.
-	if out, err := compile.CombinedOutput(); err != nil && len(out) == 0 {
-		return found, fmt.Errorf("compile the standard library: %w", err)
-	}
-	if err := os.Chmod(tree, 0o755); err != nil {
-		return found, err
-	}
-	if err := os.Rename(tree, found.Prefix); err != nil && !errors.Is(err, fs.ErrExist) {
-		return found, err
-	}
-	return found, nil
+	return found, build(found.Prefix, func(temporary string) error {
+		if _, err := python.NewEmbeddedPythonWithTmpDir(temporary, false); err != nil {
+			return fmt.Errorf("unpack the interpreter: %w", err)
+		}
+		os.Remove(temporary + ".lock")                                             // the library leaves it behind
+		if err := os.MkdirAll(filepath.Join(temporary, site), 0o755); err != nil { // where packages are shown
+			return err
+		}
+		interpreter := filepath.Join(temporary, found.Python)
+		return compileTree(ctx, interpreter, filepath.Join(temporary, "lib", embeddedID))
+	})
 }

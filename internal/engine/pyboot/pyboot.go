@@ -2,11 +2,13 @@
 // that runs inside every environment and finds interpreters for it.
 //
 // It promises: a runtime id is served by an interpreter of exactly that version
-// or not at all, and the error then names the command that installs it. What it
-// unpacks is written to a temporary folder and renamed, so a crash leaves either
-// all of it or nothing. No goroutines; Runtimes.mu guards the table of what was
-// found. Start reading at Runtimes.Resolve. PROTOCOL.md is what the bootstrap
-// speaks.
+// or not at all, and the error then names the command that installs it. A
+// runtime is complete, boto3 included, before the first function runs in it. What
+// is unpacked or installed is written to a temporary folder and renamed, so a
+// crash leaves either all of it or nothing, and processes may share the folder. No
+// goroutines; a slot is taken by one caller at a time, so that different runtimes
+// are prepared side by side. Start reading at Runtimes.Resolve, then packages.go.
+// PROTOCOL.md is what the bootstrap speaks.
 package pyboot
 
 import (
@@ -14,21 +16,19 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 )
 
-//go:embed python/bootstrap.py python/zygote.py
+//go:embed python/*.py
 var bootstrapFiles embed.FS
 
 // Versions are the runtime ids that the platform knows, oldest first.
@@ -42,22 +42,36 @@ type Config struct {
 	Folder       string            // for what is unpacked; must exist
 	Interpreters map[string]string // runtime id -> path of an interpreter; first in the order
 	Search       []string          // folders with interpreters, tried in order; see SearchPath
+	Packages     *Packages         // boto3 and its like; nil means that functions get the standard library only
+	Logger       *slog.Logger      // nil is silent
 }
 
 // Runtimes finds interpreters; safe for concurrent use.
 type Runtimes struct {
 	config    Config
+	logger    *slog.Logger
 	bootstrap string
+	slots     map[string]*slot // by runtime id; fixed
+}
 
-	mu    sync.Mutex
-	found map[string]sandbox.Runtime
+// slot is what is known of one runtime.
+type slot struct {
+	free  chan struct{} // holds one token: who has it may read and write found
+	found *sandbox.Runtime
 }
 
 var _ sandbox.Runtimes = (*Runtimes)(nil)
 
 // New unpacks the bootstrap, if it is not there already.
 func New(config Config) (*Runtimes, error) {
-	r := &Runtimes{config: config, found: map[string]sandbox.Runtime{}}
+	r := &Runtimes{config: config, logger: config.Logger, slots: map[string]*slot{}}
+	if r.logger == nil {
+		r.logger = slog.New(slog.DiscardHandler)
+	}
+	for _, id := range Versions {
+		r.slots[id] = &slot{free: make(chan struct{}, 1)}
+		r.slots[id].free <- struct{}{}
+	}
 	var err error
 	r.bootstrap, err = unpack(config.Folder)
 	if err != nil {
@@ -78,24 +92,48 @@ func SearchPath(path, home string) []string {
 	return folders
 }
 
-// Resolve finds the interpreter of a runtime; see sandbox.Runtimes.
+// Prepare makes a runtime ready: its interpreter is found and its packages are
+// installed, or cannot be (which is logged, and no error: a function may do
+// without boto3). It is idempotent; runtimes are prepared side by side. The
+// error wraps sandbox.ErrRuntimeMissing when there is no interpreter.
+func (r *Runtimes) Prepare(ctx context.Context, id string) error {
+	_, err := r.Resolve(ctx, id)
+	return err
+}
+
+// Resolve returns a runtime after preparing it; see sandbox.Runtimes.
 func (r *Runtimes) Resolve(ctx context.Context, id string) (sandbox.Runtime, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if found, ok := r.found[id]; ok {
-		return found, nil
-	}
-	version, ok := strings.CutPrefix(id, "python")
-	if !ok || !slices.Contains(Versions, id) {
+	s := r.slots[id]
+	if s == nil {
 		return sandbox.Runtime{}, fmt.Errorf("%w: %s is no Python runtime (known: %s)", sandbox.ErrRuntimeMissing, id, strings.Join(Versions, ", "))
 	}
+	select {
+	case <-s.free:
+		defer func() { s.free <- struct{}{} }()
+	case <-ctx.Done():
+		return sandbox.Runtime{}, ctx.Err()
+	}
+	if s.found != nil {
+		return *s.found, nil
+	}
+	found, err := r.interpreter(ctx, id)
+	if err != nil {
+		return sandbox.Runtime{}, err
+	}
+	if err := r.addSite(ctx, &found); err != nil {
+		return sandbox.Runtime{}, fmt.Errorf("prepare %s: %w", id, err)
+	}
+	s.found = &found
+	return found, nil
+}
+
+// interpreter finds the interpreter of a runtime.
+func (r *Runtimes) interpreter(ctx context.Context, id string) (sandbox.Runtime, error) {
 	if id == embeddedID && r.config.Interpreters[id] == "" {
 		found, err := embedded(ctx, r.config.Folder)
 		if err != nil {
-			return sandbox.Runtime{}, fmt.Errorf("unpack %s: %w", id, err)
+			return found, fmt.Errorf("unpack %s: %w", id, err)
 		}
-		found.BootstrapDir = r.bootstrap
-		r.found[id] = found
 		return found, nil
 	}
 	candidates := []string{}
@@ -111,11 +149,10 @@ func (r *Runtimes) Resolve(ctx context.Context, id string) (sandbox.Runtime, err
 			continue
 		}
 		if found, err := probe(ctx, path, id); err == nil {
-			found.BootstrapDir = r.bootstrap
-			r.found[id] = found
 			return found, nil
 		}
 	}
+	version := strings.TrimPrefix(id, "python")
 	return sandbox.Runtime{}, fmt.Errorf("%w: no %s on this machine; install it with: uv python install %s (or: apt-get install python%s)", sandbox.ErrRuntimeMissing, id, version, version)
 }
 
@@ -160,21 +197,12 @@ func unpack(parent string) (string, error) {
 	if _, err := os.Stat(folder); err == nil {
 		return folder, nil
 	}
-	temporary, err := os.MkdirTemp(parent, "bootstrap-*.tmp")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(temporary)
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(temporary, name), data, 0o644); err != nil {
-			return "", err
+	return folder, build(folder, func(temporary string) error {
+		for name, data := range files {
+			if err := os.WriteFile(filepath.Join(temporary, name), data, 0o644); err != nil {
+				return err
+			}
 		}
-	}
-	if err := os.Chmod(temporary, 0o755); err != nil {
-		return "", err
-	}
-	if err := os.Rename(temporary, folder); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return folder, nil
+		return makeReadable(temporary)
+	})
 }

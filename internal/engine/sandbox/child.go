@@ -15,11 +15,16 @@ import (
 // root and become the interpreter.
 const childName = "lambkin-zygote"
 
+// failedChild is the exit status of a process that could not be sandboxed.
+const failedChild = 70
+
 // zygoteConfig is what the supervisor tells the child, as JSON in argv[1].
 type zygoteConfig struct {
-	Prefix       string
-	Python       string
+	Prefix       string // empty for custom runtimes
+	Python       string // empty for custom runtimes
 	BootstrapDir string
+	SiteDir      string // shown in place of the interpreter's site-packages, unless empty
+	ID           string
 	Filter       []byte   // seccomp program, for zygote.py
 	Off          []string // protections that the escape suite switched off
 }
@@ -31,15 +36,25 @@ var zygoteEnviron = []string{"LANG=C.UTF-8", "PATH=/var/lang/bin:/usr/bin:/bin"}
 const controlFD = 3
 
 // Child must be the first call of main: in a process that is to become a zygote
-// it builds the root file system, turns into the interpreter and never returns.
+// or an environment it does so and never returns.
 func Child() {
-	if len(os.Args) != 2 || os.Args[0] != childName {
+	if len(os.Args) != 2 {
 		return
 	}
-	if err := becomeZygote(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, "lambkin: build the root of a runtime:", err)
+	var err error
+	switch os.Args[0] {
+	case childName:
+		err = becomeZygote(os.Args[1])
+	case environmentName:
+		err = becomeEnvironment(os.Args[1])
+	default:
+		return
 	}
-	os.Exit(1)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lambkin: prepare an environment:", err)
+		os.Exit(failedChild)
+	}
+	os.Exit(0)
 }
 
 func becomeZygote(configuration string) error {
@@ -52,6 +67,9 @@ func becomeZygote(configuration string) error {
 	}
 	if err := unix.Sethostname([]byte("localhost")); err != nil {
 		return err
+	}
+	if config.Python == "" {
+		return (&forker{control: controlFD, config: config}).run()
 	}
 	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "off": config.Off})
 	if err != nil {
@@ -82,7 +100,13 @@ func buildRoot(config zygoteConfig) error {
 			return err
 		}
 	}
-	binds := [][2]string{{"/usr", "/usr"}, {config.Prefix, "/var/lang"}, {config.BootstrapDir, "/var/runtime"}}
+	binds := [][2]string{{"/usr", "/usr"}}
+	if config.Prefix != "" {
+		binds = append(binds, [2]string{config.Prefix, "/var/lang"}, [2]string{config.BootstrapDir, "/var/runtime"})
+	}
+	if config.SiteDir != "" {
+		binds = append(binds, [2]string{config.SiteDir, filepath.Join("/var/lang/lib", config.ID, "site-packages")})
+	}
 	if _, err := os.Stat("/etc/ssl"); err == nil {
 		binds = append(binds, [2]string{"/etc/ssl", "/etc/ssl"})
 	}

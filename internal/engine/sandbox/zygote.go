@@ -73,7 +73,10 @@ func (z *zygote) dead() bool {
 // start runs the interpreter and waits until it has preloaded its modules.
 func (z *zygote) start(ctx context.Context, h *Host, id string) {
 	defer close(z.started)
-	runtime, err := h.runtimes.Resolve(ctx, id)
+	runtime, err := Runtime{ID: id}, error(nil)
+	if !IsCustom(id) {
+		runtime, err = h.runtimes.Resolve(ctx, id)
+	}
 	if err == nil {
 		err = z.spawn(h, runtime)
 	}
@@ -93,7 +96,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	theirs := os.NewFile(uintptr(fds[1]), "control")
 	defer theirs.Close()
 	z.control = fds[0]
-	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir,
+	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID,
 		Filter: seccomp.Program(), Off: h.config.off.names()})
 	if err != nil {
 		return err

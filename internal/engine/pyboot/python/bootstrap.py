@@ -330,11 +330,19 @@ def find_handler(handler: str) -> Callable[[Any, Any], Any]:
 
 
 def set_path() -> None:
-    """sys.path as on AWS: the package, the layers, then the runtime's own."""
+    """sys.path as on AWS: the package, the layers, then the runtime's own.
+
+    AWS: before Python 3.11 boto3 was in /var/runtime, and the layers came once
+    more at the end; since then it is in site-packages, ahead of /var/runtime.
+    """
     version = "python%d.%d" % sys.version_info[:2]
-    own = [entry for entry in sys.path if entry.startswith("/var/lang")]
-    sys.path[:] = ["/var/task", "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
-    sys.path += ["/var/lang/lib/%s/site-packages" % version, "/var/runtime"] + own
+    layers = ["/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+    site = "/var/lang/lib/%s/site-packages" % version
+    own = [entry for entry in sys.path if entry.startswith("/var/lang") and entry != site]
+    if sys.version_info >= (3, 11):
+        sys.path[:] = ["/var/task", *layers, site, "/var/runtime", *own]
+    else:
+        sys.path[:] = ["/var/task", *layers, "/var/runtime", *own, site, *layers]
     sys.path_importer_cache.clear()
 
 
