@@ -1,6 +1,20 @@
-// Package invoke is the way of one invocation: it admits a call, leases an
-// environment to it and words its outcome as AWS does.
+// Package invoke is the way of one invocation: it admits a call against the
+// concurrency of its account and function, leases an execution environment to
+// it, and words its outcome and its log as AWS does.
 //
-// It promises that an environment serves one event at a time and never again
-// after a failure. Start reading at Request.
+// It promises: an environment has one owner, the pool or one call, and serves
+// one event at a time; after a timeout, an exit or an error of the sandbox it is
+// closed, never reused. A call that was admitted and begun ends with a Response
+// or an error of the host, also when its client has gone. On a full host calls
+// wait in one fair queue, for a bounded time. A warm call touches no disk, no
+// lock shared by all functions, and starts no goroutine.
+//
+// Goroutines: one for each environment that is being closed; Close waits for
+// them. Locks: functionPool.mu (idle environments and counts of one function),
+// hostQueue.mu (environments alive, waiting calls), logWriter.mu (the log of one
+// environment), shard.mu (table of functions). shard.mu may be held while
+// functionPool.mu is taken; every other one is a leaf, except that logWriter.mu
+// is held over LogSink.Append. None is held over the sandbox.
+//
+// Start reading at Invoker.Invoke, then call.go; DESIGN.md has the reasons.
 package invoke

@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
@@ -34,19 +36,45 @@ type Config struct {
 	Credentials func(account, roleARN, sessionName string) Credentials
 	Endpoint    string // AWS_ENDPOINT_URL inside functions; default DefaultEndpoint
 
-	AccountConcurrency int           // of each account and region; default limit.AccountInFlight
-	Reserved           Reservations  // nil: no function reserved any
-	IdleTimeout        time.Duration // an environment idle for so long is closed; default 10 minutes
-	MaxEnvironments    int           // alive at once on this host; default 1,000
-	MaxMemoryMB        int           // sum of MemorySize of the environments alive; 0: no limit
+	AccountConcurrency int // of each account and region; default limit.AccountInFlight
+	// ReservedTotal is how much of it the account's functions reserved together;
+	// it is asked on every call and must answer from memory. Nil: nothing.
+	ReservedTotal   func(account, region string) int
+	IdleTimeout     time.Duration // an environment idle for so long is closed; default 10 minutes
+	MaxEnvironments int           // alive at once on this host; default 1,000
+	MaxMemoryMB     int           // sum of MemorySize of the environments alive; 0: no limit
 }
 
 // MaxEnvironmentAge is when an environment is replaced even though it works.
 const MaxEnvironmentAge = 6 * time.Hour
 
+// Defaults of Config.
+const (
+	defaultIdleTimeout     = 10 * time.Minute
+	defaultMaxEnvironments = 1000
+)
+
+// Reaping: an idle environment is closed at most one period late.
+const (
+	reapsPerTimeout = 4
+	minReapPeriod   = 100 * time.Millisecond
+	maxReapPeriod   = 10 * time.Second
+)
+
+// killTimeout bounds how long Close waits for killed environments.
+const killTimeout = 10 * time.Second
+
 // Invoker runs functions. Make it with New, run Run beside it, end it with Close.
 type Invoker struct {
-	config Config
+	config    Config
+	functions *functionTable
+	host      *hostQueue
+	gate      *gate
+
+	// life ends when Close kills what still runs. Calls run under it rather than
+	// under their client's context: once begun, a call goes on without its client.
+	life context.Context
+	kill context.CancelFunc
 }
 
 // New makes an Invoker; it starts nothing.
@@ -54,12 +82,37 @@ func New(config Config) (*Invoker, error) {
 	if config.Starter == nil || config.Logs == nil || config.Credentials == nil {
 		return nil, errors.New("invoke: Starter, Logs and Credentials are required")
 	}
-	return &Invoker{config: config}, nil
+	if config.AccountConcurrency < 0 || config.MaxEnvironments < 0 || config.MaxMemoryMB < 0 || config.IdleTimeout < 0 {
+		return nil, errors.New("invoke: a limit is negative")
+	}
+	if config.Clock == nil {
+		config.Clock = clock.System
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Reported == nil {
+		config.Reported = func(telemetry.Report) {}
+	}
+	config.Endpoint = cmp.Or(config.Endpoint, DefaultEndpoint)
+	config.AccountConcurrency = cmp.Or(config.AccountConcurrency, limit.AccountInFlight)
+	config.IdleTimeout = cmp.Or(config.IdleTimeout, defaultIdleTimeout)
+	config.MaxEnvironments = cmp.Or(config.MaxEnvironments, defaultMaxEnvironments)
+	i := &Invoker{config: config, functions: newFunctionTable(), host: newHostQueue(config.MaxEnvironments, config.MaxMemoryMB), gate: newGate()}
+	i.life, i.kill = context.WithCancel(context.Background())
+	return i, nil
 }
 
 // Run closes environments that are idle for too long, until ctx ends.
 func (i *Invoker) Run(ctx context.Context) error {
-	<-ctx.Done()
+	period := min(max(i.config.IdleTimeout/reapsPerTimeout, minReapPeriod), maxReapPeriod)
+	for i.config.Clock.Sleep(ctx, period) == nil {
+		now := i.config.Clock.Now()
+		for _, f := range i.functions.all() {
+			i.discard(f.reap(now, i.config.IdleTimeout)...)
+		}
+		i.functions.sweep(now)
+	}
 	return nil
 }
 
@@ -67,16 +120,224 @@ func (i *Invoker) Run(ctx context.Context) error {
 // error if it ended before the call began, or an error of the host; a failure
 // of the function is a Response. Once begun, a call goes on when ctx ends.
 func (i *Invoker) Invoke(ctx context.Context, request *Request) (*Response, error) {
-	return nil, fmt.Errorf("invoke %s: not built yet", request.Version.Name)
+	if !i.gate.enter() {
+		return nil, ErrShuttingDown
+	}
+	defer i.gate.leave()
+	v := request.Version
+	f := i.functions.enter(functionKey{v.Account, v.Region, v.Name})
+	defer f.leave()
+	reserved, err := i.admit(f, request)
+	if err != nil {
+		return nil, err
+	}
+	defer i.depart(f, reserved)
+	e, err := i.lease(ctx, f, v)
+	if err != nil {
+		return nil, err
+	}
+	c := call{invoker: i, request: request, version: v, environment: e}
+	return c.run()
+}
+
+// lease returns an environment that serves v: a warm one, or one that has its
+// place on this host and is yet to be started. The caller owns it and must
+// release or discard it.
+func (i *Invoker) lease(ctx context.Context, f *functionPool, v *function.Version) (*environment, error) {
+	now := i.config.Clock.Now()
+	f.mu.Lock()
+	pool := f.version(v.Version)
+	e, unusable := pool.take(v, now)
+	starts := e != nil || f.starts.take(now)
+	f.mu.Unlock()
+	if len(unusable) > 0 {
+		i.discard(unusable...)
+	}
+	if e != nil {
+		return e, nil
+	}
+	if !starts {
+		return nil, &ThrottledError{Reason: ConcurrentInvocationLimitExceeded, RetryAfter: retryAfter}
+	}
+	w := &waiter{pool: pool, version: v, memoryMB: i.host.weight(v.MemoryMB), since: now, place: make(chan *environment, 1)}
+	if !i.host.reserve(w) {
+		e, err := i.wait(ctx, w)
+		if e != nil || err != nil {
+			f.mu.Lock()
+			f.starts.putBack()
+			f.mu.Unlock()
+			return e, err
+		}
+	}
+	return &environment{pool: pool, version: v, memoryMB: w.memoryMB, born: i.config.Clock.Now()}, nil
+}
+
+// hostWait bounds how long a call waits for a place on a full host.
+const hostWait = 10 * time.Second
+
+// wait stands in the host's queue until the waiter gets an environment, or a
+// place for one (nil, nil).
+func (i *Invoker) wait(ctx context.Context, w *waiter) (*environment, error) {
+	i.makeRoom()
+	// An environment may have become idle before the waiter could be seen.
+	w.pool.function.mu.Lock()
+	e, unusable := w.pool.take(w.version, i.config.Clock.Now())
+	w.pool.function.mu.Unlock()
+	i.discard(unusable...)
+	if e != nil {
+		i.abandon(w)
+		return e, nil
+	}
+	timer := time.NewTimer(hostWait)
+	defer timer.Stop()
+	var err error
+	select {
+	case e := <-w.place:
+		return e, nil
+	case <-timer.C:
+		err = &ThrottledError{Reason: ConcurrentInvocationLimitExceeded, RetryAfter: retryAfter}
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-i.life.Done():
+		err = ErrShuttingDown
+	}
+	i.abandon(w)
+	return nil, err
+}
+
+// abandon leaves the queue, giving back what the waiter was given meanwhile.
+func (i *Invoker) abandon(w *waiter) {
+	if i.host.cancel(w) {
+		return
+	}
+	if e := <-w.place; e != nil {
+		i.release(e)
+	} else {
+		i.host.free(w.memoryMB)
+	}
+}
+
+// makeRoom closes the least recently used idle environments of this host, as
+// many as the waiting calls need.
+func (i *Invoker) makeRoom() {
+	for count, mb := i.host.shortage(); count > 0 || mb > 0; count, mb = i.host.shortage() {
+		var pool *versionPool
+		var oldest time.Time
+		for _, f := range i.functions.all() {
+			if p, since := f.oldest(); p != nil && (pool == nil || since.Before(oldest)) {
+				pool, oldest = p, since
+			}
+		}
+		if pool == nil {
+			return // everything is in use
+		}
+		if e := pool.evict(); e != nil {
+			i.discard(e)
+		}
+	}
+}
+
+// release gives an environment back after its call: to the pool, or to a call
+// that waits.
+func (i *Invoker) release(e *environment) {
+	now := i.config.Clock.Now()
+	p := e.pool
+	for {
+		p.function.mu.Lock()
+		if p.retired {
+			p.function.mu.Unlock()
+			i.discard(e)
+			return
+		}
+		// A waiter counts itself before it looks through the idle environments,
+		// and we look at the count under the lock that it needs for that: so it
+		// finds this one, or we find it.
+		if i.host.waiting.Load() == 0 {
+			e.idleSince = now
+			p.idle = append(p.idle, e)
+			p.function.mu.Unlock()
+			return
+		}
+		p.function.mu.Unlock()
+		taken, pooled := i.host.offer(e, now)
+		if taken {
+			return
+		}
+		if !pooled {
+			i.discard(e)
+			return
+		}
+	}
+}
+
+// discard closes environments. Closing waits for the kernel, and no call shall
+// wait for that.
+func (i *Invoker) discard(all ...*environment) {
+	for _, e := range all {
+		i.host.ending(e)
+		go func() { // ends when every process of the environment is gone
+			if e.sandbox != nil {
+				if err := e.sandbox.Close(); err != nil {
+					i.config.Logger.Error("close an environment", "function", e.version.Name, "version", e.version.Version, "err", err)
+				}
+			}
+			i.host.ended(e)
+		}()
+	}
 }
 
 // Retire drops the environments of all versions of a function that was deleted;
 // those in use end after their call.
-func (i *Invoker) Retire(account, region, name string) {}
+func (i *Invoker) Retire(account, region, name string) {
+	f := i.functions.find(functionKey{account, region, name})
+	if f == nil {
+		return
+	}
+	var unwanted []*environment
+	f.mu.Lock()
+	for version := range f.versions {
+		unwanted = append(unwanted, f.retire(version)...)
+	}
+	f.mu.Unlock()
+	i.discard(unwanted...)
+}
 
 // RetireVersion is Retire for one version: it was replaced or deleted.
-func (i *Invoker) RetireVersion(version *function.Version) {}
+func (i *Invoker) RetireVersion(v *function.Version) {
+	f := i.functions.find(functionKey{v.Account, v.Region, v.Name})
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	unwanted := f.retire(v.Version)
+	f.mu.Unlock()
+	i.discard(unwanted...)
+}
 
 // Close takes no more calls, waits for those in flight until ctx ends, then
-// kills what still runs. When it returns every environment is gone.
-func (i *Invoker) Close(ctx context.Context) error { return nil }
+// kills what still runs. When it returns nil every environment is gone.
+func (i *Invoker) Close(ctx context.Context) error {
+	i.gate.close()
+	late := i.gate.wait(ctx) != nil
+	i.kill()
+	if late {
+		for _, e := range i.host.living() {
+			i.config.Logger.Warn("a call did not end in time and is killed", "function", e.version.Name, "version", e.version.Version)
+			go e.sandbox.Close() // ends when the processes are gone; its call sees the end and discards it
+		}
+	}
+	killed, stop := context.WithTimeout(context.WithoutCancel(ctx), killTimeout) // ctx is over, what was killed still has to go
+	defer stop()
+	if err := i.gate.wait(killed); err != nil {
+		return fmt.Errorf("end the calls in flight: %w", err)
+	}
+	for _, f := range i.functions.all() {
+		i.Retire(f.key.account, f.key.region, f.key.name)
+	}
+	select {
+	case <-i.host.drained():
+		return nil
+	case <-killed.Done():
+		return fmt.Errorf("close the environments: %w", killed.Err())
+	}
+}

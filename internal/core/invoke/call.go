@@ -1,0 +1,202 @@
+package invoke
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+)
+
+// call is one invocation that was admitted and owns its environment.
+type call struct {
+	invoker     *Invoker
+	request     *Request
+	version     *function.Version
+	environment *environment
+	trace       string
+	begin       time.Time     // of the invoke phase: what Duration is measured from
+	init        time.Duration // of an environment that was started for this call
+}
+
+// outcome is how the invoke phase ended.
+type outcome struct {
+	payload       []byte
+	functionError bool
+	duration      time.Duration
+	failure       *failure // nil: the environment can serve again
+}
+
+// run starts the environment if it is a new one, runs the event, writes the log
+// and gives the environment back.
+func (c *call) run() (*Response, error) {
+	i, e := c.invoker, c.environment
+	now := i.config.Clock.Now()
+	c.trace = traceHeader(c.request.TraceID, now)
+	var failed *failure
+	if e.sandbox != nil {
+		e.log.begin(c.request.LogTail)
+		c.begin = now
+	} else {
+		var err error
+		if failed, err = c.start(now); err != nil {
+			i.discard(e)
+			return nil, err
+		}
+	}
+	e.log.started(c.begin, c.request.RequestID)
+	var o outcome
+	if failed != nil {
+		o = c.fail(failed)
+	} else {
+		o = c.invoke()
+	}
+	if o.failure != nil && i.life.Err() != nil {
+		i.discard(e)
+		return nil, ErrShuttingDown // it was us who killed it
+	}
+	response := c.finish(&o)
+	if o.failure != nil {
+		i.discard(e)
+	} else {
+		i.release(e)
+	}
+	return response, nil
+}
+
+// start brings the environment up. A failure of the function's initialisation
+// is not the end: it runs once more inside the call, and counts against the
+// function's timeout; only when that fails too the call has failed.
+func (c *call) start(now time.Time) (*failure, error) {
+	i, e, v := c.invoker, c.environment, c.version
+	e.log = newLogWriter(i.config.Logs, v, now)
+	e.log.begin(c.request.LogTail)
+	e.log.initStarted(now)
+	stream := e.log.stream.Stream
+	keys := i.config.Credentials(v.Account, v.Role, v.Name)
+	spec := &sandbox.Spec{
+		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, TaskDir: v.TaskDir, OptDir: v.OptDir,
+		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, stream, keys, i.config.Endpoint, c.trace, OnDemand),
+		InitTimeout: limit.InitTimeout, Log: e.log.record,
+	}
+	init, failed, err := c.initialise(spec, phaseInit)
+	if err != nil {
+		return nil, err
+	}
+	c.begin = i.config.Clock.Now()
+	if failed == nil {
+		c.init = init
+		return nil, nil
+	}
+	spec.InitTimeout = v.Timeout
+	_, failed, err = c.initialise(spec, phaseInvoke)
+	return failed, err
+}
+
+// initialise starts the sandbox once. After a failure it is closed again.
+func (c *call) initialise(spec *sandbox.Spec, phase string) (time.Duration, *failure, error) {
+	i, e := c.invoker, c.environment
+	started, init, err := i.config.Starter.Start(i.life, spec)
+	failed := c.initFailure(init, err)
+	if err != nil && failed == nil {
+		return 0, nil, fmt.Errorf("start an environment of %s: %w", c.version.ARN(), err)
+	}
+	report := initReport{phase: phase, duration: init.Duration, status: statusSuccess}
+	if failed == nil {
+		e.sandbox = started
+		i.host.started(e)
+		if i.life.Err() != nil {
+			return 0, nil, ErrShuttingDown // Close may have looked before it was there
+		}
+	} else {
+		report.status, report.errorType = failed.status, failed.errorType
+		if started != nil {
+			if err := started.Close(); err != nil {
+				i.config.Logger.Error("close an environment", "function", c.version.Name, "version", c.version.Version, "err", err)
+			}
+		}
+	}
+	e.log.initEnded(i.config.Clock.Now(), report)
+	return init.Duration, failed, nil
+}
+
+// initFailure tells a function that could not be initialised from a host that
+// could not start it (nil): the latter never came to run the function's code.
+func (c *call) initFailure(init sandbox.Init, err error) *failure {
+	switch {
+	case init.ErrorType != "":
+		return &failure{status: statusError, errorType: publicErrorType(init.ErrorType), body: init.ErrorBody}
+	case err != nil && init.Duration > 0:
+		return c.failed(err)
+	default:
+		return nil
+	}
+}
+
+// failed words an error of the sandbox. One that is neither a timeout nor an
+// exit is worth an operator's attention: the function broke the protocol.
+func (c *call) failed(err error) *failure {
+	f, expected := failureOf(err, c.request.RequestID, c.version.Timeout)
+	if !expected {
+		c.invoker.config.Logger.Warn("an environment was killed", "request_id", c.request.RequestID, "function", c.version.Name, "version", c.version.Version, "err", err)
+	}
+	return f
+}
+
+// fail is the outcome of a call whose function could not be initialised.
+func (c *call) fail(f *failure) outcome {
+	duration := c.invoker.config.Clock.Now().Sub(c.begin)
+	if f.status == statusTimeout {
+		duration = c.version.Timeout
+	}
+	c.environment.maxMemory = max(c.environment.maxMemory, f.maxMemory)
+	return outcome{payload: f.body, functionError: true, duration: duration, failure: f}
+}
+
+// invoke runs the event.
+func (c *call) invoke() outcome {
+	e, r := c.environment, c.request
+	deadline := c.begin.Add(c.version.Timeout)
+	ctx, cancel := context.WithDeadline(c.invoker.life, deadline)
+	defer cancel()
+	result, err := e.sandbox.Invoke(ctx, &sandbox.Event{
+		RequestID: r.RequestID, Deadline: deadline, InvokedARN: r.InvokedARN, TraceID: c.trace,
+		ClientContext: r.ClientContext, TenantID: r.TenantID, Payload: r.Payload,
+	})
+	if err != nil {
+		return c.fail(c.failed(err))
+	}
+	o := outcome{payload: result.Payload, functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin)}
+	if result.ErrorType == sandbox.ResponseTooLarge || len(result.Payload) > limit.ResponseBytes {
+		o.payload, o.functionError = responseTooLarge, true
+	}
+	e.maxMemory = max(e.maxMemory, result.MaxMemoryBytes)
+	return o
+}
+
+// finish writes the end of the log, tells the hook and words the response.
+func (c *call) finish(o *outcome) *Response {
+	e, v := c.environment, c.version
+	report := telemetry.Report{
+		Account: v.Account, Region: v.Region, Function: v.Name, Version: v.Version,
+		RequestID: c.request.RequestID, TraceID: c.trace,
+		Start: c.begin, Duration: o.duration, Init: c.init, Billed: billed(o.duration, c.init),
+		MemoryMB: v.MemoryMB, MaxMemoryMB: megabytes(e.maxMemory), FunctionError: o.functionError,
+	}
+	if o.failure != nil {
+		report.Status, report.ErrorType = o.failure.status, o.failure.errorType
+	}
+	e.log.ended(c.invoker.config.Clock.Now(), &report, len(o.payload))
+	c.invoker.config.Reported(report)
+	response := &Response{Payload: o.payload, LogTail: e.log.finish(), TraceID: c.trace}
+	if o.functionError {
+		response.FunctionError = functionErrorUnhandled
+	}
+	return response
+}
+
+// functionErrorUnhandled is the one kind of function error that AWS still gives.
+const functionErrorUnhandled = "Unhandled"

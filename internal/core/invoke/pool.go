@@ -1,0 +1,265 @@
+package invoke
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+)
+
+// environment is one execution environment with what the pool knows of it. Its
+// fields belong to its owner: the pool while idle, else the call that leases it.
+type environment struct {
+	sandbox   sandbox.Environment // nil: has its place on the host, not yet started
+	pool      *versionPool
+	version   *function.Version
+	log       *logWriter
+	memoryMB  int // its share of the host's memory
+	born      time.Time
+	idleSince time.Time
+	maxMemory int64 // high-water mark, bytes
+}
+
+// serves tells whether the environment was started from this reading of the
+// function's configuration and code.
+func (e *environment) serves(v *function.Version) bool {
+	return e.version == v || e.version.RevisionID == v.RevisionID && e.version.Code == v.Code
+}
+
+// dead tells whether the environment ended by itself.
+func (e *environment) dead() bool {
+	select {
+	case <-e.sandbox.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// functionKey names a function.
+type functionKey struct{ account, region, name string }
+
+// functionPool is what the invoker knows of one function.
+type functionPool struct {
+	key     functionKey
+	account *account
+
+	mu               sync.Mutex
+	dropped          bool // no longer in the table: look it up again
+	users            int  // calls that hold it
+	reservedInFlight int
+	starts           startBucket
+	versions         map[string]*versionPool
+}
+
+// versionPool holds the idle environments of one version. Its fields are
+// guarded by function.mu.
+type versionPool struct {
+	function *functionPool
+	retired  bool           // what is still in use must not come back
+	idle     []*environment // the least recently used first
+}
+
+// version returns the pool of a version, mu held.
+func (f *functionPool) version(name string) *versionPool {
+	p := f.versions[name]
+	if p == nil {
+		p = &versionPool{function: f}
+		f.versions[name] = p
+	}
+	return p
+}
+
+// take removes the most recently used environment that serves v. What it finds
+// unusable on the way is returned for closing. mu is held.
+func (p *versionPool) take(v *function.Version, now time.Time) (found *environment, unusable []*environment) {
+	for n := len(p.idle); n > 0; n = len(p.idle) {
+		e := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		if e.serves(v) && !e.dead() && now.Sub(e.born) < MaxEnvironmentAge {
+			return e, unusable
+		}
+		unusable = append(unusable, e)
+	}
+	return nil, unusable
+}
+
+// retire forgets a version; its idle environments are returned for closing. mu
+// is held.
+func (f *functionPool) retire(name string) []*environment {
+	p := f.versions[name]
+	if p == nil {
+		return nil
+	}
+	delete(f.versions, name)
+	p.retired = true
+	idle := p.idle
+	p.idle = nil
+	return idle
+}
+
+// reap removes idle environments that nobody wants any more.
+func (f *functionPool) reap(now time.Time, idleTimeout time.Duration) (unwanted []*environment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name, p := range f.versions {
+		p.idle = slices.DeleteFunc(p.idle, func(e *environment) bool {
+			gone := now.Sub(e.idleSince) >= idleTimeout || now.Sub(e.born) >= MaxEnvironmentAge || e.dead()
+			if gone {
+				unwanted = append(unwanted, e)
+			}
+			return gone
+		})
+		if len(p.idle) == 0 && f.users == 0 {
+			delete(f.versions, name)
+		}
+	}
+	return unwanted
+}
+
+// oldest returns when the function's least recently used idle environment was
+// last used.
+func (f *functionPool) oldest() (pool *versionPool, since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.versions {
+		if len(p.idle) > 0 && (pool == nil || p.idle[0].idleSince.Before(since)) {
+			pool, since = p, p.idle[0].idleSince
+		}
+	}
+	return pool, since
+}
+
+// evict removes the least recently used environment of a version, nil if there
+// is none.
+func (p *versionPool) evict() *environment {
+	p.function.mu.Lock()
+	defer p.function.mu.Unlock()
+	if len(p.idle) == 0 {
+		return nil
+	}
+	e := p.idle[0]
+	p.idle = slices.Delete(p.idle, 0, 1)
+	return e
+}
+
+// shards is the number of locks that the table of functions is spread over.
+const shards = 64
+
+// functionTable finds functions by name.
+type functionTable struct {
+	seed   maphash.Seed
+	shards [shards]shard
+
+	accountsMu sync.Mutex
+	accounts   map[functionKey]*account // key without a name
+}
+
+type shard struct {
+	mu        sync.RWMutex
+	functions map[functionKey]*functionPool
+}
+
+func newFunctionTable() *functionTable {
+	t := &functionTable{seed: maphash.MakeSeed(), accounts: map[functionKey]*account{}}
+	for i := range t.shards {
+		t.shards[i].functions = map[functionKey]*functionPool{}
+	}
+	return t
+}
+
+func (t *functionTable) shard(key functionKey) *shard {
+	return &t.shards[maphash.Comparable(t.seed, key)%shards]
+}
+
+// find returns a function that is known, or nil.
+func (t *functionTable) find(key functionKey) *functionPool {
+	s := t.shard(key)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.functions[key]
+}
+
+// enter returns a function and counts the caller among its users, so that it
+// stays in the table until leave.
+func (t *functionTable) enter(key functionKey) *functionPool {
+	for {
+		f := t.find(key)
+		if f == nil {
+			f = t.add(key)
+		}
+		f.mu.Lock()
+		if !f.dropped {
+			f.users++
+			f.mu.Unlock()
+			return f
+		}
+		f.mu.Unlock()
+	}
+}
+
+func (f *functionPool) leave() {
+	f.mu.Lock()
+	f.users--
+	f.mu.Unlock()
+}
+
+func (t *functionTable) add(key functionKey) *functionPool {
+	s := t.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.functions[key]
+	if f == nil {
+		f = &functionPool{key: key, account: t.account(functionKey{account: key.account, region: key.region}), versions: map[string]*versionPool{}}
+		s.functions[key] = f
+	}
+	return f
+}
+
+// account returns the counter of an account in a region. They are few and small
+// and stay for good: a counter must not be split in two.
+func (t *functionTable) account(key functionKey) *account {
+	t.accountsMu.Lock()
+	defer t.accountsMu.Unlock()
+	a := t.accounts[key]
+	if a == nil {
+		a = &account{}
+		t.accounts[key] = a
+	}
+	return a
+}
+
+// all lists the functions that are known.
+func (t *functionTable) all() []*functionPool {
+	var all []*functionPool
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.RLock()
+		for _, f := range s.functions {
+			all = append(all, f)
+		}
+		s.mu.RUnlock()
+	}
+	return all
+}
+
+// sweep forgets functions that nobody uses and that hold nothing.
+func (t *functionTable) sweep(now time.Time) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for key, f := range s.functions {
+			f.mu.Lock()
+			if f.users == 0 && len(f.versions) == 0 && f.starts.full(now) {
+				f.dropped = true
+				delete(s.functions, key)
+			}
+			f.mu.Unlock()
+		}
+		s.mu.Unlock()
+	}
+}
