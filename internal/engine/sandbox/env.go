@@ -41,6 +41,7 @@ type env struct {
 	reader  *bufio.Reader
 	log     *logPipe
 	forget  func()
+	custom  *custom // of a custom runtime
 
 	done    chan struct{} // closed when the processes are gone
 	status  syscall.WaitStatus
@@ -55,6 +56,9 @@ var _ Environment = (*env)(nil)
 // fork makes a sandboxed, parked child with the limits of spec.
 func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err error) {
 	e := &env{host: h, zygote: z, pidfd: -1, done: make(chan struct{})}
+	if IsCustom(spec.Runtime) {
+		e.custom = newCustom()
+	}
 	select {
 	case e.uid = <-h.uids:
 	default:
@@ -247,6 +251,9 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		return Init{}, err
 	}
 	reply, err := e.exchange(frameBind, meta, nil)
+	if e.custom != nil && errors.Is(err, io.EOF) {
+		reply, err = e.custom.init(e, begin.Add(spec.InitTimeout)) // it was executed, which closed the socket
+	}
 	init := Init{Duration: time.Since(begin)}
 	if err != nil {
 		return init, e.broken(err)
@@ -268,6 +275,9 @@ func (e *env) bind(spec *Spec) (Init, error) {
 
 // Invoke runs one event; see Environment.
 func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
+	if e.custom != nil {
+		return e.custom.invoke(ctx, e, event)
+	}
 	deadline, _ := ctx.Deadline()
 	if err := e.conn.SetDeadline(deadline); err != nil {
 		return nil, err
@@ -355,6 +365,9 @@ func (e *env) broken(cause error) error {
 // exit is called once, by the zygote's reader, when the processes are gone.
 func (e *env) exit(status syscall.WaitStatus) {
 	e.status = status
+	if e.custom != nil {
+		e.custom.ended()
+	}
 	close(e.done)
 }
 
@@ -418,6 +431,9 @@ func (e *env) release() error {
 	}
 	if e.group != nil {
 		all = errors.Join(all, e.group.Remove())
+	}
+	if e.custom != nil {
+		all = errors.Join(all, e.custom.close())
 	}
 	if e.network != nil {
 		e.network.Release()

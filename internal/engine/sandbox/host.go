@@ -111,7 +111,7 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 	if err != nil {
 		return nil, Init{}, fmt.Errorf("fork an environment of %s: %w", spec.Runtime, err)
 	}
-	init, err := e.bind(spec)
+	init, err := e.start(spec)
 	if err != nil {
 		return nil, init, errors.Join(err, e.Close())
 	}

@@ -138,7 +138,9 @@ def describe(error: BaseException, request_id: str) -> Dict[str, Any]:
         message = str(error)
     except Exception:
         message = "<exception str() failed>"
-    return error_body(message, type(error).__name__, traceback.format_list(frames[first:]), request_id)
+    # Plain tuples, as the AWS client makes them: without the carets of Python 3.11.
+    plain = traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames[first:]])
+    return error_body(message, type(error).__name__, plain, request_id)
 
 
 # ---- log -----------------------------------------------------------------------

@@ -223,10 +223,9 @@ func (n *Network) serve(listener net.Listener, handle func(net.Conn)) {
 			if err != nil {
 				return
 			}
-			select {
-			case n.slots <- struct{}{}:
-				handle(&slotConn{Conn: conn, slots: n.slots})
-			default:
+			if limited := Limit(conn, n.slots); limited != nil {
+				handle(limited)
+			} else {
 				conn.Close() // over the bound: refused, as by a full server
 			}
 		}
@@ -263,6 +262,17 @@ func (n *Network) close() {
 func Host() (*Network, error) {
 	namespace, err := openNamespace()
 	return &Network{namespace: namespace}, err
+}
+
+// Limit takes a slot for the connection, which its Close gives back; nil if there
+// is none.
+func Limit(conn net.Conn, slots chan struct{}) net.Conn {
+	select {
+	case slots <- struct{}{}:
+		return &slotConn{Conn: conn, slots: slots}
+	default:
+		return nil
+	}
 }
 
 // slotConn gives its slot back when it is closed.

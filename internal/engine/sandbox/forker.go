@@ -1,0 +1,234 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
+)
+
+// environmentName is argv[0] of a process that is to become an environment of a
+// custom runtime.
+const environmentName = "lambkin-environment"
+
+// maxDescriptors is the most that come with a fork request.
+const maxDescriptors = 8
+
+// bootstraps are where a custom runtime may be, in order.
+var bootstraps = []string{"/var/task/bootstrap", "/opt/bootstrap"}
+
+// IsCustom tells whether a runtime id means that the function brings its own
+// runtime, an executable that speaks the Runtime API.
+func IsCustom(runtime string) bool { return strings.HasPrefix(runtime, "provided") }
+
+// forker is the zygote of custom runtimes: it serves the requests that zygote.py
+// serves for Python, by starting this binary again in new namespaces.
+type forker struct {
+	control int
+	config  zygoteConfig
+	sending sync.Mutex
+}
+
+// run serves requests until the supervisor closes the control socket. Then this
+// process, the init of its PID namespace, ends, and all environments with it.
+func (f *forker) run() error {
+	if err := f.send(messageReady, 0, 0); err != nil {
+		return err
+	}
+	message := make([]byte, controlBytes)
+	control := make([]byte, unix.CmsgSpace(maxDescriptors*4))
+	for {
+		n, controlled, _, _, err := unix.Recvmsg(f.control, message, control, unix.MSG_CMSG_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+		fds, err := received(control[:controlled])
+		if err != nil {
+			return err
+		}
+		var request forkRequest
+		if err := json.Unmarshal(message[:n], &request); err != nil {
+			return err
+		}
+		if err := f.fork(request, fds); err != nil {
+			fmt.Fprintln(os.Stderr, "lambkin: start an environment:", err)
+			var number syscall.Errno
+			if !errors.As(err, &number) {
+				number = unix.EINVAL
+			}
+			if err := f.send(messageFailed, request.ID, uint32(number)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func received(control []byte) ([]*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil, err
+	}
+	var files []*os.File
+	for _, message := range messages {
+		fds, err := unix.ParseUnixRights(&message)
+		if err != nil {
+			return nil, err
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "passed"))
+		}
+	}
+	return files, nil
+}
+
+func (f *forker) send(kind byte, id, value uint32) error {
+	message := binary.BigEndian.AppendUint32([]byte{kind}, id)
+	message = binary.BigEndian.AppendUint32(message, value)
+	f.sending.Lock()
+	defer f.sending.Unlock()
+	return unix.Sendmsg(f.control, message, nil, nil, unix.MSG_NOSIGNAL)
+}
+
+func (f *forker) fork(request forkRequest, files []*os.File) error {
+	defer func() {
+		for _, file := range files {
+			file.Close()
+		}
+	}()
+	argument, err := json.Marshal(environmentConfig{forkRequest: request, Trees: len(files) - 3, Filter: f.config.Filter, Off: f.config.Off})
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{environmentName, string(argument)}
+	cmd.Env = append(slices.Clone(zygoteEnviron), "GOMAXPROCS=1") // of this step only: the function gets its own
+	cmd.ExtraFiles = files
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS, Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { // ends with the environment
+		cmd.Wait()
+		f.send(messageExited, request.ID, uint32(cmd.ProcessState.Sys().(syscall.WaitStatus)))
+	}()
+	return nil
+}
+
+// environmentConfig is argv[1] of an environment's process.
+type environmentConfig struct {
+	forkRequest
+	Trees  int
+	Filter []byte
+	Off    []string
+}
+
+// becomeEnvironment sandboxes this process, parks, and executes the function's
+// bootstrap when it is bound.
+func becomeEnvironment(configuration string) error {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		return errors.New("not on the first thread, which the supervisor examines")
+	}
+	var config environmentConfig
+	if err := json.Unmarshal([]byte(configuration), &config); err != nil {
+		return err
+	}
+	trees := make([]int, config.Trees)
+	for i := range trees {
+		trees[i] = confine.FirstFree + 1 + i
+	}
+	err := confine.Enter(confine.Config{UID: config.UID, TmpBytes: config.TmpBytes, TmpInodes: config.TmpInodes, Network: confine.FirstFree, Trees: trees,
+		Filter: config.Filter, Off: config.Off})
+	if err != nil {
+		return err
+	}
+	var header [headerBytes]byte
+	putHeader(header[:], frameParked, 0, 0)
+	if err := writeAll(header[:]); err != nil {
+		return err
+	}
+	bind, err := readFrame(dataReader{})
+	if err != nil {
+		return nil // the supervisor closed the environment
+	}
+	var binding struct {
+		Environ map[string]string `json:"environ"`
+	}
+	if err := json.Unmarshal(bind.meta, &binding); err != nil {
+		return err
+	}
+	var environ []string
+	for name, value := range binding.Environ {
+		environ = append(environ, name+"="+value)
+	}
+	slices.Sort(environ)
+	message := execute(environ)
+	body, err := json.Marshal(map[string]string{"errorType": invalidEntrypoint, "errorMessage": message})
+	if err != nil {
+		return err
+	}
+	frame := make([]byte, headerBytes)
+	putHeader(frame, frameInitError, len(invalidEntrypoint), len(body))
+	if err := writeAll(append(append(frame, invalidEntrypoint...), body...)); err != nil {
+		return err
+	}
+	_, err = readFrame(dataReader{}) // ends when the supervisor closes
+	return err
+}
+
+// invalidEntrypoint is AWS's error type of a bootstrap that cannot be executed.
+const invalidEntrypoint = "Runtime.InvalidEntrypoint"
+
+// execute becomes the first bootstrap that exists. It returns only to say, in
+// AWS's words, why it could not.
+func execute(environ []string) string {
+	if err := unix.Chdir("/var/task"); err != nil {
+		return err.Error()
+	}
+	for _, path := range bootstraps {
+		info, err := os.Stat(path)
+		if err != nil || info.IsDir() {
+			continue
+		}
+		return fmt.Sprintf("fork/exec %s: %v", path, unix.Exec(path, []string{path}, environ))
+	}
+	return fmt.Sprintf("Couldn't find valid bootstrap(s): %v", bootstraps)
+}
+
+func writeAll(data []byte) error {
+	for len(data) > 0 {
+		n, err := retry(func() (int, error) { return unix.Write(confine.DataFD, data) })
+		if err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// dataReader reads the data socket without Go's poller, on this thread.
+type dataReader struct{}
+
+// Read reads what has come, at least one byte.
+func (dataReader) Read(into []byte) (int, error) {
+	n, err := retry(func() (int, error) { return unix.Read(confine.DataFD, into) })
+	if err == nil && n == 0 && len(into) > 0 {
+		return 0, errors.New("the data socket is closed")
+	}
+	return n, err
+}
