@@ -12,7 +12,7 @@ import (
 
 // Model is the CloudWatch Logs API, version 2014-03-28.
 var Model = &shape.Service{
-	ID: "CloudWatch Logs", EndpointPrefix: "logs", SigningName: "logs", TargetPrefix: "Logs_20140328", JSONVersion: "1.1", APIVersion: "2014-03-28",
+	ID: "CloudWatch Logs", EndpointPrefix: "logs", SigningName: "logs", TargetPrefix: "Logs_20140328", JSONVersion: "1.1", APIVersion: "2014-03-28", ValidationCode: "InvalidParameterException",
 	Protocols: []shape.Protocol{"json"},
 
 	Shapes:     shapes,

@@ -233,12 +233,18 @@ func (g *generator) elemType(i shape.Index) string {
 	return scalarTypes[s.Kind]
 }
 
+// validationCodes are the services that answer a broken constraint with an error
+// of their own. AWS: recorded replies; the models do not say it.
+var validationCodes = map[string]string{
+	"CloudWatch Logs": "InvalidParameterException",
+}
+
 // api writes Model and the functions.
 func (g *generator) api() {
 	s := g.service
 	g.printf("// Model is the %s API, version %s.\nvar Model = &shape.Service{\n", s.ID, s.APIVersion)
 	g.strings("ID", s.ID, "EndpointPrefix", s.EndpointPrefix, "SigningName", s.SigningName, "TargetPrefix", s.TargetPrefix,
-		"JSONVersion", s.JSONVersion, "APIVersion", s.APIVersion, "XMLNamespace", s.XMLNamespace)
+		"JSONVersion", s.JSONVersion, "APIVersion", s.APIVersion, "XMLNamespace", s.XMLNamespace, "ValidationCode", validationCodes[s.ID])
 	g.printf("\nProtocols: []shape.Protocol{")
 	for _, p := range s.Protocols {
 		g.printf("%q,", p)

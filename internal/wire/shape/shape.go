@@ -27,6 +27,7 @@ type Service struct {
 	XMLNamespace   string     // of rest-xml and query replies
 	Protocols      []Protocol // best first; clients may use any of them
 	QueryErrors    bool       // awsQueryCompatible: x-amzn-query-error header
+	ValidationCode string     // code of constraint violations where it is not ValidationException
 	Shapes         []Shape
 	Operations     []Operation // sorted by name
 }

@@ -1,0 +1,253 @@
+package shape
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// patterns caches what compile made of the patterns of the models. It is
+// bounded by the tables, which do not change at run time.
+var patterns sync.Map // pattern as in the model -> *pattern
+
+// pattern is a Java regular expression as far as Go's engine can express it.
+type pattern struct {
+	whole *regexp.Regexp   // must match all of the value; nil = cannot be checked
+	not   []*regexp.Regexp // each leading (?!…): must not match at the beginning
+	must  []*regexp.Regexp // each leading (?=…): must match at the beginning
+}
+
+// matches tells whether text matches the pattern of the model as a whole. What
+// Go cannot express (look-behind, look-ahead in the middle, intersections of
+// classes) is left out, so that too much may pass, but nothing that AWS takes is
+// refused: there the service has to look at the value itself.
+func matches(source, text string) bool {
+	cached, ok := patterns.Load(source)
+	if !ok {
+		cached, _ = patterns.LoadOrStore(source, compile(source))
+	}
+	p := cached.(*pattern)
+	if p.whole == nil {
+		return true
+	}
+	for _, re := range p.not {
+		if re.MatchString(text) {
+			return false
+		}
+	}
+	for _, re := range p.must {
+		if !re.MatchString(text) {
+			return false
+		}
+	}
+	return p.whole.MatchString(text)
+}
+
+// compile translates a Java pattern. Leading look-aheads, which models use to
+// forbid a prefix, become expressions of their own.
+func compile(source string) *pattern {
+	p := new(pattern)
+	rest := strings.TrimPrefix(source, "^")
+	var err error
+	for strings.HasPrefix(rest, "(?!") || strings.HasPrefix(rest, "(?=") {
+		end := closing(rest)
+		if end < 0 {
+			return p
+		}
+		ahead, negative := rest[3:end], rest[2] == '!'
+		rest = rest[end+1:]
+		re, err := regexp.Compile(`\A(?:` + translate(ahead) + `)`)
+		switch {
+		case err != nil:
+			return p
+		case negative:
+			p.not = append(p.not, re)
+		default:
+			p.must = append(p.must, re)
+		}
+	}
+	if strings.Contains(rest, "&&[") {
+		return p
+	}
+	if p.whole, err = regexp.Compile(`\A(?:` + translate(rest) + `)\z`); err == nil {
+		return p
+	}
+	if p.whole, err = regexp.Compile(`\A(?:` + translate(withoutLooks(rest)) + `)\z`); err != nil {
+		p.whole = nil
+	}
+	return p
+}
+
+// withoutLooks takes all look-aheads and look-behinds out of a pattern.
+func withoutLooks(source string) string {
+	for _, open := range []string{"(?!", "(?=", "(?<!", "(?<="} {
+		for from := 0; ; {
+			i := strings.Index(source[from:], open)
+			if i < 0 {
+				break
+			}
+			i += from
+			end := closing(source[i:])
+			if end < 0 {
+				break
+			}
+			source, from = source[:i]+source[i+end+1:], i
+		}
+	}
+	return source
+}
+
+// closing is the index of the parenthesis that closes the one at 0, or -1.
+func closing(s string) int {
+	depth, class := 0, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// properties are the names of character classes that Java has and Go has not,
+// as they are written inside brackets.
+var properties = map[string]string{
+	"Alnum": "[:alnum:]", "Alpha": "[:alpha:]", "Digit": "[:digit:]", "Lower": "[:lower:]", "Upper": "[:upper:]",
+	"Punct": "[:punct:]", "Graph": "[:graph:]", "Print": "[:print:]", "Space": "[:space:]", "Blank": "[:blank:]",
+	"Cntrl": "[:cntrl:]", "XDigit": "[:xdigit:]", "ASCII": "[:ascii:]",
+	"IsAlphabetic": `\p{L}\p{Nl}`, "IsLetter": `\p{L}`, "IsDigit": `\p{Nd}`, "IsUppercase": `\p{Lu}`, "IsLowercase": `\p{Ll}`,
+}
+
+// translate rewrites what Java and Go spell differently.
+func translate(source string) string {
+	// Meant is every character beyond the first 65,536; the surrogates in this
+	// order are no such range, in Java neither.
+	source = strings.ReplaceAll(source, `\uD800\uDBFF-\uDC00\uDFFF`, `\x{10000}-\x{10FFFF}`)
+	var out strings.Builder
+	depth := 0 // of brackets
+	for i := 0; i < len(source); {
+		c := source[i]
+		switch {
+		case c == '\\' && i+1 < len(source):
+			i += escape(&out, source[i:], depth > 0)
+			continue
+		case c == '[' && depth == 0:
+			depth++
+			if i++; i < len(source) && source[i] == '^' { // [^…
+				out.WriteString("[^")
+				i++
+			} else {
+				out.WriteByte('[')
+			}
+			if i < len(source) && source[i] == ']' { // a bracket first is itself
+				out.WriteString(`\]`)
+				i++
+			}
+			continue
+		case c == '[':
+			if !strings.HasPrefix(source[i:], "[:") {
+				out.WriteByte('\\')
+			}
+		case c == ']' && depth > 0:
+			depth--
+		case c == '{' && depth == 0:
+			i += repeat(&out, source[i:])
+			continue
+		case c == '+' && depth == 0 && i > 0 && strings.IndexByte("*+?}", source[i-1]) >= 0 && (i < 2 || source[i-2] != '\\'):
+			i++ // possessive: the same set of texts for the patterns of the models
+			continue
+		}
+		out.WriteByte(c)
+		i++
+	}
+	return out.String()
+}
+
+// escape translates the escape at the beginning of s and returns its length.
+func escape(out *strings.Builder, s string, inClass bool) int {
+	switch c := s[1]; {
+	case c == 'u' && len(s) >= 6:
+		high, err := strconv.ParseUint(s[2:6], 16, 16)
+		if err != nil {
+			break
+		}
+		if high >= 0xD800 && high < 0xDC00 && len(s) >= 12 && s[6:8] == `\u` { // a pair is one character
+			if low, err := strconv.ParseUint(s[8:12], 16, 16); err == nil && low >= 0xDC00 && low < 0xE000 {
+				out.WriteString(`\x{` + strconv.FormatUint(0x10000+(high-0xD800)<<10+(low-0xDC00), 16) + "}")
+				return 12
+			}
+		}
+		out.WriteString(`\x{` + s[2:6] + "}")
+		return 6
+	case (c == 'p' || c == 'P') && len(s) > 2 && s[2] == '{':
+		end := strings.IndexByte(s, '}')
+		if end < 0 {
+			break
+		}
+		name := s[3:end]
+		if class, ok := properties[name]; ok && c == 'p' {
+			if !inClass {
+				class = "[" + class + "]"
+			}
+			out.WriteString(class)
+			return end + 1
+		}
+		out.WriteString(`\` + string(c) + "{" + strings.TrimPrefix(name, "Is") + "}")
+		return end + 1
+	case c == 'h':
+		if inClass {
+			out.WriteString(`\t\p{Zs}`)
+		} else {
+			out.WriteString(`[\t\p{Zs}]`)
+		}
+		return 2
+	case c == 'Z':
+		out.WriteString(`\z`)
+		return 2
+	}
+	out.WriteString(s[:2])
+	return 2
+}
+
+// maxRepeat is the highest count that Go's engine takes.
+const maxRepeat = 1000
+
+// repeat translates {m,n}. Counts that Go refuses are left open at the top: the
+// range of the shape limits the length nearly always.
+func repeat(out *strings.Builder, s string) int {
+	end := strings.IndexByte(s, '}')
+	if end < 0 {
+		out.WriteString(s[:1])
+		return 1
+	}
+	low, high, both := strings.Cut(s[1:end], ",")
+	m, err := strconv.Atoi(low)
+	if err != nil {
+		out.WriteString(s[:1])
+		return 1
+	}
+	n, err := strconv.Atoi(high)
+	if !both {
+		n, err = m, nil
+	}
+	switch {
+	case m > maxRepeat:
+		out.WriteString("+")
+	case err == nil && n > maxRepeat:
+		out.WriteString("{" + low + ",}")
+	default:
+		out.WriteString(s[:end+1])
+	}
+	return end + 1
+}
