@@ -55,9 +55,12 @@ func Sign(r *http.Request, creds Credentials, service, region string, at time.Ti
 	key := signingKey(creds.SecretAccessKey, date, region, service)
 	work := canonicals.Get().(*canonical)
 	defer work.free()
-	path := []byte(wirePath(r))
+	path := []byte(r.URL.EscapedPath()) // what net/http will send
+	if len(path) == 0 {
+		path = []byte("/")
+	}
 	if !S3Family(service) {
-		path = appendEncoded(nil, wirePath(r))
+		path = appendEncoded(nil, string(path))
 	}
 	request := work.request(r, path, signedHeaders, payloadHash)
 	signature := sign(&key, stringToSign(nil, at, date, region, service, request))
