@@ -7,7 +7,9 @@ var Deps = map[string]string{
 	"github.com/google/go-cmp":          "tests only: readable differences",
 	"github.com/google/nftables":        "redirects the connections of functions inside their namespace, without running nft",
 	"github.com/kluctl/go-embed-python": "python3.14 and pip inside the binary: a fresh machine needs no Python",
+	"github.com/pelletier/go-toml/v2":   "the project and configuration files that users write",
 	"github.com/rogpeppe/go-internal":   "tests only: scripts that run the real binary",
 	"github.com/spf13/cobra":            "subcommands, help, suggestions and shell completion",
+	"golang.org/x/sync":                 "groups of workers that end together with the first error",
 	"golang.org/x/sys":                  "the system calls of the sandbox",
 }

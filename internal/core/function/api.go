@@ -9,10 +9,9 @@ type Page struct {
 	MaxItems int
 }
 
-// Code is where the code of a function or layer comes from: exactly one is set.
+// Code is the code of a function or layer.
 type Code struct {
 	ZipFile []byte // the archive itself, decoded
-	Blob    string // content address of an archive that is in the blob store already
 }
 
 // Settings are the parameters that CreateFunction and

@@ -52,9 +52,8 @@ type Limit int
 
 // The quotas that have an exception of their own.
 const (
-	CodeStorage  Limit = iota + 1 // CodeStorageExceededException
-	PolicyLength                  // PolicyLengthExceededException
-	RequestSize                   // RequestTooLargeException
+	PolicyLength Limit = iota + 1 // PolicyLengthExceededException
+	RequestSize                   // RequestEntityTooLargeException
 )
 
 // LimitError tells that a quota would be exceeded.

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
 // Config is what a Registry is made of.
 type Config struct {
 	Store  store.Store
-	Folder string // for the unpacked trees; of this registry alone
+	Blobs  *blob.Store // the zips; of this registry alone: it collects what it does not know
+	Folder string      // for the unpacked trees; of this registry alone
 	Clock  clock.Clock
 	Logger *slog.Logger
 	// Runtime tells whether the runtime is installed on this host; its error says
@@ -29,19 +32,56 @@ type Config struct {
 	Concurrency int
 }
 
-// Registry is every function, layer, alias and policy of the platform.
-type Registry struct{ config Config }
+// Validate names what is missing.
+func (c *Config) Validate() error {
+	switch {
+	case c.Store == nil:
+		return errors.New("function.Config: no Store")
+	case c.Blobs == nil:
+		return errors.New("function.Config: no Blobs")
+	case c.Folder == "":
+		return errors.New("function.Config: no Folder")
+	}
+	return nil
+}
 
-// NewRegistry only builds: Run makes functions active.
-func NewRegistry(config Config) (*Registry, error) { return nil, errors.ErrUnsupported }
+// Registry is every function, layer, alias and policy of the platform. All
+// methods are safe for concurrent use.
+type Registry struct {
+	config Config
+	trees  *trees
+	cache  sync.Map // functionKey -> *cached
+	queues [sizes]*queue
+}
 
-// Run makes Pending versions Active and updates Successful, and collects what
-// nothing refers to any more, until ctx ends.
-func (r *Registry) Run(ctx context.Context) error { return errors.ErrUnsupported }
+// NewRegistry only builds: Run makes functions active. Clock and Logger may be
+// missing: the machine's clock, and silence.
+func NewRegistry(config Config) (*Registry, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	if config.Clock == nil {
+		config.Clock = clock.System
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Registry{config: config, trees: newTrees(config.Folder)}
+	for i := range r.queues {
+		r.queues[i] = &queue{claimed: map[string]bool{}, wake: make(chan struct{}, 1)}
+	}
+	return r, nil
+}
 
-// Resolve finds what an invocation of name with qualifier ("" is $LATEST) runs.
-// A weighted alias chooses anew each time. An unknown function is a
-// *NotFoundError, one that is Pending or Failed a *ConflictError.
-func (r *Registry) Resolve(ctx context.Context, scope Scope, name, qualifier string) (*Resolved, error) {
-	return nil, errors.ErrUnsupported
+func (r *Registry) changed(s Scope, name string) {
+	if r.config.Changed != nil {
+		r.config.Changed(s, name)
+	}
+}
+
+// wake tells Run that there may be pending versions.
+func (r *Registry) wake() {
+	for _, q := range r.queues {
+		q.signal()
+	}
 }

@@ -57,8 +57,8 @@ type Version struct {
 	// TaskDir and OptDir are the unpacked, read-only trees that an environment
 	// sees as /var/task and /opt; OptDir is empty without layers. Both are
 	// filled by the registry when it reads the version, not stored.
-	TaskDir string
-	OptDir  string
+	TaskDir string `json:"-"`
+	OptDir  string `json:"-"`
 }
 
 // LayerVersion is a layer as a function refers to it.

@@ -1,0 +1,116 @@
+package function
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+)
+
+// Resolve finds what an invocation of name with qualifier ("" is $LATEST) runs.
+// A weighted alias chooses anew each time. An unknown function is a
+// *NotFoundError, one that is Pending or Failed a *ConflictError.
+func (r *Registry) Resolve(ctx context.Context, scope Scope, name, qualifier string) (*Resolved, error) {
+	key := functionKey{scope, name}
+	value, ok := r.cache.Load(key)
+	if !ok {
+		value, _ = r.cache.LoadOrStore(key, &cached{})
+	}
+	c := value.(*cached)
+	if found, ok := c.byQualifier.Load(qualifier); ok {
+		return found.(*choice).choose()
+	}
+	found, err := r.choice(ctx, Target{Scope: scope, Name: name, Qualifier: qualifier})
+	if err != nil {
+		// Names that do not exist must not fill the memory.
+		if !ok {
+			r.cache.CompareAndDelete(key, c)
+		}
+		return nil, err
+	}
+	c.byQualifier.Store(qualifier, found)
+	return found.choose()
+}
+
+// functionKey names a function in the cache.
+type functionKey struct {
+	scope Scope
+	name  string
+}
+
+// cached holds what the qualifiers of one function resolve to. It is never
+// emptied but replaced: a reading that began before a change can only be stored
+// in the object that the change has thrown away.
+type cached struct {
+	byQualifier sync.Map // qualifier -> *choice
+}
+
+// forget drops what is cached of a function.
+func (r *Registry) forget(s Scope, name string) { r.cache.Delete(functionKey{s, name}) }
+
+// choice is what a qualifier resolves to: one version, or two with a weight.
+type choice struct {
+	main   outcome
+	other  outcome
+	weight float64 // of other
+}
+
+// outcome is a version to run or the reason why not.
+type outcome struct {
+	resolved *Resolved
+	err      error
+}
+
+func (c *choice) choose() (*Resolved, error) {
+	if c.weight > 0 && rand.Float64() < c.weight {
+		return c.other.resolved, c.other.err
+	}
+	return c.main.resolved, c.main.err
+}
+
+// choice reads what a target resolves to.
+func (r *Registry) choice(ctx context.Context, t Target) (*choice, error) {
+	found := &choice{}
+	err := r.view(ctx, func(rd reader) error {
+		reserved, err := rd.reserved(t)
+		if err != nil {
+			return err
+		}
+		row, err := rd.version(t)
+		if isNotFound(err) && t.Qualifier == "" {
+			// AWS: Invoke names the version that it would have run.
+			return notFound(Target{Scope: t.Scope, Name: t.Name, Qualifier: Latest})
+		}
+		if err != nil {
+			return err
+		}
+		found.main = r.outcome(t, row, reserved)
+		alias, err := rd.alias(t.Scope, t.Name, t.Qualifier)
+		if err != nil || alias == nil {
+			return err
+		}
+		for version, weight := range alias.Routing {
+			row, err := rd.version(Target{Scope: t.Scope, Name: t.Name, Qualifier: version})
+			if err != nil {
+				return err
+			}
+			found.other, found.weight = r.outcome(t, row, reserved), weight
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (r *Registry) outcome(t Target, row *versionRow, reserved *int) outcome {
+	serving := row.serving()
+	if serving == nil {
+		message := "The operation cannot be performed at this time. The function is currently in the following state: " + string(row.State)
+		if row.State == Failed {
+			message += ". " + row.StateReason // AWS does not say why; whoever reads this wants to know
+		}
+		return outcome{err: &ConflictError{Message: message}}
+	}
+	return outcome{resolved: &Resolved{Version: r.finish(serving), InvokedARN: t.ARN(), ReservedConcurrency: reserved}}
+}
