@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/core/function/archive"
@@ -29,12 +30,15 @@ type codePackage struct {
 
 // accept checks code; with keep it is in the blob store afterwards. What no row
 // refers to within graceTime is collected.
-func (r *Registry) accept(ctx context.Context, code Code, keep bool) (codePackage, error) {
+func (r *Registry) accept(ctx context.Context, scope Scope, code Code, keep bool) (codePackage, error) {
 	if len(code.ZipFile) > limit.ZippedCodeBytes {
 		return codePackage{}, &LimitError{Limit: RequestSize, Message: fmt.Sprintf("Zipped size must be smaller than %d bytes", limit.ZippedCodeBytes)}
 	}
 	p, err := inspect(code.ZipFile)
 	if err != nil || !keep {
+		return p, err
+	}
+	if err := r.checkStorage(ctx, scope, p.sizeBytes); err != nil {
 		return p, err
 	}
 	ref, err := r.config.Blobs.Put(ctx, bytes.NewReader(code.ZipFile), limit.ZippedCodeBytes)
@@ -43,6 +47,36 @@ func (r *Registry) accept(ctx context.Context, code Code, keep bool) (codePackag
 	}
 	p.id = ref.ID
 	return p, nil
+}
+
+// usage is how much code a scope had at a time.
+type usage struct {
+	bytes int64
+	at    time.Time
+}
+
+// usageAge bounds how old the sum may be that an upload is checked with: it
+// costs a scan of all versions.
+const usageAge = time.Minute
+
+// checkStorage holds the code of a scope to AWS's limit, within what uploads of
+// one usageAge can bring.
+func (r *Registry) checkStorage(ctx context.Context, scope Scope, more int64) error {
+	now := r.config.Clock.Now()
+	value, ok := r.usage.Load(scope)
+	known, _ := value.(usage)
+	if !ok || now.Sub(known.at) >= usageAge {
+		settings, err := r.AccountSettings(ctx, scope)
+		if err != nil {
+			return err
+		}
+		known = usage{bytes: settings.UsedCodeSizeBytes, at: now}
+		r.usage.Store(scope, known)
+	}
+	if known.bytes+more > r.config.codeStorage() {
+		return &LimitError{Limit: CodeStorage, Message: "Code storage limit exceeded."}
+	}
+	return nil
 }
 
 func inspect(zipFile []byte) (codePackage, error) {

@@ -52,8 +52,9 @@ type Limit int
 
 // The quotas that have an exception of their own.
 const (
-	PolicyLength Limit = iota + 1 // PolicyLengthExceededException
-	RequestSize                   // RequestEntityTooLargeException
+	CodeStorage  Limit = iota + 1 // CodeStorageExceededException
+	PolicyLength                  // PolicyLengthExceededException
+	RequestSize                   // RequestTooLargeException
 )
 
 // LimitError tells that a quota would be exceeded.

@@ -194,7 +194,7 @@ const codeStorage = 75 << 30
 // AccountSettings is GetAccountSettings.
 func (r *Registry) AccountSettings(ctx context.Context, scope Scope) (*AccountSettings, error) {
 	out := &AccountSettings{
-		TotalCodeSizeBytes: codeStorage, CodeSizeUnzippedBytes: limit.UnzippedCodeBytes, CodeSizeZippedBytes: limit.ZippedCodeBytes,
+		TotalCodeSizeBytes: r.config.codeStorage(), CodeSizeUnzippedBytes: limit.UnzippedCodeBytes, CodeSizeZippedBytes: limit.ZippedCodeBytes,
 		ConcurrentExecutions: r.concurrencyLimit(),
 	}
 	err := r.view(ctx, func(rd reader) error {

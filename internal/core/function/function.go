@@ -50,7 +50,7 @@ func (r *Registry) Create(ctx context.Context, t Target, in CreateInput) (*Versi
 	if err := r.checkAbsent(ctx, t); err != nil {
 		return nil, err
 	}
-	code, err := r.accept(ctx, in.Code, true)
+	code, err := r.accept(ctx, t.Scope, in.Code, true)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func (r *Registry) UpdateCode(ctx context.Context, t Target, in UpdateCodeInput)
 	if _, err := r.GetConfiguration(ctx, Target{Scope: t.Scope, Name: t.Name}); err != nil {
 		return nil, err // before the code is stored
 	}
-	code, err := r.accept(ctx, in.Code, !in.DryRun)
+	code, err := r.accept(ctx, t.Scope, in.Code, !in.DryRun)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (rd reader) checkReader(user Scope, t LayerTarget, exists bool) error {
 
 // PublishLayer makes the next version of a layer.
 func (r *Registry) PublishLayer(ctx context.Context, t LayerTarget, in PublishLayerInput) (*Layer, error) {
-	code, err := r.accept(ctx, in.Code, true)
+	code, err := r.accept(ctx, t.Scope, in.Code, true)
 	if err != nil {
 		return nil, err
 	}

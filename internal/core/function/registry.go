@@ -30,6 +30,9 @@ type Config struct {
 	Changed func(scope Scope, name string)
 	// Concurrency is the account's limit in a region; 0 means AWS's default.
 	Concurrency int
+	// CodeStorageBytes bounds all code of an account in a region; 0 means AWS's
+	// default.
+	CodeStorageBytes int64
 }
 
 // Validate names what is missing.
@@ -45,12 +48,20 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+func (c *Config) codeStorage() int64 {
+	if c.CodeStorageBytes > 0 {
+		return c.CodeStorageBytes
+	}
+	return codeStorage
+}
+
 // Registry is every function, layer, alias and policy of the platform. All
 // methods are safe for concurrent use.
 type Registry struct {
 	config Config
 	trees  *trees
 	cache  sync.Map // functionKey -> *cached
+	usage  sync.Map // Scope -> usage
 	queues [sizes]*queue
 }
 
