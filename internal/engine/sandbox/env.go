@@ -259,7 +259,7 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		return init, e.broken(err)
 	}
 	e.log.drain()
-	if err := e.group.LimitCPU(spec.MemoryMB); err != nil {
+	if err := e.limitCPU(spec.MemoryMB); err != nil {
 		return init, fmt.Errorf("limit the CPU: %w", err)
 	}
 	switch reply.kind {
@@ -271,6 +271,14 @@ func (e *env) bind(spec *Spec) (Init, error) {
 	default:
 		return init, fmt.Errorf("%w: frame type %d instead of the end of init", errProtocol, reply.kind)
 	}
+}
+
+// limitCPU comes after init: AWS too gives it more than the function's share.
+func (e *env) limitCPU(memoryMB int) error {
+	if e.host.config.off.cpu {
+		return nil
+	}
+	return e.group.LimitCPU(memoryMB)
 }
 
 // Invoke runs one event; see Environment.

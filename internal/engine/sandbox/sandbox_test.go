@@ -132,6 +132,8 @@ func TestTimeoutExitAndProtocolViolationKill(t *testing.T) {
 		{"segfault", "import ctypes; ctypes.string_at(0)", 20 * time.Second, "Runtime exited with error: signal: segmentation fault"},
 		{"memory", "return len(b'x' * (1 << 30))", 20 * time.Second, "Runtime exited with error: signal: killed"},
 		{"forged frame", "import os; os.write(3, b'\\x13' + bytes(11))", 20 * time.Second, errProtocol.Error()},
+		{"frame over the limit", "import os; os.write(3, b'\\x13' + bytes(7) + b'\\xff' * 4)", 20 * time.Second, errProtocol.Error()},
+		{"another request's answer", "import os; os.write(3, b'\\x13' + bytes(6) + b'\\x03' + bytes(3) + b'\\x02' + b'x\\x00y{}')", 20 * time.Second, errProtocol.Error()},
 		{"closed socket", "import os; os.close(3)", 20 * time.Second, "Runtime exited"},
 	}
 	for _, test := range tests {
@@ -147,10 +149,65 @@ func TestTimeoutExitAndProtocolViolationKill(t *testing.T) {
 			}
 			select {
 			case <-e.Done():
-			case <-time.After(time.Second):
+			case <-time.After(30 * time.Second):
 				t.Error("the environment lives on")
 			}
 		})
+	}
+}
+
+// TestALateAnswerReachesNoOtherCaller has a thread of the function answer the
+// first event again while the second is under way, in many alignments in time.
+func TestALateAnswerReachesNoOtherCaller(t *testing.T) {
+	h := newHost(t, Config{})
+	for delay := range 8 {
+		spec, _ := specOf(t, fmt.Sprintf(`
+import os, struct, threading, time
+def handler(event, context):
+    def late(id):
+        time.sleep(%d / 500)
+        os.write(3, struct.pack(">B3xII", 19, len(id) + 1, 6) + id + b"\0" + b'"late"')
+    if context.aws_request_id == "id-1":
+        threading.Thread(target=late, args=(b"id-1",)).start()
+        return "first"
+    time.sleep(0.2)
+    return "second"
+`, delay))
+		e, _, err := h.Start(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		if r, err := e.Invoke(ctx, &Event{RequestID: "id-1", Payload: []byte("1")}); err != nil || string(r.Payload) != `"first"` {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1")}); !errors.Is(err, errProtocol) {
+			t.Errorf("delay %d: the second caller got %+v, %v", delay, r, err)
+		}
+		cancel()
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAFloodOfLogIsCutAndBounded(t *testing.T) {
+	h := newHost(t, Config{})
+	spec, _ := specOf(t, "import os\ndef handler(event, context):\n    for _ in range(640): os.write(1, b'x' * 65536)\n")
+	total, longest := 0, 0
+	spec.Log = func(r LogRecord) { total, longest = total+len(r.Data), max(longest, len(r.Data)) }
+	e, _, err := h.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := invoke(t, e, "1", 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if total != 640<<16 || longest > MaxLogRecordBytes {
+		t.Errorf("%d bytes in records of up to %d", total, longest)
 	}
 }
 

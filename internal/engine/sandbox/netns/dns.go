@@ -57,7 +57,7 @@ func (p *Pool) answer(query []byte) []byte {
 	if !p.policy.AllowsName(name) {
 		return failure(query, codeRefused)
 	}
-	for _, server := range nameServers() {
+	for _, server := range p.nameServers() {
 		answer, err := ask(server, query)
 		if err != nil {
 			continue
@@ -76,9 +76,9 @@ func failure(query []byte, code byte) []byte {
 	return reply
 }
 
-// nameServers are the host's, from its resolv.conf, read each time because DHCP
+// hostNameServers are the host's, from its resolv.conf, read each time because DHCP
 // clients change it.
-func nameServers() []string {
+func hostNameServers() []string {
 	text, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil {
 		return nil
@@ -86,14 +86,14 @@ func nameServers() []string {
 	var servers []string
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "nameserver" {
-			servers = append(servers, fields[1])
+			servers = append(servers, net.JoinHostPort(fields[1], "53"))
 		}
 	}
 	return servers
 }
 
 func ask(server string, query []byte) ([]byte, error) {
-	conn, err := net.DialTimeout("udp", net.JoinHostPort(server, "53"), resolveTimeout)
+	conn, err := net.DialTimeout("udp", server, resolveTimeout)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,8 +49,9 @@ type Pool struct {
 	endpoint *connListener
 	idle     chan *Network
 
-	egressOnce sync.Once
-	egressErr  error // why functions reach the platform only, nil if they reach more
+	nameServers func() []string // address and port
+
+	egressErr atomic.Pointer[error] // why functions reach the platform only, nil if they reach more
 }
 
 // Network is one namespace; the descriptor keeps it alive. It has one owner.
@@ -66,7 +68,7 @@ type Network struct {
 
 // NewPool makes an empty pool.
 func NewPool(policy *Policy, logger *slog.Logger) *Pool {
-	return &Pool{logger: logger, policy: policy, endpoint: newConnListener(), idle: make(chan *Network, idleNetworks)}
+	return &Pool{logger: logger, policy: policy, endpoint: newConnListener(), idle: make(chan *Network, idleNetworks), nameServers: hostNameServers}
 }
 
 // Endpoint is where connections of functions to the platform arrive.
@@ -90,7 +92,10 @@ func (p *Pool) EgressError() error {
 		return err
 	}
 	n.Release()
-	return p.egressErr
+	if failed := p.egressErr.Load(); failed != nil {
+		return *failed
+	}
+	return nil
 }
 
 // Release gives a namespace back; every process in it must be dead, so no
@@ -208,10 +213,9 @@ func (p *Pool) openOutside(outside *net.Listener, names **net.UDPConn) {
 		(*outside).Close()
 		*outside = nil
 	}
-	p.egressOnce.Do(func() {
-		p.egressErr = err
+	if p.egressErr.CompareAndSwap(nil, &err) {
 		p.logger.Warn("functions reach the platform only: this host cannot redirect their connections", "err", err)
-	})
+	}
 }
 
 // serve accepts connections; each holds a slot until it is closed.

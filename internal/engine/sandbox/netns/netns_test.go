@@ -1,0 +1,386 @@
+package netns
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestPolicy(t *testing.T) {
+	tests := []struct {
+		mode    Mode
+		list    []string
+		address string
+		want    bool
+	}{
+		{Public, nil, "93.184.216.34", true},
+		{Public, nil, "127.0.0.1", false},
+		{Public, nil, "10.1.2.3", false},
+		{Public, nil, "172.16.0.1", false},
+		{Public, nil, "192.168.1.1", false},
+		{Public, nil, "169.254.169.254", false},
+		{Public, nil, "100.64.0.1", false},
+		{Public, nil, "0.0.0.0", false},
+		{Public, nil, "224.0.0.1", false},
+		{Public, nil, "255.255.255.255", false},
+		{Public, nil, "::ffff:127.0.0.1", false},
+		{Public, nil, "::1", false},
+		{Public, nil, "fe80::1", false},
+		{Public, nil, "fd00::1", false},
+		{Public, []string{"10.1.0.0/16"}, "10.1.2.3", true},
+		{Public, []string{"10.1.0.0/16"}, "10.2.2.3", false},
+		{Listed, []string{"10.1.2.3"}, "10.1.2.3", true},
+		{Listed, []string{"10.1.2.3"}, "93.184.216.34", false},
+		{Deny, []string{"10.1.2.3"}, "10.1.2.3", false},
+		{Deny, nil, "93.184.216.34", false},
+	}
+	for _, test := range tests {
+		p, err := NewPolicy(test.mode, test.list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Allows(netip.MustParseAddr(test.address)); got != test.want {
+			t.Errorf("mode %q, list %v: %s allowed: %t", test.mode, test.list, test.address, got)
+		}
+	}
+}
+
+func TestPolicyRefusesWhatItCannotRead(t *testing.T) {
+	for _, entry := range []string{"", "*", "http://example.com", "10.0.0.0/99", "a b"} {
+		if _, err := NewPolicy(Listed, []string{entry}); err == nil {
+			t.Errorf("%q is taken", entry)
+		}
+	}
+	if _, err := NewPolicy("everything", nil); err == nil {
+		t.Error("an unknown mode is taken")
+	}
+}
+
+func TestNamesOpenTheirAddresses(t *testing.T) {
+	p, err := NewPolicy(Listed, []string{"db.example.com", "*.internal.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"db.example.com": true, "DB.Example.com.": true, "x.db.example.com": false, "a.b.internal.example.com": true,
+		"internal.example.com": false, "evilinternal.example.com": false, "example.com": false} {
+		if p.AllowsName(name) != want {
+			t.Errorf("%s may be asked for: %t", name, !want)
+		}
+	}
+	private, loopback := netip.MustParseAddr("10.9.9.9"), netip.MustParseAddr("127.0.0.1")
+	p.learn("other.example.com", []netip.Addr{private})
+	if p.Allows(private) {
+		t.Error("the answer for a name that is not listed opened its address")
+	}
+	p.learn("db.example.com", []netip.Addr{private, loopback})
+	if !p.Allows(private) || p.Allows(loopback) {
+		t.Error("a listed name opens its address, but never the host's loopback")
+	}
+}
+
+// query makes a DNS question of type A.
+func query(name ...string) []byte {
+	q := []byte{0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}
+	for _, label := range name {
+		q = append(append(q, byte(len(label))), label...)
+	}
+	return append(q, 0, 0, 1, 0, 1)
+}
+
+// reply answers a question by a compressed CNAME and two A records.
+func reply(q []byte) []byte {
+	r := bytes.Clone(q)
+	r[2] |= 0x80
+	binary.BigEndian.PutUint16(r[6:], 3)
+	r = append(r, 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 2, 0xc0, 12)
+	for last := byte(1); last <= 2; last++ {
+		r = append(r, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 9, 9, last)
+	}
+	return r
+}
+
+func TestAddressesOfAnAnswer(t *testing.T) {
+	found := addresses(reply(query("db", "example", "com")))
+	if len(found) != 2 || found[0].String() != "10.9.9.1" || found[1].String() != "10.9.9.2" {
+		t.Errorf("found %v", found)
+	}
+}
+
+func FuzzDNS(f *testing.F) {
+	f.Add(query("db", "example", "com"))
+	f.Add(reply(query("db", "example", "com")))
+	f.Add(bytes.Repeat([]byte{0xc0}, 40))
+	f.Fuzz(func(_ *testing.T, message []byte) {
+		parseQuestion(message)
+		addresses(message)
+	})
+}
+
+func newPool(t *testing.T, mode Mode, list ...string) *Pool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: network namespaces need root")
+	}
+	policy, err := NewPolicy(mode, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewPool(policy, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func get(t *testing.T, p *Pool) *Network {
+	t.Helper()
+	n, err := p.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Release)
+	return n
+}
+
+// dial connects from inside the namespace.
+func dial(n *Network, network, address string) (conn net.Conn, err error) {
+	err = inside(func() error { return unix.Setns(n.namespace, unix.CLONE_NEWNET) }, func() error {
+		// The socket is made by this call, on this thread, for a numeric address.
+		conn, err = net.DialTimeout(network, address, 30*time.Second)
+		return err
+	})
+	if conn != nil {
+		conn.SetDeadline(time.Now().Add(30 * time.Second))
+	}
+	return conn, err
+}
+
+// ownAddress is one of the machine's that is not loopback.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() {
+			return prefix.Addr().String()
+		}
+	}
+	t.Skip("SKIPPED: the machine has no address but loopback")
+	return ""
+}
+
+// echoServer serves on the machine's address.
+func echoServer(t *testing.T, address string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp4", address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() { // ends with the listener
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // ends with the connection
+				defer conn.Close()
+				io.Copy(conn, conn)
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func echo(conn net.Conn, text string) (string, error) {
+	defer conn.Close()
+	if _, err := io.WriteString(conn, text); err != nil {
+		return "", err
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return "", err
+	}
+	got, err := io.ReadAll(conn)
+	return string(got), err
+}
+
+func TestEgressReachesWhatIsListed(t *testing.T) {
+	own := ownAddress(t)
+	p := newPool(t, Public, own)
+	if err := p.EgressError(); err != nil {
+		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
+	}
+	server, n := echoServer(t, own), get(t, p)
+	for _, size := range []int{1, 10 << 20} {
+		conn, err := dial(n, "tcp4", server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(bytes.Repeat([]byte("x"), size))
+		sent := make(chan error, 1)
+		go func() { // ends when all is written
+			_, err := io.WriteString(conn, text)
+			sent <- errors.Join(err, conn.(*net.TCPConn).CloseWrite())
+		}()
+		got, err := io.ReadAll(conn)
+		if err != nil || string(got) != text {
+			t.Errorf("%d bytes came back of %d: %v", len(got), size, err)
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+	}
+}
+
+func TestEgressRefuses(t *testing.T) {
+	own := ownAddress(t)
+	server := echoServer(t, own)
+	_, port, err := net.SplitHostPort(echoServer(t, "127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []Mode{Public, Listed, Deny} {
+		n := get(t, newPool(t, mode))
+		for _, address := range []string{server, "127.0.0.1:" + port, PlatformAddress + ":" + port, "169.254.169.254:80"} {
+			conn, err := dial(n, "tcp4", address)
+			if err != nil {
+				continue
+			}
+			if got, err := echo(conn, "x"); err == nil && got != "" {
+				t.Errorf("mode %q: %s answered %q", mode, address, got)
+			}
+		}
+	}
+}
+
+// TestATenantsConnectionsEndWithIt: a connection to the outside must not be
+// there when the namespace has its next tenant.
+func TestATenantsConnectionsEndWithIt(t *testing.T) {
+	own := ownAddress(t)
+	p := newPool(t, Listed, own)
+	if err := p.EgressError(); err != nil {
+		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
+	}
+	server := echoServer(t, own)
+	n, err := p.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := dial(n, "tcp4", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	n.Release()
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection outlives its tenant: %v", err)
+	}
+}
+
+func TestNamespacesDoNotSeeEachOther(t *testing.T) {
+	p := newPool(t, Public)
+	first, second := get(t, p), get(t, p)
+	listener, err := first.Listen(RuntimeAPIPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	address := net.JoinHostPort(PlatformAddress, strconv.Itoa(RuntimeAPIPort))
+	if conn, err := dial(second, "tcp4", address); err == nil {
+		conn.Close()
+		t.Error("a listener of another namespace answers")
+	}
+	conn, err := dial(first, "tcp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+}
+
+func TestThePlatformIsReachedInEveryMode(t *testing.T) {
+	for _, mode := range []Mode{Public, Listed, Deny} {
+		p := newPool(t, mode)
+		conn, err := dial(get(t, p), "tcp4", p.Endpoint().Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted, err := p.Endpoint().Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted.Close()
+		conn.Close()
+	}
+}
+
+// nameServer answers every question by reply.
+func nameServer(t *testing.T) netip.AddrPort {
+	t.Helper()
+	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { packets.Close() })
+	go func() { // ends with the socket
+		for {
+			buffer := make([]byte, maxDNSMessage)
+			n, from, err := packets.ReadFromUDPAddrPort(buffer)
+			if err != nil {
+				return
+			}
+			packets.WriteToUDPAddrPort(reply(buffer[:n]), from)
+		}
+	}()
+	return packets.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+func TestNamesAreRelayed(t *testing.T) {
+	p, server := newPool(t, Listed, "db.example.com"), nameServer(t)
+	p.nameServers = func() []string { return []string{server.String()} }
+	if err := p.EgressError(); err != nil {
+		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
+	}
+	n := get(t, p)
+	ask := func(q []byte) []byte {
+		conn, err := dial(n, "udp4", PlatformAddress+":53")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(q); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, maxDNSMessage)
+		size, err := conn.Read(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer[:size]
+	}
+	if got := ask(query("db", "example", "com")); len(addresses(got)) != 2 {
+		t.Errorf("answer %x", got)
+	}
+	if !p.policy.Allows(netip.MustParseAddr("10.9.9.1")) {
+		t.Error("the address of the listed name is not open")
+	}
+	if got := ask(query("elsewhere", "example", "com")); got[3]&0xf != codeRefused {
+		t.Errorf("a name that is not listed is answered: %x", got)
+	}
+}
