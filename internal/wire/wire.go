@@ -45,6 +45,8 @@ type Call struct {
 	Account     string // 12 digits
 	Region      string
 	AccessKeyID string // empty for an unsigned request
+	CallerARN   string // of the user, root or assumed-role session; empty for an unsigned request
+	UserID      string // the caller's unique id, as GetCallerIdentity tells it
 	Endpoint    string // scheme://host:port by which the client reached us
 	Request     *http.Request
 	Header      http.Header // extra response headers; the codec's own win
