@@ -4,8 +4,9 @@
 // It promises: a Commit is all or nothing; when it returns nil the batch
 // survives kill -9 and power loss (unless it asked for Relaxed); Checks are
 // serializable, Scans are not protected against phantoms, so hold the partition
-// or check a guard key. A returned error other than ErrConflict, ErrTooLarge or
-// ErrReadOnly is an unknown outcome: read again before repeating.
+// or check a guard key. A returned error other than ErrConflict, ErrTooLarge,
+// ErrReserved, ErrClosed or ErrReadOnly is an unknown outcome: read again before
+// repeating.
 //
 // The engines are in subpackages (localstore: Pebble). storetest.Run holds the
 // behaviour that each engine must show. Keys are made with package tuple only.
@@ -64,7 +65,9 @@ type Entry struct {
 	Version Version
 }
 
-// Batch is one atomic change. The zero value is empty and Sync.
+// Batch is one atomic change. The zero value is empty and Sync. The checks see
+// the state before the batch; then DeleteRanges, Deletes and Puts are applied in
+// this order.
 type Batch struct {
 	Checks       []Check
 	Puts         []KV
@@ -122,6 +125,8 @@ var (
 	ErrLeaseHeld = errors.New("lease is held by another owner")
 	ErrLeaseLost = errors.New("lease was lost")
 	ErrClosed    = errors.New("store is closed")
+	ErrReserved  = errors.New("key is empty or begins with 0x00, which the engine keeps for itself")
+	ErrReadOnly  = errors.New("store takes no writes until it is opened again")
 	ErrDiskFull  = errors.New("disk is full: nothing is acknowledged until space returns")
 	ErrCorrupt   = errors.New("store is corrupt")
 )
