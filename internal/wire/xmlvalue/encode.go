@@ -169,16 +169,28 @@ func absent(v reflect.Value) bool {
 
 // Fault writes the Error element that the query and rest-xml protocols share.
 func (e *Encoder) Fault(f *fault.Fault) {
-	e.Open("Error", "")
 	kind := "Receiver"
 	if f.Sender {
 		kind = "Sender"
 	}
+	e.Open("Error", "")
 	e.Element("Type", kind)
+	e.faultMembers(f)
+	e.Close("Error")
+}
+
+// BareFault writes the Error element of S3, which stands alone.
+func (e *Encoder) BareFault(f *fault.Fault, requestID string) {
+	e.Open("Error", "")
+	e.faultMembers(f)
+	e.Element("RequestId", requestID)
+	e.Close("Error")
+}
+
+func (e *Encoder) faultMembers(f *fault.Fault) {
 	e.Element("Code", cmp.Or(f.QueryCode, f.Code))
 	e.Element("Message", f.Message)
 	for _, name := range slices.Sorted(maps.Keys(f.Detail)) {
 		e.Element(name, fmt.Sprint(f.Detail[name]))
 	}
-	e.Close("Error")
 }
