@@ -8,6 +8,7 @@
 package jsonevent
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 	"time"
@@ -70,7 +71,10 @@ func (s *sender) message(headers []eventstream.Header, payload []byte) (err erro
 	if _, err = s.w.Write(s.frame); err != nil {
 		return err
 	}
-	return s.flush.Flush()
+	if err = s.flush.Flush(); errors.Is(err, http.ErrNotSupported) {
+		return nil // a writer without Flush sends when it likes
+	}
+	return err
 }
 
 // event writes one event: the member of the union that is set.

@@ -67,7 +67,7 @@ func Request(x *wire.Exchange, v reflect.Value) error {
 		var err error
 		switch m.Location {
 		case shape.Query_:
-			err = parameter(x.Service, in, m, v.Field(i), r.URL.RawQuery)
+			err = parameter(x.Service, m, v.Field(i), r.URL.RawQuery)
 		case shape.Header:
 			err = header(x.Service, m, v.Field(i), r)
 		case shape.Headers:
@@ -134,13 +134,13 @@ func unescape(s string) string {
 	return s
 }
 
-// parameter sets a member of the query. A map takes all parameters that no
-// other member names.
-func parameter(model *shape.Service, in *shape.Shape, m *shape.Member, field reflect.Value, query string) (err error) {
+// parameter sets a member of the query. A map takes all parameters, those that
+// have a member of their own included.
+func parameter(model *shape.Service, m *shape.Member, field reflect.Value, query string) (err error) {
 	s := &model.Shapes[m.Shape]
 	parameters(query, func(name, value string) bool {
 		if s.Kind == shape.Map {
-			if !named(in, name) && field.Len() < maxItems {
+			if field.Len() < maxItems {
 				err = addEntry(model, s, field, name, value)
 			}
 			return err == nil
@@ -158,16 +158,6 @@ func parameter(model *shape.Service, in *shape.Shape, m *shape.Member, field ref
 		return false // the first one counts
 	})
 	return err
-}
-
-// named tells whether a member other than a map takes the parameter.
-func named(in *shape.Shape, name string) bool {
-	for i := range in.Members {
-		if m := &in.Members[i]; m.Location == shape.Query_ && m.WireName() == name {
-			return true
-		}
-	}
-	return false
 }
 
 // addElement appends a text to a list.
