@@ -54,7 +54,7 @@ type Limit int
 const (
 	CodeStorage  Limit = iota + 1 // CodeStorageExceededException
 	PolicyLength                  // PolicyLengthExceededException
-	RequestSize                   // RequestTooLargeException
+	RequestSize                   // RequestEntityTooLargeException, which is in no AWS model; recorded
 )
 
 // LimitError tells that a quota would be exceeded.

@@ -27,6 +27,9 @@ func newPlan(r io.ReaderAt, size int64, limits Limits) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
+	if len(z.File) > limits.Entries {
+		return nil, fmt.Errorf("%w: %d entries", ErrTooLarge, len(z.File))
+	}
 	p := &plan{}
 	byName := map[string]int{}
 	for _, f := range z.File {
