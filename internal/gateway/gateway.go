@@ -1,21 +1,45 @@
-// Package gateway is placeholder text replaced below.
+// Package gateway is the HTTP edge of the platform: it finds the service, the
+// operation and the protocol of a request, checks who signed it, and turns
+// results and errors into replies.
+//
+// It promises: dispatch is by maps and one walk down a path, never by trying
+// services in turn; an unknown service or operation, and one that is in the API
+// model but not implemented, is answered at once by a 4xx of the client's own
+// protocol that names it (clients retry a 5xx for minutes); every body is bounded
+// by its operation before it is read; nothing is decoded before the signature
+// is verified; every reply has a request id. An error that is no *fault.Fault is
+// logged once and answered as the service's own internal error without its text.
+// Panics are recovered here, logged and counted. Secrets are never logged.
+//
+// A Gateway is immutable after New but for its counters: no locks of its own, no
+// goroutines, all work is done on the connection's. Start reading at
+// Gateway.ServeHTTP and exchange.serve; route.go has dispatch.
 package gateway
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync/atomic"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
+	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
+
+// HealthPath answers 200 as soon as the gateway serves.
+const HealthPath = "/_lambkin/health"
 
 // Config is what New needs.
 type Config struct {
 	Services []*wire.Service
-	Codecs   map[shape.Protocol]wire.Codec // every protocol that is spoken; a service needs at least one of its own here
+	Codecs   map[shape.Protocol]wire.Codec // the protocols that are spoken; each service needs one of its own here
 	Identity *identity.Keys
 	Clock    clock.Clock  // nil means clock.System
 	Logger   *slog.Logger // nil means slog.Default()
@@ -30,25 +54,189 @@ type Config struct {
 }
 
 // Mount is a raw handler beside the AWS APIs. It sees the request as it came:
-// no signature was checked and the body is not bounded.
+// no signature was checked, the body is not bounded and CORS is its own business.
 type Mount struct {
 	Path    string // "/_lambkin/console/" takes the subtree, "/_lambkin/x" only itself
 	Label   string // instead of Path: the second label of the host, "lambda-url" in id.lambda-url.us-east-1.localhost
 	Handler http.Handler
 }
 
-// Gateway is the HTTP handler of the platform.
-type Gateway struct{ config Config }
+// Stats are counters since the start.
+type Stats struct {
+	Requests uint64 // of AWS APIs
+	Faults   uint64 // answered with an error of the caller or the service
+	Internal uint64 // answered with an internal error, panics included
+	Panics   uint64
+}
 
-// New builds the tables of dispatch.
+// Gateway is the HTTP handler of the platform.
+type Gateway struct {
+	tables   *tables
+	codecs   map[shape.Protocol]wire.Codec
+	identity *identity.Keys
+	verifier *sigv4.Verifier
+	log      *slog.Logger
+	paths    map[string]http.Handler // mounts; subtrees end with a slash
+	labels   map[string]http.Handler // mounts by host label
+	origins  map[string]bool
+	hosts    map[string]bool
+
+	requests, faults, internal, panics atomic.Uint64
+}
+
+// New builds the tables of dispatch. It returns an error for models that
+// contradict each other.
 func New(c Config) (*Gateway, error) {
 	if c.Identity == nil {
 		return nil, errors.New("the gateway needs an identity")
 	}
-	return &Gateway{config: c}, nil
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	for _, s := range c.Services {
+		if !speaks(c.Codecs, s.Model) {
+			return nil, fmt.Errorf("no codec for any protocol of service %s (%v)", s.Model.ID, s.Model.Protocols)
+		}
+	}
+	t, err := newTables(c.Services)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		tables: t, codecs: c.Codecs, identity: c.Identity, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
+		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
+		origins: map[string]bool{}, hosts: map[string]bool{},
+	}
+	for _, origin := range c.AllowedOrigins {
+		g.origins[strings.ToLower(strings.TrimSuffix(origin, "/"))] = true
+	}
+	for _, host := range c.AllowedHosts {
+		g.hosts[hostname(host)] = true
+	}
+	return g, g.mount(c.Mounts)
+}
+
+func speaks(codecs map[shape.Protocol]wire.Codec, model *shape.Service) bool {
+	for _, p := range model.Protocols {
+		if codecs[p] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Gateway) mount(mounts []Mount) error {
+	for _, m := range mounts {
+		table, key := g.paths, m.Path
+		if m.Label != "" {
+			table, key = g.labels, strings.ToLower(m.Label)
+		}
+		if m.Label == "" && !strings.HasPrefix(m.Path, "/") || m.Label != "" && m.Path != "" || m.Handler == nil {
+			return fmt.Errorf("mount %+v needs a handler and either a path or a label", m)
+		}
+		if table[key] != nil {
+			return fmt.Errorf("%q is mounted twice", key)
+		}
+		table[key] = m.Handler
+	}
+	return nil
+}
+
+// Stats reads the counters.
+func (g *Gateway) Stats() Stats {
+	return Stats{Requests: g.requests.Load(), Faults: g.faults.Load(), Internal: g.internal.Load(), Panics: g.panics.Load()}
 }
 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "the gateway is not built yet", http.StatusNotFound)
+	if h := g.mounted(r); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	g.requests.Add(1)
+	e := &exchange{gateway: g, w: writer{ResponseWriter: w}, r: r}
+	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Request: r, Header: http.Header{}}
+	e.Exchange.Call = &e.call
+	defer e.recover()
+	allowed := g.cors(&e.w, r)
+	if allowed && preflight(&e.w, r) {
+		return
+	}
+	e.serve(allowed)
 }
+
+// mounted finds the raw handler of a request, or nil.
+func (g *Gateway) mounted(r *http.Request) http.Handler {
+	if len(g.labels) > 0 {
+		if h := g.labels[hostLabel(r.Host)]; h != nil {
+			return h
+		}
+	}
+	if h := g.paths[r.URL.Path]; h != nil {
+		return h
+	}
+	if len(g.paths) == 1 || len(r.URL.Path) < 2 {
+		return nil // only the health check
+	}
+	for path := r.URL.Path; ; {
+		slash := strings.LastIndexByte(path, '/')
+		if slash < 0 {
+			return nil
+		}
+		if h := g.paths[path[:slash+1]]; h != nil {
+			return h
+		}
+		path = path[:slash]
+	}
+}
+
+func health(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	// A client that does not wait for the answer needs none.
+	_, _ = io.WriteString(w, `{"status":"ok"}`+"\n")
+}
+
+// endpoint is the URL by which the client reached us.
+func endpoint(r *http.Request) string {
+	host := r.Host
+	if host == "" { // HTTP/1.0
+		if address, ok := r.Context().Value(http.LocalAddrContextKey).(interface{ String() string }); ok {
+			host = address.String()
+		}
+	}
+	if r.TLS != nil {
+		return "https://" + host
+	}
+	return "http://" + host
+}
+
+// writer remembers whether the reply has begun.
+type writer struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader begins the reply.
+func (w *writer) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes a part of the body.
+func (w *writer) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

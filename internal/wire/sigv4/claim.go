@@ -60,7 +60,8 @@ type Claim struct {
 }
 
 // Parse reads the signature of a request. The error is an *Error; its Kind is
-// Missing when there is none.
+// Missing when there is none. With an error the claim holds what was read so
+// far, which may tell the service that should answer.
 func Parse(r *http.Request) (Claim, error) {
 	authorization := r.Header.Get("Authorization")
 	presigned := r.URL.RawQuery != "" && strings.Contains(r.URL.RawQuery, "X-Amz-Algorithm=")
@@ -174,7 +175,7 @@ func parseQuery(r *http.Request) (Claim, error) {
 	}
 	c.Expires = time.Duration(seconds) * time.Second
 	if c, err = c.finish(BadQuery, credential, signature); err != nil {
-		return Claim{}, err
+		return c, err
 	}
 	c.PayloadHash = r.Header.Get("X-Amz-Content-Sha256")
 	if c.PayloadHash == "" {
@@ -201,13 +202,13 @@ func (c Claim) finish(kind Kind, credential, signature string) (Claim, error) {
 	}
 	c.AccessKeyID, c.Date, c.Region, c.Service = parts[0], parts[1], parts[2], parts[3]
 	if err := c.scope(parts[4]); err != nil {
-		return Claim{}, err
+		return c, err
 	}
 	if len(signature) != 2*len(c.signature) {
-		return Claim{}, errMismatch(c.Service)
+		return c, errMismatch(c.Service)
 	}
 	if _, err := hex.Decode(c.signature[:], []byte(signature)); err != nil {
-		return Claim{}, errMismatch(c.Service)
+		return c, errMismatch(c.Service)
 	}
 	return c, nil
 }

@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/limit"
+)
+
+// What the http.Server in front of the gateway should be configured with. Reading
+// of bodies is bounded here (BodyTimeout), because a ReadTimeout of the server
+// would also end long invocations; there is no WriteTimeout for the same reason.
+const (
+	ReadHeaderTimeout = 10 * time.Second
+	IdleTimeout       = 5 * time.Minute // longer than clients keep idle connections: they close first, no request is lost
+	MaxHeaderBytes    = 64 << 10
+)
+
+// BodyTimeout is how long a client may take to send a request body.
+const BodyTimeout = 5 * time.Minute
+
+// drainTimeout is how long the rest of a refused request is read so that the
+// client sees our reply instead of a closed connection.
+const drainTimeout = 30 * time.Second
+
+// firstBuffer bounds what is allocated on a client's word about its length.
+const firstBuffer = 1 << 20
+
+// bodyLimit is the largest request body of one operation.
+type bodyLimit struct {
+	bytes int64
+	name  string // of the operation in AWS's error text
+}
+
+// bodyLimits lists the operations whose limit is not limit.ControlBodyBytes.
+// AWS: Lambda's own error texts name these numbers.
+var bodyLimits = map[string]bodyLimit{
+	"Lambda.CreateFunction":      {limit.CreateBodyBytes, "CreateFunction"},
+	"Lambda.UpdateFunctionCode":  {limit.CreateBodyBytes, "UpdateFunctionCode"},
+	"Lambda.PublishLayerVersion": {limit.CreateBodyBytes, "PublishLayerVersion"},
+	"Lambda.Invoke":              {limit.SyncRequestBytes, "InvokeFunction"},
+	"Lambda.InvokeAsync":         {limit.AsyncRequestBytes, "InvokeAsync"},
+
+	"Lambda.InvokeWithResponseStream": {limit.SyncRequestBytes, "InvokeWithResponseStream"},
+}
+
+// limitOf is the limit of an operation; the name is empty for a request whose
+// operation is not known before its body is read.
+func limitOf(service, name string) bodyLimit {
+	if l, ok := bodyLimits[service+"."+name]; ok {
+		return l
+	}
+	return bodyLimit{limit.ControlBodyBytes, name}
+}
