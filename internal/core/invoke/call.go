@@ -91,8 +91,9 @@ func (c *call) start(now time.Time) (*failure, error) {
 		c.init = init
 		return nil, nil
 	}
-	spec.InitTimeout = v.Timeout
-	_, failed, err = c.initialise(spec, phaseInvoke)
+	again := *spec
+	again.InitTimeout = v.Timeout
+	_, failed, err = c.initialise(&again, phaseInvoke)
 	return failed, err
 }
 
