@@ -34,7 +34,7 @@ const (
 )
 
 // clients is an installed set of Python packages and the interpreter for it.
-type clients struct{ python, packages string }
+type clients struct{ python, packages, bytecode string }
 
 var (
 	server    *platform.Platform
@@ -100,7 +100,7 @@ func install(ctx context.Context, cache, folder string) (clients, error) {
 		return clients{}, err
 	}
 	sum := sha256.Sum256(text)
-	done := clients{python: interpreter, packages: filepath.Join(cache, "boto-"+hex.EncodeToString(sum[:8]))}
+	done := clients{python: interpreter, packages: filepath.Join(cache, "boto-"+hex.EncodeToString(sum[:8])), bytecode: filepath.Join(folder, "bytecode")}
 	if _, err := os.Stat(done.packages); err == nil {
 		return done, nil
 	}
@@ -135,7 +135,7 @@ func install(ctx context.Context, cache, folder string) (clients, error) {
 func environ(t *testing.T) []string {
 	home := t.TempDir()
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "PYTHONPATH=" + installed.packages, "PYTHONDONTWRITEBYTECODE=1",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "PYTHONPATH=" + installed.packages, "PYTHONPYCACHEPREFIX=" + installed.bytecode,
 		"AWS_ENDPOINT_URL=http://" + server.Address, "AWS_DEFAULT_REGION=" + platform.Region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=" + platform.Key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + platform.Key.SecretAccessKey,
 	}

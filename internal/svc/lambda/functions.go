@@ -97,12 +97,12 @@ func (l *Lambda) updateFunctionCode(ctx context.Context, call *wire.Call, in *la
 	if err != nil {
 		return nil, err
 	}
+	if err := refusePublishTo(in.PublishTo); err != nil {
+		return nil, err
+	}
 	code, err := codeOf(&lambdaapi.FunctionCode{ZipFile: in.ZipFile, S3Bucket: in.S3Bucket, S3Key: in.S3Key, S3ObjectVersion: in.S3ObjectVersion,
 		S3ObjectStorageMode: in.S3ObjectStorageMode, ImageUri: in.ImageUri, SourceKMSKeyArn: in.SourceKMSKeyArn})
 	if err != nil {
-		return nil, err
-	}
-	if err := refusePublishTo(in.PublishTo); err != nil {
 		return nil, err
 	}
 	if err := refuseArchitectures(in.Architectures); err != nil {

@@ -30,6 +30,7 @@ func (l *Lambda) invokeWithResponseStream(ctx context.Context, call *wire.Call, 
 	out := &lambdaapi.InvokeWithResponseStreamOutput{StatusCode: &status, ResponseStreamContentType: &contentType}
 	if kind == dryRun {
 		status = http.StatusNoContent
+		out.ResponseStreamContentType, out.EventStream = nil, func(func(any) error) error { return nil }
 		return out, nil
 	}
 	response, err := l.invoker.Invoke(ctx, request)

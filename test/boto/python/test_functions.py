@@ -63,11 +63,11 @@ class Functions(Case):
     def test_every_option_comes_back(self):
         name, package = self.name(), archive(app=ECHO)
         self.create(name=name, Code={"ZipFile": package}, Description="all of it", Timeout=900, MemorySize=10240,
-                    Environment={"Variables": {"A": "1", "B": ""}}, EphemeralStorage={"Size": 1024}, Tags={"team": "a"},
+                    Environment={"Variables": {"AA": "1", "BB": ""}}, EphemeralStorage={"Size": 1024}, Tags={"team": "a"},
                     LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG", "LogGroup": "/custom/group"})
         got = self.api.get_function(FunctionName=name)
         self.assertEqual(self.configuration(got["Configuration"], "RuntimeVersionConfig"), self.expected(
-            name, package, Description="all of it", Timeout=900, MemorySize=10240, Environment={"Variables": {"A": "1", "B": ""}},
+            name, package, Description="all of it", Timeout=900, MemorySize=10240, Environment={"Variables": {"AA": "1", "BB": ""}},
             EphemeralStorage={"Size": 1024}, State="Active", LastUpdateStatus="Successful",
             LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG", "SystemLogLevel": "INFO", "LogGroup": "/custom/group"}))
         self.assertEqual(got["Tags"], {"team": "a"})
@@ -122,13 +122,13 @@ class Functions(Case):
 
     def test_update_configuration_changes_only_what_is_given(self):
         name, package = self.name(), archive(app=ECHO)
-        self.create(name=name, Code={"ZipFile": package}, Description="old", Environment={"Variables": {"A": "1"}})
+        self.create(name=name, Code={"ZipFile": package}, Description="old", Environment={"Variables": {"AA": "1"}})
         response = self.api.update_function_configuration(FunctionName=name, Timeout=11, MemorySize=256)
         self.assertEqual((response["Timeout"], response["LastUpdateStatus"]), (11, "InProgress"))
         self.updated(name)
         got = self.api.get_function_configuration(FunctionName=name)
         self.assertEqual(self.configuration(got, "RuntimeVersionConfig"), self.expected(
-            name, package, Description="old", Timeout=11, MemorySize=256, Environment={"Variables": {"A": "1"}},
+            name, package, Description="old", Timeout=11, MemorySize=256, Environment={"Variables": {"AA": "1"}},
             State="Active", LastUpdateStatus="Successful"))
 
     def test_a_stale_revision_is_refused(self):
@@ -164,7 +164,7 @@ class Functions(Case):
             ("InvalidParameterValueException", "Could not unzip uploaded file. Please check your file, then try to upload again.",
              {"Code": {"ZipFile": b"no zip"}}),
             ("InvalidParameterValueException", "Lambda was unable to configure your environment variables because the environment variables "
-             "you have provided exceeded the 4KB limit. String measured: " + '{"A":"' + "x" * 4096 + '"}', {"Environment": {"Variables": {"A": "x" * 4096}}}),
+             "you have provided exceeded the 4KB limit. String measured: " + '{"AA":"' + "x" * 4096 + '"}', {"Environment": {"Variables": {"AA": "x" * 4096}}}),
         ]
         plain = client(parameter_validation=False)
         for exception, message, options in cases:
