@@ -168,11 +168,11 @@ func TestTokensOfOthersAreRefused(t *testing.T) {
 	}
 }
 
-func TestSessionOfTheAccount(t *testing.T) {
+func TestSessionKeepsTheCaller(t *testing.T) {
 	k := open(t, Config{})
-	c := k.ForSession("123456789012", time.Hour)
+	c := k.ForSession("123456789012", "arn:aws:iam::123456789012:user/two", "AIDATWO", time.Hour)
 	key, err := k.Lookup(c.AccessKeyID, c.SessionToken)
-	if err != nil || key.ARN != "arn:aws:iam::123456789012:root" || key.UserID != "123456789012" || !key.Verified {
+	if err != nil || key.ARN != "arn:aws:iam::123456789012:user/two" || key.UserID != "AIDATWO" || !key.Verified || !IsTemporary(key.AccessKeyID) {
 		t.Errorf("%+v, %v", key, err)
 	}
 }
@@ -202,7 +202,7 @@ func FuzzLookup(f *testing.F) {
 
 // The parser behind the encryption is fuzzed too: it must not depend on it.
 func FuzzUnmarshalSession(f *testing.F) {
-	f.Add(session{accessKeyID: "ASIA", account: "123456789012", roleARN: role, name: "f", expires: time.Unix(1, 0)}.marshal())
+	f.Add(session{accessKeyID: "ASIA", account: "123456789012", arn: role, userID: "f", expires: time.Unix(1, 0)}.marshal())
 	f.Add([]byte{})
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -30,7 +30,7 @@ type Credentials struct {
 const tokenMark = "lmb1."
 
 // maxToken bounds the text that is decrypted: role ARNs (2,048) and session
-// names (64) fit several times.
+// names (64) fit twice.
 const maxToken = 8 << 10
 
 // keyIDBytes are the random bytes of an access key id: 16 letters of base32.
@@ -45,26 +45,30 @@ var (
 type session struct {
 	accessKeyID string
 	account     string
-	roleARN     string // empty: a session of the account's root (GetSessionToken)
-	name        string
+	arn         string // of the caller that the session is
+	userID      string
 	expires     time.Time
 }
 
 // ForRole makes the credentials of a session of a role. The account is that of
 // the role; ttl is cut to whole seconds.
 func (k *Keys) ForRole(account, roleARN, sessionName string, ttl time.Duration) Credentials {
-	return k.issue(session{account: account, roleARN: roleARN, name: sessionName}, ttl)
+	return k.issue(session{
+		account: account,
+		arn:     "arn:aws:sts::" + account + ":assumed-role/" + roleName(roleARN) + "/" + sessionName,
+		userID:  RoleID(roleARN) + ":" + sessionName,
+	}, ttl)
 }
 
-// ForSession makes temporary credentials of the account itself.
-func (k *Keys) ForSession(account string, ttl time.Duration) Credentials {
-	return k.issue(session{account: account}, ttl)
+// ForSession makes temporary credentials of a caller, who stays who they are.
+func (k *Keys) ForSession(account, arn, userID string, ttl time.Duration) Credentials {
+	return k.issue(session{account: account, arn: arn, userID: userID}, ttl)
 }
 
 func (k *Keys) issue(s session, ttl time.Duration) Credentials {
 	var random [keyIDBytes]byte
 	rand.Read(random[:]) // never fails: crypto/rand.Read aborts the program instead
-	s.accessKeyID = "ASIA" + keyIDText.EncodeToString(random[:])
+	s.accessKeyID = temporaryKeyPrefix + keyIDText.EncodeToString(random[:])
 	s.expires = k.clock.Now().Add(ttl).UTC().Truncate(time.Second)
 	return Credentials{
 		AccessKeyID:     s.accessKeyID,
@@ -74,16 +78,17 @@ func (k *Keys) issue(s session, ttl time.Duration) Credentials {
 	}
 }
 
+// temporaryKeyPrefix begins the access key ids of temporary credentials.
+const temporaryKeyPrefix = "ASIA"
+
+// IsTemporary tells by its id whether an access key belongs to temporary credentials.
+func IsTemporary(accessKeyID string) bool {
+	return strings.HasPrefix(accessKeyID, temporaryKeyPrefix)
+}
+
 // key is the identity of the session.
 func (s session) key(secret string) Key {
-	key := Key{AccessKeyID: s.accessKeyID, Secret: secret, Account: s.account, Verified: true}
-	if s.roleARN == "" {
-		key.ARN, key.UserID = rootARN(s.account), s.account
-		return key
-	}
-	key.ARN = "arn:aws:sts::" + s.account + ":assumed-role/" + roleName(s.roleARN) + "/" + s.name
-	key.UserID = RoleID(s.roleARN) + ":" + s.name
-	return key
+	return Key{AccessKeyID: s.accessKeyID, Secret: secret, Account: s.account, ARN: s.arn, UserID: s.userID, Verified: true}
 }
 
 // roleName is the last part of a role's path: assumed-role ARNs carry no path.
@@ -170,7 +175,7 @@ func (t tokens) open(token string) (session, error) {
 // marshal writes the expiry and then each text with its length.
 func (s session) marshal() []byte {
 	b := binary.AppendVarint(nil, s.expires.Unix())
-	for _, text := range []string{s.accessKeyID, s.account, s.roleARN, s.name} {
+	for _, text := range []string{s.accessKeyID, s.account, s.arn, s.userID} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
@@ -185,7 +190,7 @@ func unmarshalSession(b []byte) (session, error) {
 	}
 	b = b[n:]
 	s.expires = time.Unix(seconds, 0).UTC()
-	for _, text := range []*string{&s.accessKeyID, &s.account, &s.roleARN, &s.name} {
+	for _, text := range []*string{&s.accessKeyID, &s.account, &s.arn, &s.userID} {
 		length, n := binary.Uvarint(b)
 		if n <= 0 || length > uint64(len(b)-n) {
 			return session{}, errToken
