@@ -25,9 +25,6 @@ import (
 // exitTimeout bounds the wait for the kernel to end a killed environment.
 const exitTimeout = 10 * time.Second
 
-// tmpInodes bounds the number of files in /tmp for each MiB of its size.
-const tmpInodesPerMB = 256
-
 // env is one environment of a zygote.
 type env struct {
 	host    *Host
@@ -53,10 +50,10 @@ type env struct {
 
 var _ Environment = (*env)(nil)
 
-// fork makes a sandboxed, parked child with the limits of spec.
-func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err error) {
+// park makes a sandboxed child that waits to be bound to a function.
+func (h *Host) park(z *zygote) (_ *env, err error) {
 	e := &env{host: h, zygote: z, pidfd: -1, done: make(chan struct{})}
-	if IsCustom(spec.Runtime) {
+	if IsCustom(z.id) {
 		e.custom = newCustom()
 	}
 	select {
@@ -65,10 +62,14 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 		return nil, fmt.Errorf("all %d environments of the host are in use", MaxEnvironments)
 	}
 	var theirs []int
-	defer func() {
+	closeTheirs := func() {
 		for _, fd := range theirs {
 			unix.Close(fd)
 		}
+		theirs = nil
+	}
+	defer func() {
+		closeTheirs()
 		if err != nil {
 			err = errors.Join(err, e.Close())
 		}
@@ -76,7 +77,7 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 	if e.network, err = h.network(); err != nil {
 		return nil, err
 	}
-	if e.group, err = h.group(e.uid, spec.MemoryMB); err != nil {
+	if e.group, err = h.group(e.uid); err != nil {
 		return nil, fmt.Errorf("make the cgroup: %w", err)
 	}
 	data, err := e.openData()
@@ -84,22 +85,18 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 		return nil, err
 	}
 	theirs = append(theirs, data)
-	logs, pipe, err := newLogPipe(spec.Log)
+	logs, pipe, err := newLogPipe()
 	if err != nil {
 		return nil, err
 	}
 	e.log = logs
 	theirs = append(theirs, pipe)
-	trees, err := openTrees(h.config.off, spec.TaskDir, spec.OptDir)
-	theirs = append(theirs, trees...)
-	if err != nil {
-		return nil, err
-	}
-	request := forkRequest{UID: e.uid, TmpBytes: int64(spec.EphemeralMB) << 20, TmpInodes: spec.EphemeralMB * tmpInodesPerMB, HasOpt: spec.OptDir != ""}
-	fds := append([]int{data, pipe, e.network.Namespace()}, trees...)
+	request := forkRequest{UID: e.uid, TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB}
+	fds := []int{data, pipe, e.network.Namespace()}
 	if err := z.fork(e, request, fds...); err != nil {
 		return nil, err
 	}
+	closeTheirs() // so that the end of the child ends the socket
 	if err := e.parked(); err != nil {
 		return nil, err
 	}
@@ -107,19 +104,12 @@ func (h *Host) fork(ctx context.Context, z *zygote, spec *Spec) (_ *env, err err
 	return e, nil
 }
 
-func (h *Host) group(uid, memoryMB int) (*cgroup.Group, error) {
+func (h *Host) group(uid int) (*cgroup.Group, error) {
 	processes := maxProcesses
 	if h.config.off.pids {
 		processes = 0
 	}
-	g, err := h.cgroups.Add("env-"+strconv.Itoa(uid), processes)
-	if err != nil || h.config.off.memory {
-		return g, err
-	}
-	if err := g.LimitMemory(memoryMB); err != nil {
-		return nil, errors.Join(err, g.Remove())
-	}
-	return g, nil
+	return h.cgroups.Add("env-"+strconv.Itoa(uid), processes)
 }
 
 func (h *Host) network() (*netns.Network, error) {
@@ -150,30 +140,6 @@ func (e *env) openData() (int, error) {
 	e.conn = conn.(*net.UnixConn)
 	e.reader = bufio.NewReaderSize(e.conn, 64<<10)
 	return fds[1], nil
-}
-
-// openTrees opens the package and the layers as detached read-only mounts, which
-// the child attaches in its own mount namespace.
-func openTrees(off protections, folders ...string) ([]int, error) {
-	var trees []int
-	for _, folder := range folders {
-		if folder == "" {
-			continue
-		}
-		tree, err := unix.OpenTree(unix.AT_FDCWD, folder, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-		if err != nil {
-			return trees, fmt.Errorf("open %s: %w", folder, err)
-		}
-		trees = append(trees, tree)
-		attributes := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
-		if off.readOnly {
-			attributes.Attr_set &^= unix.MOUNT_ATTR_RDONLY
-		}
-		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, attributes); err != nil {
-			return trees, fmt.Errorf("make %s read-only: %w", folder, err)
-		}
-	}
-	return trees, nil
 }
 
 // parked waits for the child, learns who it is, checks that it gave its rights
@@ -235,9 +201,33 @@ func (e *env) checkStatus() error {
 	return nil
 }
 
+// equip gives a parked child what is the function's own: code, memory, log.
+func (e *env) equip(spec *Spec) error {
+	e.log.deliver(spec.Log)
+	trees, err := openTrees(e.host.config.off, spec.TaskDir, spec.OptDir)
+	defer func() {
+		for _, tree := range trees {
+			unix.Close(tree)
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := e.host.attacher.attach(e.pidfd, trees, spec.EphemeralMB); err != nil {
+		return fmt.Errorf("attach the code: %w", err)
+	}
+	if e.host.config.off.memory {
+		return nil
+	}
+	return e.group.LimitMemory(spec.MemoryMB)
+}
+
 // bind turns the parked child into the function's environment.
 func (e *env) bind(spec *Spec) (Init, error) {
 	begin := time.Now()
+	if err := e.equip(spec); err != nil {
+		return Init{}, err
+	}
 	environ := make(map[string]string, len(spec.Environ))
 	for _, pair := range spec.Environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -381,6 +371,15 @@ func (e *env) exit(status syscall.WaitStatus) {
 
 // Done is closed when the environment's processes have ended.
 func (e *env) Done() <-chan struct{} { return e.done }
+
+func (e *env) ended() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
 
 func (e *env) kill() {
 	if e.pidfd >= 0 {

@@ -192,7 +192,7 @@ func TestEscape(t *testing.T) {
 	hosts := map[protections]*Host{}
 	for _, a := range attempts {
 		if a.unproven == "" && hosts[a.off] == nil {
-			hosts[a.off] = newHost(t, Config{off: a.off})
+			hosts[a.off] = newHost(t, Config{off: a.off, Parked: -1})
 		}
 	}
 	var proven atomic.Int32

@@ -43,6 +43,11 @@ type Config struct {
 	Egress     netns.Mode
 	EgressList []string
 
+	// Parked is the most environments that are kept ready for each runtime, made
+	// ahead of the functions they will run; 0 means DefaultParked, less than 0
+	// none. How many there are follows the demand.
+	Parked int
+
 	// off switches single protections off. Only the escape suite may: it shows
 	// that each attempt would succeed without its protection.
 	off protections
@@ -60,6 +65,7 @@ type Host struct {
 	logger   *slog.Logger
 	cgroups  *cgroup.Tree
 	networks *netns.Pool
+	attacher *attacher
 	uids     chan int // free user ids
 
 	mu      sync.Mutex
@@ -84,7 +90,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups,
-		networks: netns.NewPool(policy, logger), uids: make(chan int, MaxEnvironments), zygotes: map[string]*zygote{}}
+		networks: netns.NewPool(policy, logger), attacher: newAttacher(), uids: make(chan int, MaxEnvironments), zygotes: map[string]*zygote{}}
 	for i := range MaxEnvironments {
 		h.uids <- firstUID + i
 	}
@@ -95,10 +101,15 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 // PlatformAddress) arrive. Its Accept returns net.ErrClosed after Close.
 func (h *Host) Endpoint() net.Listener { return h.networks.Endpoint() }
 
-// Warm starts the runtime's zygote ahead of the first call.
+// Warm starts the runtime's zygote ahead of the first call and parks the first
+// environments.
 func (h *Host) Warm(ctx context.Context, runtime string) error {
-	_, err := h.zygote(ctx, runtime)
-	return err
+	z, err := h.zygote(ctx, runtime)
+	if err != nil {
+		return err
+	}
+	z.parking.refill()
+	return nil
 }
 
 // Start makes an environment and runs its initialisation; see Starter.
@@ -107,9 +118,11 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 	if err != nil {
 		return nil, Init{}, err
 	}
-	e, err := h.fork(ctx, z, spec)
-	if err != nil {
-		return nil, Init{}, fmt.Errorf("fork an environment of %s: %w", spec.Runtime, err)
+	e := z.parking.take()
+	if e == nil {
+		if e, err = h.park(z); err != nil {
+			return nil, Init{}, fmt.Errorf("fork an environment of %s: %w", spec.Runtime, err)
+		}
 	}
 	init, err := e.start(spec)
 	if err != nil {
@@ -127,7 +140,8 @@ func (h *Host) zygote(ctx context.Context, id string) (*zygote, error) {
 	}
 	z := h.zygotes[id]
 	if z == nil || z.dead() {
-		z = newZygote(h.logger)
+		z = newZygote(id, h.logger)
+		z.parking = newParking(h, z)
 		h.zygotes[id] = z
 		h.mu.Unlock()
 		z.start(ctx, h, id)
@@ -152,5 +166,6 @@ func (h *Host) Close() error {
 	for _, z := range zygotes {
 		z.close()
 	}
+	h.attacher.close()
 	return errors.Join(h.networks.Close(), h.cgroups.Close())
 }

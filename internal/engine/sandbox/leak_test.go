@@ -46,7 +46,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if *long {
 		rounds = 10_000
 	}
-	h := newHost(t, Config{})
+	h := newHost(t, Config{Parked: -1})
 	go discard(h) // ends with the host
 	fillPool(t, h, workers+1)
 	endAll(t, h, workers*len(endings), workers)

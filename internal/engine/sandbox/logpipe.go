@@ -29,6 +29,16 @@ type logPipe struct {
 	closed  bool
 }
 
+// deliver says where records go from now on.
+func (l *logPipe) deliver(emit func(LogRecord)) {
+	if emit == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.emit = emit
+}
+
 // run delivers records until the pipe ends.
 func (l *logPipe) run() {
 	raw, err := l.file.SyscallConn()
@@ -118,7 +128,8 @@ func (l *logPipe) flush(n int) {
 }
 
 // newLogPipe returns the reading side and the descriptor for the environment.
-func newLogPipe(emit func(LogRecord)) (*logPipe, int, error) {
+// What comes before deliver is lost.
+func newLogPipe() (*logPipe, int, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, -1, err
@@ -126,8 +137,5 @@ func newLogPipe(emit func(LogRecord)) (*logPipe, int, error) {
 	if err := unix.SetNonblock(fds[0], true); err != nil {
 		return nil, -1, err
 	}
-	if emit == nil {
-		emit = func(LogRecord) {}
-	}
-	return &logPipe{file: os.NewFile(uintptr(fds[0]), "log"), emit: emit}, fds[1], nil
+	return &logPipe{file: os.NewFile(uintptr(fds[0]), "log"), emit: func(LogRecord) {}}, fds[1], nil
 }

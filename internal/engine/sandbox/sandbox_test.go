@@ -234,8 +234,11 @@ func TestInitTimeoutKills(t *testing.T) {
 	}
 }
 
-func BenchmarkColdStart(b *testing.B) {
-	h := newHost(b, Config{})
+func BenchmarkColdStartParked(b *testing.B) { benchmarkColdStart(b, Config{}) }
+func BenchmarkColdStart(b *testing.B)       { benchmarkColdStart(b, Config{Parked: -1}) }
+
+func benchmarkColdStart(b *testing.B, config Config) {
+	h := newHost(b, config)
 	spec, _ := specOf(b, "def handler(event, context):\n    return event\n")
 	if err := h.Warm(b.Context(), spec.Runtime); err != nil {
 		b.Fatal(err)
@@ -250,6 +253,9 @@ func BenchmarkColdStart(b *testing.B) {
 		}
 		b.StopTimer()
 		e.Close()
+		if config.Parked >= 0 {
+			waitParked(b, h, spec.Runtime, 1)
+		}
 		b.StartTimer()
 	}
 }

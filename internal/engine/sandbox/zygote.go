@@ -27,6 +27,7 @@ const controlBytes = 64 << 10
 // zygote is one warm interpreter that forks environments. It is started by the
 // first caller that needs it; the others wait for started.
 type zygote struct {
+	id       string // of the runtime
 	logger   *slog.Logger
 	started  chan struct{} // closed when startErr is set
 	startErr error
@@ -34,6 +35,8 @@ type zygote struct {
 	cmd      *exec.Cmd
 	control  int // SOCK_SEQPACKET, ours
 	sending  sync.Mutex
+
+	parking *parking
 
 	mu       sync.Mutex
 	next     uint32
@@ -46,7 +49,6 @@ type forkRequest struct {
 	UID       int    `json:"uid"`
 	TmpBytes  int64  `json:"tmp_bytes"`
 	TmpInodes int    `json:"tmp_inodes"`
-	HasOpt    bool   `json:"has_opt"`
 }
 
 // Messages of the zygote: a type byte and two big-endian numbers.
@@ -57,8 +59,8 @@ const (
 	messageBytes  = 9
 )
 
-func newZygote(logger *slog.Logger) *zygote {
-	return &zygote{logger: logger, started: make(chan struct{}), ended: make(chan struct{}), children: map[uint32]*env{}}
+func newZygote(id string, logger *slog.Logger) *zygote {
+	return &zygote{id: id, logger: logger, started: make(chan struct{}), ended: make(chan struct{}), children: map[uint32]*env{}}
 }
 
 func (z *zygote) dead() bool {
@@ -164,6 +166,7 @@ func (z *zygote) read() {
 	z.control = -1
 	z.sending.Unlock()
 	close(z.ended)
+	z.parking.close()
 }
 
 // fork asks for a child; the descriptors are passed and stay open here.
@@ -195,6 +198,7 @@ func (z *zygote) close() {
 	if z.startErr != nil {
 		return
 	}
+	z.parking.close()
 	z.sending.Lock()
 	if z.control >= 0 {
 		unix.Shutdown(z.control, unix.SHUT_RDWR)
