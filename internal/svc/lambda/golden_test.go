@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
 // step is one request of a transcript.
@@ -36,99 +38,120 @@ func create(t *testing.T, name, more string) string {
 	return fmt.Sprintf(`{"FunctionName":%q,"Runtime":"python3.14","Handler":"app.handler","Role":%q,"Code":{"ZipFile":%q}%s}`, name, roleARN, zipped(t, "one"), more)
 }
 
+// transcripts are the requests of the golden files, by name of the file.
 func transcripts(t *testing.T) map[string][]step {
-	layer := fmt.Sprintf(`{"Content":{"ZipFile":%q}`, zipped(t, "layer"))
-	escaped := "/2017-03-31/tags/" + url.PathEscape(fooARN)
 	return map[string][]step{
-		"functions": {
-			{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
-			{operation: "CreateFunction", path: functions, body: create(t, "foo", "")},
-			{operation: "GetFunction", path: functions + "/foo"},
-			{operation: "GetFunction", path: functions + "/foo?Qualifier=%24LATEST"},
-			{operation: "GetFunctionConfiguration", path: functions + "/" + url.PathEscape(fooARN) + "/configuration"},
-			{operation: "CreateFunction", path: functions, wait: "full", body: create(t, "full", `,"Description":"all","Timeout":900,"MemorySize":10240,`+
-				`"Environment":{"Variables":{"BB":"","AA":"1"}},"EphemeralStorage":{"Size":1024},"Tags":{"a":"1"},"TracingConfig":{"Mode":"Active"},`+
-				`"VpcConfig":{"SubnetIds":[],"SecurityGroupIds":[]},"LoggingConfig":{"LogFormat":"JSON","LogGroup":"/own"},"Publish":true`)},
-			{operation: "GetFunction", path: functions + "/full"},
-			{operation: "ListFunctions", path: functions + "?MaxItems=1"},
-			{operation: "ListFunctions", path: functions + "?FunctionVersion=ALL"},
-			{operation: "ListFunctions", path: functions + "?MasterRegion=eu-west-1"},
-			{operation: "UpdateFunctionCode", path: functions + "/foo/code", body: fmt.Sprintf(`{"ZipFile":%q}`, zipped(t, "two")), wait: "foo"},
-			{operation: "UpdateFunctionCode", path: functions + "/foo/code", body: `{}`},
-			{operation: "UpdateFunctionConfiguration", path: functions + "/foo/configuration", body: `{"Timeout":7,"Environment":{}}`, wait: "foo"},
-			{operation: "UpdateFunctionConfiguration", path: functions + "/foo/configuration", body: `{"RevisionId":"stale"}`},
-			{operation: "GetFunctionConfiguration", path: functions + "/foo/configuration"},
-			{operation: "GetAccountSettings", path: "/2016-08-19/account-settings"},
-			{operation: "DeleteFunction", path: functions + "/full"},
-			{operation: "GetFunction", path: functions + "/full"},
-			{operation: "GetFunction", path: functions + "/111122223333:function:foo"},
-			{operation: "CreateFunction", path: functions, body: create(t, "bar", `,"MemorySize":64,"Timeout":0`)},
-		},
-		"versions": {
-			{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
-			{operation: "PublishVersion", path: functions + "/foo/versions", body: `{"Description":"first"}`},
-			{operation: "PublishVersion", path: functions + "/foo/versions", body: `{}`},
-			{operation: "ListVersionsByFunction", path: functions + "/foo/versions"},
-			{operation: "CreateAlias", path: functions + "/foo/aliases", body: `{"Name":"live","FunctionVersion":"1"}`},
-			{operation: "CreateAlias", path: functions + "/foo/aliases", body: `{"Name":"live","FunctionVersion":"1"}`},
-			{operation: "UpdateFunctionCode", path: functions + "/foo/code", body: fmt.Sprintf(`{"ZipFile":%q,"Publish":true}`, zipped(t, "two")), wait: "foo"},
-			{operation: "UpdateAlias", path: functions + "/foo/aliases/live", body: `{"Description":"x","RoutingConfig":{"AdditionalVersionWeights":{"2":0.25}}}`},
-			{operation: "GetAlias", path: functions + "/foo/aliases/live"},
-			{operation: "ListAliases", path: functions + "/foo/aliases"},
-			{operation: "GetFunctionConfiguration", path: functions + "/foo/configuration?Qualifier=live"},
-			{operation: "DeleteAlias", path: functions + "/foo/aliases/live"},
-			{operation: "GetAlias", path: functions + "/foo/aliases/live"},
-		},
-		"layers": {
-			{operation: "PublishLayerVersion", path: layers + "/tools/versions", body: layer + `}`},
-			{operation: "PublishLayerVersion", path: layers + "/tools/versions", body: layer + `,"Description":"d","LicenseInfo":"MIT","CompatibleRuntimes":["python3.14"],"CompatibleArchitectures":["arm64"]}`},
-			{operation: "PublishLayerVersion", path: layers + "/tools/versions", body: `{"Content":{}}`},
-			{operation: "GetLayerVersion", path: layers + "/tools/versions/1"},
-			{operation: "GetLayerVersionByArn", path: layers + "?find=LayerVersion&Arn=arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Alayer%3Atools%3A2"},
-			{operation: "GetLayerVersion", path: layers + "/tools/versions/9"},
-			{operation: "ListLayers", path: layers},
-			{operation: "ListLayerVersions", path: layers + "/tools/versions?MaxItems=1"},
-			{operation: "AddLayerVersionPermission", path: layers + "/tools/versions/1/policy", body: `{"StatementId":"s","Action":"lambda:GetLayerVersion","Principal":"*"}`},
-			{operation: "GetLayerVersionPolicy", path: layers + "/tools/versions/1/policy"},
-			{operation: "RemoveLayerVersionPermission", path: layers + "/tools/versions/1/policy/s"},
-			{operation: "GetLayerVersionPolicy", path: layers + "/tools/versions/1/policy"},
-			{operation: "DeleteLayerVersion", path: layers + "/tools/versions/1"},
-		},
-		"permissions": {
-			{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
-			{operation: "AddPermission", path: functions + "/foo/policy", body: `{"StatementId":"s","Action":"lambda:InvokeFunction","Principal":"s3.amazonaws.com","SourceArn":"arn:aws:s3:::b"}`},
-			{operation: "GetPolicy", path: functions + "/foo/policy"},
-			{operation: "RemovePermission", path: functions + "/foo/policy/s"},
-			{operation: "GetPolicy", path: functions + "/foo/policy"},
-			{operation: "ListTags", path: escaped},
-			{operation: "TagResource", path: escaped, body: `{"Tags":{"a":"1","b":"2"}}`},
-			{operation: "UntagResource", path: escaped + "?tagKeys=a"},
-			{operation: "ListTags", path: escaped},
-			{operation: "GetFunctionConcurrency", path: "/2019-09-30/functions/foo/concurrency"},
-			{operation: "PutFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency", body: `{"ReservedConcurrentExecutions":5}`},
-			{operation: "GetFunctionConcurrency", path: "/2019-09-30/functions/foo/concurrency"},
-			{operation: "PutFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency", body: `{"ReservedConcurrentExecutions":901}`},
-			{operation: "DeleteFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency"},
-			{operation: "GetRuntimeManagementConfig", path: "/2021-07-20/functions/foo/runtime-management-config"},
-			{operation: "PutRuntimeManagementConfig", path: "/2021-07-20/functions/foo/runtime-management-config", body: `{"UpdateRuntimeOn":"FunctionUpdate"}`},
-			{operation: "PutRuntimeManagementConfig", path: "/2021-07-20/functions/foo/runtime-management-config", body: `{"UpdateRuntimeOn":"Manual","RuntimeVersionArn":"arn:aws:lambda:us-east-1::runtime:x"}`},
-			{operation: "GetFunctionRecursionConfig", path: "/2024-08-31/functions/foo/recursion-config"},
-			{operation: "PutFunctionRecursionConfig", path: "/2024-08-31/functions/foo/recursion-config", body: `{"RecursiveLoop":"Allow"}`},
-			{operation: "GetFunctionCodeSigningConfig", path: "/2020-06-30/functions/foo/code-signing-config"},
-		},
-		"invoke": {
-			{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
-			{operation: "Invoke", path: functions + "/foo/invocations", body: `{"a":1}`},
-			{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Log-Type", "Tail"}},
-			{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Invocation-Type", "DryRun"}},
-			{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Invocation-Type", "Event"}},
-			{operation: "Invoke", path: functions + "/foo/invocations", body: "{nope"},
-			{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Client-Context", "!"}},
-			{operation: "Invoke", path: functions + "/foo/invocations?Qualifier=7"},
-			{operation: "Invoke", path: functions + "/nobody/invocations"},
-			{operation: "InvokeAsync", path: "/2014-11-13/functions/foo/invoke-async", body: "{}"},
-			{operation: "InvokeWithResponseStream", path: "/2021-11-15/functions/foo/response-streaming-invocations", body: "{}", header: []string{"X-Amz-Log-Type", "Tail"}},
-		},
+		"functions":   functionsSteps(t),
+		"versions":    versionsSteps(t),
+		"layers":      layersSteps(t),
+		"permissions": permissionsSteps(t),
+		"invoke":      invokeSteps(t),
+	}
+}
+
+func functionsSteps(t *testing.T) []step {
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", "")},
+		{operation: "GetFunction", path: functions + "/foo"},
+		{operation: "GetFunction", path: functions + "/foo?Qualifier=%24LATEST"},
+		{operation: "GetFunctionConfiguration", path: functions + "/" + url.PathEscape(fooARN) + "/configuration"},
+		{operation: "CreateFunction", path: functions, wait: "full", body: create(t, "full", `,"Description":"all","Timeout":900,"MemorySize":10240,`+
+			`"Environment":{"Variables":{"BB":"","AA":"1"}},"EphemeralStorage":{"Size":1024},"Tags":{"a":"1"},"TracingConfig":{"Mode":"Active"},`+
+			`"VpcConfig":{"SubnetIds":[],"SecurityGroupIds":[]},"LoggingConfig":{"LogFormat":"JSON","LogGroup":"/own"},"Publish":true`)},
+		{operation: "GetFunction", path: functions + "/full"},
+		{operation: "ListFunctions", path: functions + "?MaxItems=1"},
+		{operation: "ListFunctions", path: functions + "?FunctionVersion=ALL"},
+		{operation: "ListFunctions", path: functions + "?MasterRegion=eu-west-1"},
+		{operation: "UpdateFunctionCode", path: functions + "/foo/code", body: fmt.Sprintf(`{"ZipFile":%q}`, zipped(t, "two")), wait: "foo"},
+		{operation: "UpdateFunctionCode", path: functions + "/foo/code", body: `{}`},
+		{operation: "UpdateFunctionConfiguration", path: functions + "/foo/configuration", body: `{"Timeout":7,"Environment":{}}`, wait: "foo"},
+		{operation: "UpdateFunctionConfiguration", path: functions + "/foo/configuration", body: `{"RevisionId":"stale"}`},
+		{operation: "GetFunctionConfiguration", path: functions + "/foo/configuration"},
+		{operation: "GetAccountSettings", path: "/2016-08-19/account-settings"},
+		{operation: "DeleteFunction", path: functions + "/full"},
+		{operation: "GetFunction", path: functions + "/full"},
+		{operation: "GetFunction", path: functions + "/111122223333:function:foo"},
+		{operation: "CreateFunction", path: functions, body: create(t, "bar", `,"MemorySize":64,"Timeout":0`)},
+	}
+}
+
+func versionsSteps(t *testing.T) []step {
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
+		{operation: "PublishVersion", path: functions + "/foo/versions", body: `{"Description":"first"}`},
+		{operation: "PublishVersion", path: functions + "/foo/versions", body: `{}`},
+		{operation: "ListVersionsByFunction", path: functions + "/foo/versions"},
+		{operation: "CreateAlias", path: functions + "/foo/aliases", body: `{"Name":"live","FunctionVersion":"1"}`},
+		{operation: "CreateAlias", path: functions + "/foo/aliases", body: `{"Name":"live","FunctionVersion":"1"}`},
+		{operation: "UpdateFunctionCode", path: functions + "/foo/code", body: fmt.Sprintf(`{"ZipFile":%q,"Publish":true}`, zipped(t, "two")), wait: "foo"},
+		{operation: "UpdateAlias", path: functions + "/foo/aliases/live", body: `{"Description":"x","RoutingConfig":{"AdditionalVersionWeights":{"2":0.25}}}`},
+		{operation: "GetAlias", path: functions + "/foo/aliases/live"},
+		{operation: "ListAliases", path: functions + "/foo/aliases"},
+		{operation: "GetFunctionConfiguration", path: functions + "/foo/configuration?Qualifier=live"},
+		{operation: "DeleteAlias", path: functions + "/foo/aliases/live"},
+		{operation: "GetAlias", path: functions + "/foo/aliases/live"},
+	}
+}
+
+func layersSteps(t *testing.T) []step {
+	layer := fmt.Sprintf(`{"Content":{"ZipFile":%q}`, zipped(t, "layer"))
+	return []step{
+		{operation: "PublishLayerVersion", path: layers + "/tools/versions", body: layer + `}`},
+		{operation: "PublishLayerVersion", path: layers + "/tools/versions", body: layer + `,"Description":"d","LicenseInfo":"MIT","CompatibleRuntimes":["python3.14"],"CompatibleArchitectures":["arm64"]}`},
+		{operation: "PublishLayerVersion", path: layers + "/tools/versions", body: `{"Content":{}}`},
+		{operation: "GetLayerVersion", path: layers + "/tools/versions/1"},
+		{operation: "GetLayerVersionByArn", path: layers + "?find=LayerVersion&Arn=arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Alayer%3Atools%3A2"},
+		{operation: "GetLayerVersion", path: layers + "/tools/versions/9"},
+		{operation: "ListLayers", path: layers},
+		{operation: "ListLayerVersions", path: layers + "/tools/versions?MaxItems=1"},
+		{operation: "AddLayerVersionPermission", path: layers + "/tools/versions/1/policy", body: `{"StatementId":"s","Action":"lambda:GetLayerVersion","Principal":"*"}`},
+		{operation: "GetLayerVersionPolicy", path: layers + "/tools/versions/1/policy"},
+		{operation: "RemoveLayerVersionPermission", path: layers + "/tools/versions/1/policy/s"},
+		{operation: "GetLayerVersionPolicy", path: layers + "/tools/versions/1/policy"},
+		{operation: "DeleteLayerVersion", path: layers + "/tools/versions/1"},
+	}
+}
+
+func permissionsSteps(t *testing.T) []step {
+	escaped := "/2017-03-31/tags/" + url.PathEscape(fooARN)
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
+		{operation: "AddPermission", path: functions + "/foo/policy", body: `{"StatementId":"s","Action":"lambda:InvokeFunction","Principal":"s3.amazonaws.com","SourceArn":"arn:aws:s3:::b"}`},
+		{operation: "GetPolicy", path: functions + "/foo/policy"},
+		{operation: "RemovePermission", path: functions + "/foo/policy/s"},
+		{operation: "GetPolicy", path: functions + "/foo/policy"},
+		{operation: "ListTags", path: escaped},
+		{operation: "TagResource", path: escaped, body: `{"Tags":{"a":"1","b":"2"}}`},
+		{operation: "UntagResource", path: escaped + "?tagKeys=a"},
+		{operation: "ListTags", path: escaped},
+		{operation: "GetFunctionConcurrency", path: "/2019-09-30/functions/foo/concurrency"},
+		{operation: "PutFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency", body: `{"ReservedConcurrentExecutions":5}`},
+		{operation: "GetFunctionConcurrency", path: "/2019-09-30/functions/foo/concurrency"},
+		{operation: "PutFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency", body: `{"ReservedConcurrentExecutions":901}`},
+		{operation: "DeleteFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency"},
+		{operation: "GetRuntimeManagementConfig", path: "/2021-07-20/functions/foo/runtime-management-config"},
+		{operation: "PutRuntimeManagementConfig", path: "/2021-07-20/functions/foo/runtime-management-config", body: `{"UpdateRuntimeOn":"FunctionUpdate"}`},
+		{operation: "PutRuntimeManagementConfig", path: "/2021-07-20/functions/foo/runtime-management-config", body: `{"UpdateRuntimeOn":"Manual","RuntimeVersionArn":"arn:aws:lambda:us-east-1::runtime:x"}`},
+		{operation: "GetFunctionRecursionConfig", path: "/2024-08-31/functions/foo/recursion-config"},
+		{operation: "PutFunctionRecursionConfig", path: "/2024-08-31/functions/foo/recursion-config", body: `{"RecursiveLoop":"Allow"}`},
+		{operation: "GetFunctionCodeSigningConfig", path: "/2020-06-30/functions/foo/code-signing-config"},
+	}
+}
+
+func invokeSteps(t *testing.T) []step {
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
+		{operation: "Invoke", path: functions + "/foo/invocations", body: `{"a":1}`},
+		{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Log-Type", "Tail"}},
+		{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Invocation-Type", "DryRun"}},
+		{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Invocation-Type", "Event"}},
+		{operation: "Invoke", path: functions + "/foo/invocations", body: "{nope"},
+		{operation: "Invoke", path: functions + "/foo/invocations", header: []string{"X-Amz-Client-Context", "!"}},
+		{operation: "Invoke", path: functions + "/foo/invocations?Qualifier=7"},
+		{operation: "Invoke", path: functions + "/nobody/invocations"},
+		{operation: "InvokeAsync", path: "/2014-11-13/functions/foo/invoke-async", body: "{}"},
+		{operation: "InvokeWithResponseStream", path: "/2021-11-15/functions/foo/response-streaming-invocations", body: "{}", header: []string{"X-Amz-Log-Type", "Tail"}},
 	}
 }
 
@@ -227,4 +250,34 @@ func TestAnErrorOfTheMachineIsNotTranslated(t *testing.T) {
 	if err := errors.New("disk"); translate(err) != err || translate(nil) != nil {
 		t.Error("changed")
 	}
+}
+
+// invokeAllocations bounds what the service adds to a call: the request and
+// the reply for the core, and the headers.
+const invokeAllocations = 12
+
+func TestInvokeAllocatesLittle(t *testing.T) {
+	b := newBench(t)
+	b.do(t, "CreateFunction", functions, create(t, "foo", ""))
+	b.wait(t, "foo")
+	name, payload := "foo", []byte(`{"a": 1}`)
+	b.runner.response.TraceID = "Root=1-5759e988-bd862e3fe1be46a994272793"
+	in := &lambdaapi.InvokeInput{FunctionName: &name, Payload: payload}
+	request, err := newRequest("POST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := &wire.Call{RequestID: requestID, Account: account, Region: region, Request: request, Header: http.Header{}}
+	got := testing.AllocsPerRun(100, func() {
+		if _, err := b.lambda.invoke(t.Context(), call, in); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > invokeAllocations {
+		t.Errorf("%v allocations a call, want at most %d", got, invokeAllocations)
+	}
+	if &b.runner.got.Payload[0] != &payload[0] {
+		t.Error("the payload was copied")
+	}
+	t.Logf("%v allocations a call", got)
 }
