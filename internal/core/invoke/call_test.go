@@ -184,7 +184,7 @@ func TestAnEnvironmentThatFailedIsReplaced(t *testing.T) {
 				if r.FunctionError != "Unhandled" || !strings.HasSuffix(b.log.text(0), "\t"+ending.status+"\n") {
 					t.Errorf("function error %q, log %s", r.FunctionError, b.log.text(0))
 				}
-				if ending.name == "timeout" && !strings.Contains(b.log.text(0), "Duration: 3000.00 ms\tBilled Duration: 3111 ms\t") {
+				if ending.name == "timeout" && !strings.Contains(b.log.text(0), "Duration: 3000.00 ms\tBilled Duration: 3111 ms\tMemory Size: 128 MB\tMax Memory Used: 64 MB\tInit Duration: 110.10 ms\tStatus: timeout\n") {
 					t.Errorf("the duration of a timeout must be exact: %s", b.log.text(0))
 				}
 				if again := b.call(t, versionOf("f")); string(again.Payload) != `{"n":1}` {

@@ -122,7 +122,7 @@ func (e *fakeEnvironment) work(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-limit.C:
-		return sandbox.ErrTimeout
+		return &sandbox.TimeoutError{MaxMemoryBytes: 64 << 20}
 	case <-e.closed:
 		return &sandbox.ExitError{Signal: 9}
 	}

@@ -306,7 +306,12 @@ type failure struct {
 func failureOf(err error, requestID string, timeout time.Duration) (_ *failure, expected bool) {
 	if errors.Is(err, sandbox.ErrTimeout) {
 		message := fmt.Sprintf("Task timed out after %.2f seconds", timeout.Seconds())
-		return &failure{status: statusTimeout, body: errorBody(errorTimeout, requestID, message)}, true
+		f := &failure{status: statusTimeout, body: errorBody(errorTimeout, requestID, message)}
+		var late *sandbox.TimeoutError
+		if errors.As(err, &late) {
+			f.maxMemory = late.MaxMemoryBytes
+		}
+		return f, true
 	}
 	var exit *sandbox.ExitError
 	if expected = errors.As(err, &exit); !expected {

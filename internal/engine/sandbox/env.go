@@ -347,7 +347,7 @@ func (e *env) broken(cause error) error {
 	e.log.drain()
 	switch {
 	case errors.Is(cause, os.ErrDeadlineExceeded):
-		return ErrTimeout
+		return &TimeoutError{MaxMemoryBytes: e.group.PeakBytes()}
 	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, syscall.EPIPE), errors.Is(cause, syscall.ECONNRESET):
 		exit := &ExitError{Status: e.status.ExitStatus(), MaxMemoryBytes: e.group.PeakBytes()}
 		if e.status.Signaled() {

@@ -99,6 +99,15 @@ const ResponseTooLarge = "Function.ResponseSizeTooLarge"
 // ErrTimeout tells that the time limit passed and the environment was killed.
 var ErrTimeout = fmt.Errorf("the environment exceeded its time limit and was killed")
 
+// TimeoutError is ErrTimeout with what is known of the environment's end.
+type TimeoutError struct{ MaxMemoryBytes int64 }
+
+// Error is the text of ErrTimeout.
+func (e *TimeoutError) Error() string { return ErrTimeout.Error() }
+
+// Is makes errors.Is(err, ErrTimeout) true.
+func (e *TimeoutError) Is(target error) bool { return target == ErrTimeout }
+
 // ErrRuntimeMissing tells that no interpreter for the runtime is installed;
 // the wrapped text says how to install it.
 var ErrRuntimeMissing = fmt.Errorf("runtime is not installed")
