@@ -14,9 +14,17 @@ import (
 
 // Clock differences that are tolerated between a client and us.
 const (
-	Skew   = 5 * time.Minute
-	SkewS3 = 15 * time.Minute
+	Skew     = 5 * time.Minute
+	WideSkew = 15 * time.Minute // s3, sts and iam, as their error texts say
 )
+
+// skewOf is the clock difference that a service tolerates.
+func skewOf(service string) time.Duration {
+	if S3Family(service) || service == "sts" || service == "iam" {
+		return WideSkew
+	}
+	return Skew
+}
 
 // The values of x-amz-content-sha256 that are no hash.
 const (
@@ -98,10 +106,7 @@ func errMismatch(service string) *Error {
 // current checks the time of the signature.
 func (c *Claim) current(now time.Time) error {
 	s3 := S3Family(c.Service)
-	skew, minutes := Skew, "5 min.)"
-	if s3 {
-		skew, minutes = SkewS3, "15 min.)"
-	}
+	skew := skewOf(c.Service)
 	life := skew
 	if c.Presigned {
 		life = c.Expires
@@ -119,7 +124,7 @@ func (c *Claim) current(now time.Time) error {
 		return &Error{Skewed, "The difference between the request time and the current time is too large."}
 	case early:
 		return &Error{Mismatch, "Signature not yet current: " + c.Time.Format(timeFormat) + " is still later than " +
-			now.Add(skew).Format(timeFormat) + " (" + now.Format(timeFormat) + " + " + minutes}
+			now.Add(skew).Format(timeFormat) + " (" + now.Format(timeFormat) + " + " + minutesOf(skew) + " min.)"}
 	}
 	return &Error{Mismatch, "Signature expired: " + c.Time.Format(timeFormat) + " is now earlier than " +
 		now.Add(-life).Format(timeFormat) + " (" + now.Format(timeFormat) + " - " + minutesOf(life) + " min.)"}

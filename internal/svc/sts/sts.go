@@ -1,0 +1,137 @@
+// Package sts is the Security Token Service: who the caller is, and temporary
+// credentials of a role or of the caller.
+//
+// Credentials are those of core/identity: stateless, gone only when they expire.
+// There are no roles and policies to consult yet, so a role of the caller's own
+// account may be assumed by every caller of that account, and one of another
+// account only where the platform accepts any caller anyway (development mode).
+// What would restrict a session (session policies, MFA, tags for policies) is
+// refused, because accepting it without effect would grant more than was asked.
+//
+// No state, no locks, no goroutines. Start reading at New.
+package sts
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/api/stsapi"
+	"github.com/lambkin-dev/lambkin/internal/base/arn"
+	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+)
+
+// Lives of sessions; the API model has the bounds of what may be asked for.
+// AWS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html and
+// API_GetSessionToken.html.
+const (
+	defaultRoleSession = time.Hour
+	maxChainedSession  = time.Hour // of a role assumed with the credentials of a role
+	defaultSession     = 12 * time.Hour
+	maxRootSession     = time.Hour // of an account's root
+)
+
+// Config is what New needs.
+type Config struct {
+	Identity     *identity.Keys
+	CrossAccount bool // roles of every account may be assumed: development mode
+}
+
+// New makes the service.
+func New(c Config) *wire.Service {
+	s := &service{c}
+	return wire.NewService(stsapi.Model,
+		stsapi.HandleGetCallerIdentity(s.getCallerIdentity),
+		stsapi.HandleAssumeRole(s.assumeRole),
+		stsapi.HandleGetSessionToken(s.getSessionToken),
+	)
+}
+
+type service struct{ Config }
+
+func (s *service) getCallerIdentity(_ context.Context, call *wire.Call, _ *stsapi.GetCallerIdentityInput) (*stsapi.GetCallerIdentityOutput, error) {
+	return &stsapi.GetCallerIdentityOutput{UserId: &call.UserID, Account: &call.Account, Arn: &call.CallerARN}, nil
+}
+
+func (s *service) assumeRole(_ context.Context, call *wire.Call, in *stsapi.AssumeRoleInput) (*stsapi.AssumeRoleOutput, error) {
+	switch {
+	case in.Policy != nil || len(in.PolicyArns) > 0:
+		return nil, unsupported("session policies")
+	case len(in.Tags) > 0 || len(in.TransitiveTagKeys) > 0:
+		return nil, unsupported("session tags")
+	case in.SerialNumber != nil || in.TokenCode != nil:
+		return nil, unsupported("multi-factor authentication")
+	case len(in.ProvidedContexts) > 0:
+		return nil, unsupported("provided contexts")
+	}
+	role, err := arn.Parse(*in.RoleArn)
+	if err != nil || role.Service != "iam" || !identity.IsAccount(role.Account) || !isRole(role.Resource) {
+		return nil, validationError(*in.RoleArn + " is invalid")
+	}
+	if role.Account != call.Account && !s.CrossAccount {
+		return nil, accessDenied("User: " + call.CallerARN + " is not authorized to perform: sts:AssumeRole on resource: " + *in.RoleArn)
+	}
+	life := seconds(in.DurationSeconds, defaultRoleSession)
+	if life > maxChainedSession && strings.Contains(call.CallerARN, ":assumed-role/") {
+		return nil, validationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	credentials := s.Identity.ForRole(role.Account, *in.RoleArn, *in.RoleSessionName, life)
+	key, err := s.Identity.Lookup(credentials.AccessKeyID, credentials.SessionToken)
+	if err != nil {
+		return nil, err
+	}
+	return &stsapi.AssumeRoleOutput{
+		Credentials:     onTheWire(credentials),
+		AssumedRoleUser: &stsapi.AssumedRoleUser{Arn: &key.ARN, AssumedRoleId: &key.UserID},
+		SourceIdentity:  in.SourceIdentity,
+	}, nil
+}
+
+func (s *service) getSessionToken(_ context.Context, call *wire.Call, in *stsapi.GetSessionTokenInput) (*stsapi.GetSessionTokenOutput, error) {
+	switch {
+	case identity.IsTemporary(call.AccessKeyID):
+		return nil, accessDenied("Cannot call GetSessionToken with session credentials")
+	case in.SerialNumber != nil || in.TokenCode != nil:
+		return nil, unsupported("multi-factor authentication")
+	}
+	life := seconds(in.DurationSeconds, defaultSession)
+	if strings.HasSuffix(call.CallerARN, ":root") {
+		life = min(life, maxRootSession) // AWS: the session is shorter, not refused
+	}
+	credentials := s.Identity.ForSession(call.Account, call.CallerARN, call.UserID, life)
+	return &stsapi.GetSessionTokenOutput{Credentials: onTheWire(credentials)}, nil
+}
+
+// isRole tells whether a resource is role/[path/]name.
+func isRole(resource string) bool {
+	name, ok := strings.CutPrefix(resource, "role/")
+	return ok && name != "" && !strings.HasSuffix(name, "/") && !strings.HasPrefix(name, "/")
+}
+
+func seconds(n *int32, otherwise time.Duration) time.Duration {
+	if n == nil {
+		return otherwise
+	}
+	return time.Duration(*n) * time.Second
+}
+
+func onTheWire(c identity.Credentials) *stsapi.Credentials {
+	return &stsapi.Credentials{AccessKeyId: &c.AccessKeyID, SecretAccessKey: &c.SecretAccessKey, SessionToken: &c.SessionToken, Expiration: &c.Expiration}
+}
+
+// The errors below are common to AWS's query services and in no API model.
+
+func accessDenied(message string) *fault.Fault {
+	return &fault.Fault{Code: "AccessDenied", Message: message, Status: 403, Sender: true}
+}
+
+func validationError(message string) *fault.Fault {
+	return &fault.Fault{Code: "ValidationError", Message: message, Status: 400, Sender: true}
+}
+
+// unsupported refuses what this platform cannot enforce.
+func unsupported(what string) *fault.Fault {
+	return &fault.Fault{Code: "NotImplemented", Message: "This platform does not enforce " + what + " yet, so it does not accept them.", Status: 400, Sender: true}
+}
