@@ -7,8 +7,8 @@
 //	go run ./test/bench -only warm # one part
 //
 // It prints one table on standard output and exits non-zero only when a
-// measurement could not be made: it judges nothing. Each client is a goroutine
-// that ends with its measurement. Start reading at main.
+// measurement could not be made: a goal that is missed is told, no more. Each
+// client is a goroutine that ends with its measurement. Start reading at main.
 package main
 
 import (
@@ -56,16 +56,16 @@ type bench struct {
 	rows       []row
 }
 
-// row is one line of the table.
-type row struct{ what, lambkin, floor, ratio string }
+// row is one line of the table; goal is empty where none was set.
+type row struct{ what, lambkin, floor, ratio, goal string }
 
 func (b *bench) wants(part string) bool {
 	return b.only == "" || strings.Contains(","+b.only+",", ","+part+",")
 }
 
-func (b *bench) add(what, lambkin, floor, ratio string) {
-	b.rows = append(b.rows, row{what, lambkin, floor, ratio})
-	fmt.Fprintf(os.Stderr, "  %s: %s\n", what, lambkin)
+func (b *bench) add(r row) {
+	b.rows = append(b.rows, r)
+	fmt.Fprintf(os.Stderr, "  %s: %s\n", r.what, r.lambkin)
 }
 
 func (b *bench) run(ctx context.Context) error {
@@ -105,10 +105,10 @@ func (b *bench) run(ctx context.Context) error {
 
 func (b *bench) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "| what\t| lambkin\t| floor\t| ratio\t|")
-	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|")
+	fmt.Fprintln(w, "| what\t| lambkin\t| floor\t| ratio\t| goal\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|")
 	for _, r := range b.rows {
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t|\n", r.what, r.lambkin, r.floor, r.ratio)
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s\t| %s\t|\n", r.what, r.lambkin, r.floor, r.ratio, r.goal)
 	}
 	return w.Flush()
 }

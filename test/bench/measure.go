@@ -47,7 +47,8 @@ func (b *bench) idleMemory(_ context.Context, p *platform.Platform) error {
 	if err != nil {
 		return err
 	}
-	b.add("supervisor, idle, resident", fmt.Sprintf("%.1f MiB", float64(rss)/1024), "", "")
+	size := float64(rss) / 1024
+	b.add(row{what: "supervisor, idle, resident", lambkin: fmt.Sprintf("%.1f MiB", size), goal: atMost(size, goalIdleMiB, fmt.Sprintf("%.0f MiB", goalIdleMiB))})
 	return nil
 }
 
@@ -64,7 +65,8 @@ func (b *bench) serverStart(ctx context.Context, p *platform.Platform) error {
 		starts = append(starts, p.Startup)
 	}
 	slices.Sort(starts)
-	b.add(fmt.Sprintf("server start to first answer, existing data (median of %d)", serverStarts), milliseconds(percentile(starts, 0.5)), "", "")
+	p50 := percentile(starts, 0.5)
+	b.add(row{what: fmt.Sprintf("server start to first answer, existing data (median of %d)", serverStarts), lambkin: milliseconds(p50), goal: atMostTime(p50, goalStart)})
 	return nil
 }
 
@@ -91,8 +93,9 @@ func (b *bench) cold(ctx context.Context, p *platform.Platform) error {
 		}
 	}
 	slices.Sort(latencies)
-	b.add(fmt.Sprintf("cold start, signed API, p50 / p99 of %d", b.coldStarts),
-		milliseconds(percentile(latencies, 0.5))+" / "+milliseconds(percentile(latencies, 0.99)), "", "")
+	p50 := percentile(latencies, 0.5)
+	b.add(row{what: fmt.Sprintf("cold start, signed API, p50 of %d", b.coldStarts), lambkin: milliseconds(p50), goal: atMostTime(p50, goalCold)})
+	b.add(row{what: "cold start, signed API, p99", lambkin: milliseconds(percentile(latencies, 0.99))})
 	return b.environmentMemory(p)
 }
 
@@ -119,9 +122,8 @@ func (b *bench) environmentMemory(p *platform.Platform) error {
 	}
 	var sizes []int64
 	for _, pid := range pids[1:] {
-		fields, err := statFields(pid)
-		if err != nil || fields[1] == fmt.Sprint(p.PID()) {
-			continue // ended, or a zygote
+		if !serves(pid) {
+			continue // a zygote, or an environment that waits for its function
 		}
 		if pss, err := procKiB(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss"); err == nil && pss > 0 {
 			sizes = append(sizes, pss)
@@ -131,7 +133,9 @@ func (b *bench) environmentMemory(p *platform.Platform) error {
 		return fmt.Errorf("no environment found below process %d", p.PID())
 	}
 	slices.Sort(sizes)
-	b.add(fmt.Sprintf("memory of a warm environment, PSS, median of %d", len(sizes)), fmt.Sprintf("%.2f MiB", float64(sizes[len(sizes)/2])/1024), "", "")
+	size := float64(sizes[len(sizes)/2]) / 1024
+	b.add(row{what: fmt.Sprintf("memory of a warm environment, PSS, median of %d", len(sizes)), lambkin: fmt.Sprintf("%.2f MiB", size),
+		goal: atMost(size, goalEnvironmentMiB, fmt.Sprintf("%.0f MiB", goalEnvironmentMiB))})
 	return nil
 }
 
@@ -202,10 +206,17 @@ func (b *bench) compare(lambkin, floor target, want []byte, clients int) error {
 	if clients > 1 {
 		label += "s"
 	}
-	b.add("warm call, "+label+", p50", milliseconds(l.p50), milliseconds(f.p50), fmt.Sprintf("%.2f", float64(l.p50)/float64(f.p50)))
-	b.add("warm call, "+label+", p99", milliseconds(l.p99), milliseconds(f.p99), fmt.Sprintf("%.2f", float64(l.p99)/float64(f.p99)))
-	b.add("throughput, "+label, fmt.Sprintf("%.0f/s", l.rate), fmt.Sprintf("%.0f/s", f.rate), fmt.Sprintf("%.0f %%", 100*l.rate/f.rate))
-	b.add("CPU a request, "+label, fmt.Sprintf("%.0f µs", float64(l.cpu)/1e3), fmt.Sprintf("%.0f µs", float64(f.cpu)/1e3), fmt.Sprintf("%.2f", float64(l.cpu)/float64(f.cpu)))
+	p50, rate := float64(l.p50)/float64(f.p50), l.rate/f.rate
+	latency, throughput := "", ""
+	if clients == 1 {
+		latency = atMost(p50, goalWarmRatio, fmt.Sprintf("%.1f times the floor", goalWarmRatio))
+	} else {
+		throughput = atLeast(rate, goalThroughput, fmt.Sprintf("%.0f %% of the floor", 100*goalThroughput))
+	}
+	b.add(row{"warm call, " + label + ", p50", milliseconds(l.p50), milliseconds(f.p50), fmt.Sprintf("%.2f", p50), latency})
+	b.add(row{"warm call, " + label + ", p99", milliseconds(l.p99), milliseconds(f.p99), fmt.Sprintf("%.2f", float64(l.p99)/float64(f.p99)), ""})
+	b.add(row{"throughput, " + label, fmt.Sprintf("%.0f/s", l.rate), fmt.Sprintf("%.0f/s", f.rate), fmt.Sprintf("%.0f %%", 100*rate), throughput})
+	b.add(row{"CPU a request, " + label, fmt.Sprintf("%.0f µs", float64(l.cpu)/1e3), fmt.Sprintf("%.0f µs", float64(f.cpu)/1e3), fmt.Sprintf("%.2f", float64(l.cpu)/float64(f.cpu)), ""})
 	return nil
 }
 

@@ -74,6 +74,13 @@ func descendants(pid int) ([]int, error) {
 	return found, nil
 }
 
+// serves tells whether a process is an environment that runs a function: only
+// there a package is mounted.
+func serves(pid int) bool {
+	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	return err == nil && bytes.Contains(mounts, []byte(" /var/task "))
+}
+
 // statFields are the fields of /proc/PID/stat from the state (field 3) on.
 func statFields(pid int) ([]string, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// Goals of the first version: what a row is held against. They are ratios to
+// the floor of the same run where the machine decides the figure.
+const (
+	goalWarmRatio      = 2.5  // p50 of a warm call, times the floor's
+	goalThroughput     = 0.45 // of the floor's requests/s
+	goalCold           = 15 * time.Millisecond
+	goalStart          = 50 * time.Millisecond
+	goalIdleMiB        = 40.0
+	goalEnvironmentMiB = 8.0
+)
+
+// atMost and atLeast word a goal and whether value meets it.
+func atMost(value, goal float64, text string) string {
+	return verdict("<= "+text, value <= goal)
+}
+
+func atLeast(value, goal float64, text string) string {
+	return verdict(">= "+text, value >= goal)
+}
+
+func atMostTime(value, goal time.Duration) string {
+	return atMost(float64(value), float64(goal), fmt.Sprint(goal))
+}
+
+func verdict(text string, met bool) string {
+	if met {
+		return text + ", met"
+	}
+	return text + ", MISSED"
+}
