@@ -50,8 +50,9 @@ type env struct {
 
 var _ Environment = (*env)(nil)
 
-// park makes a sandboxed child that waits to be bound to a function.
-func (h *Host) park(z *zygote) (_ *env, err error) {
+// park makes a sandboxed child that waits to be bound to a function. Ahead says
+// that nobody waits for it.
+func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	e := &env{host: h, zygote: z, pidfd: -1, done: make(chan struct{})}
 	if IsCustom(z.id) {
 		e.custom = newCustom()
@@ -91,7 +92,7 @@ func (h *Host) park(z *zygote) (_ *env, err error) {
 	}
 	e.log = logs
 	theirs = append(theirs, pipe)
-	request := forkRequest{UID: e.uid, TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB}
+	request := forkRequest{UID: e.uid, TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB, Rehearse: ahead}
 	fds := []int{data, pipe, e.network.Namespace()}
 	if err := z.fork(e, request, fds...); err != nil {
 		return nil, err
@@ -257,6 +258,7 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		return init, nil
 	case frameInitError:
 		init.ErrorType, init.ErrorBody = string(reply.meta), reply.payload
+		init.MaxMemoryBytes = e.group.PeakBytes()
 		return init, nil
 	default:
 		return init, fmt.Errorf("%w: frame type %d instead of the end of init", errProtocol, reply.kind)

@@ -64,8 +64,9 @@ type Init struct {
 	Duration time.Duration
 	// ErrorType and ErrorBody tell of a handler that could not be imported:
 	// the environment is alive but must be closed by its owner.
-	ErrorType string
-	ErrorBody []byte
+	ErrorType      string
+	ErrorBody      []byte
+	MaxMemoryBytes int64 // of an initialisation with ErrorType
 }
 
 // Environment is one isolated process tree that runs one event at a time. It

@@ -91,7 +91,7 @@ func (p *parking) refill() {
 func (p *parking) fill() {
 	defer p.finished.Done()
 	for p.waitQuiet() {
-		e, err := p.host.park(p.zygote)
+		e, err := p.host.park(p.zygote, true)
 		p.mu.Lock()
 		if err == nil && p.closed {
 			p.mu.Unlock()

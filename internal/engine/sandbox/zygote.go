@@ -49,6 +49,7 @@ type forkRequest struct {
 	UID       int    `json:"uid"`
 	TmpBytes  int64  `json:"tmp_bytes"`
 	TmpInodes int    `json:"tmp_inodes"`
+	Rehearse  bool   `json:"rehearse"` // nobody waits: do beforehand what a call will do
 }
 
 // Messages of the zygote: a type byte and two big-endian numbers.

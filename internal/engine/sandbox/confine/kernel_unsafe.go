@@ -14,11 +14,20 @@ const (
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
 )
 
+// LandlockVersion is the version that the kernel offers, 0 for none.
+func LandlockVersion() int {
+	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(version)
+}
+
 // restrictFiles leaves, whatever the mounts allow, the right to write below
 // /tmp only. A kernel without landlock is told by Host.Isolation.
 func restrictFiles() error {
-	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
+	version := LandlockVersion()
+	if version == 0 {
 		return nil
 	}
 	attribute := unix.LandlockRulesetAttr{Handled_access_fs: writes}

@@ -1,0 +1,84 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
+)
+
+// Protection is one part of the isolation and whether this host gives it.
+type Protection struct {
+	Name   string `json:"name"`
+	On     bool   `json:"on"`
+	Detail string `json:"detail"`        // what it keeps, or why it is off
+	Fix    string `json:"fix,omitempty"` // command that would switch it on
+}
+
+// Isolation is what this host's environments are protected by.
+type Isolation struct {
+	// Complete tells that every protection is on. The kernel is shared in any
+	// case: strong, but not a virtual machine.
+	Complete    bool         `json:"complete"`
+	Protections []Protection `json:"protections"`
+}
+
+// Isolation tells what protects environments on this host. It tries what can be
+// tried.
+func (h *Host) Isolation() Isolation {
+	all := []Protection{
+		{Name: "namespaces", On: true, Detail: "each environment has its own mounts, processes, IPC, host name and network"},
+		{Name: "users", On: true, Detail: "each environment has a user id of its own and no capabilities"},
+		seccompProtection(),
+		landlockProtection(),
+	}
+	missing := h.cgroups.Missing()
+	for _, limited := range []struct{ controller, detail string }{
+		{"memory", "memory is bounded by MemorySize"}, {"cpu", "CPU is shared by MemorySize"}, {"pids", "processes are bounded"},
+	} {
+		p := Protection{Name: limited.controller, On: true, Detail: limited.detail}
+		if slices.Contains(missing, limited.controller) {
+			p.On, p.Detail, p.Fix = false, "the cgroup controller "+limited.controller+" is not mounted or not writable: not limited",
+				"mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
+		}
+		all = append(all, p)
+	}
+	all = append(all, h.networkProtection())
+	complete := !slices.ContainsFunc(all, func(p Protection) bool { return !p.On })
+	return Isolation{Complete: complete, Protections: all}
+}
+
+func seccompProtection() Protection {
+	p := Protection{Name: "system calls", On: true, Detail: "only listed system calls are allowed (seccomp)"}
+	if _, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil {
+		p.On, p.Detail, p.Fix = false, "the kernel has no seccomp: environments do not start", "use a kernel with CONFIG_SECCOMP_FILTER=y"
+	}
+	return p
+}
+
+func landlockProtection() Protection {
+	version := confine.LandlockVersion()
+	p := Protection{Name: "files", On: true, Detail: fmt.Sprintf("only /tmp can be written, also if a mount allowed more (landlock version %d)", version)}
+	if version == 0 {
+		p.On, p.Detail, p.Fix = false, "the kernel has no landlock: read-only mounts alone keep files", "boot with lsm=landlock added to the kernel's list (Linux 5.13 or newer)"
+	}
+	return p
+}
+
+// networkProtection tells what functions reach. Less than configured is off.
+func (h *Host) networkProtection() Protection {
+	p := Protection{Name: "network", On: true, Detail: "functions reach the platform and public addresses; the host, private and link-local addresses only if listed"}
+	switch h.config.Egress {
+	case netns.Deny:
+		p.Detail = "functions reach the platform only, as configured"
+	case netns.Listed:
+		p.Detail = "functions reach the platform and what is listed"
+	}
+	if err := h.networks.EgressError(); err != nil {
+		p.On, p.Detail, p.Fix = false, fmt.Sprintf("functions reach the platform only: %v", err), "modprobe -a nf_tables nft_chain_nat nft_redir"
+	}
+	return p
+}
