@@ -129,7 +129,7 @@ func (c *call) initialise(spec *sandbox.Spec, phase string) (time.Duration, *fai
 func (c *call) initFailure(init sandbox.Init, err error) *failure {
 	switch {
 	case init.ErrorType != "":
-		return &failure{status: statusError, errorType: publicErrorType(init.ErrorType), body: init.ErrorBody}
+		return &failure{status: statusError, errorType: publicErrorType(init.ErrorType), body: init.ErrorBody, maxMemory: init.MaxMemoryBytes}
 	case err != nil && init.Duration > 0:
 		return c.failed(err)
 	default:

@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -129,4 +130,7 @@ func (l *logWriter) keep(message string) {
 		l.tail = l.tail[:kept]
 	}
 	l.tail = append(l.tail, message...)
+	if !strings.HasSuffix(message, "\n") {
+		l.tail = append(l.tail, '\n') // a record is a line to those who read the tail
+	}
 }
