@@ -37,7 +37,7 @@ func handler(lines ...string) string {
 
 var hostiles = []hostile{
 	{name: "raises", source: handler(`raise ValueError("no")`),
-		body: `{"errorMessage": "no", "errorType": "ValueError", "requestId": "ID", "stackTrace": ["  File \"/var/task/app.py\", line 6, in handler\n    raise ValueError(\"no\")\n"]}`},
+		body: `{"errorMessage": "no", "errorType": "ValueError", "requestId": "ID", "stackTrace": ["  File \"/var/task/app.py\", line 5, in handler\n    raise ValueError(\"no\")\n"]}`},
 	{name: "never-returns", source: handler("while True: time.sleep(1)"), timeout: 1,
 		body: `{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after 1.00 seconds"}`},
 	{name: "spins", source: handler("while True: pass"), timeout: 1,
@@ -82,13 +82,13 @@ var hostiles = []hostile{
 		"        if os.fork() == 0: time.sleep(600); os._exit(0)",
 		"        made += 1",
 		"except OSError: pass",
-		"return made <= 1024"), success: true, body: "true"},
+		"return made <= 1024"), memoryMB: 2048, success: true, body: "true"},
 	{name: "leaves-a-child", source: handler("subprocess.Popen(['sleep', '600'])", "return 'left'"), success: true, body: `"left"`},
 	{name: "stops-itself", source: handler("os.kill(os.getpid(), 19)", "time.sleep(600)"), timeout: 1},
 	{name: "recurses", source: handler("f = lambda f: f(f)", "f(f)")},
 	{name: "raises-without-a-text", source: handler("class Odd(BaseException):", "    def __str__(self): raise RuntimeError", "raise Odd()")},
 	{name: "raises-odd-exception", source: handler("class Odd(Exception):", "    def __str__(self): raise RuntimeError('worse')", "raise Odd()")},
-	{name: "replaces-stdout", source: handler("sys.stdout = sys.stderr = None", "os.close(1)", "os.close(2)", "return 'quiet'"), success: true, body: `"quiet"`},
+	{name: "replaces-stdout", source: handler("sys.stdout = sys.stderr = None", "os.closerange(1, 3)", "return 'quiet'"), success: true, body: `"quiet"`},
 }
 
 func TestHostileHandlersAreAnsweredAsAWSAnswers(t *testing.T) {
