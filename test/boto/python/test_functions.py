@@ -6,6 +6,7 @@ import unittest
 import urllib.error
 import urllib.request
 
+import boto3
 from common import ACCOUNT, ECHO, REGION, ROLE, RUNTIME, TIMESTAMP, UUID, Case, archive, arn, client, status, without
 
 
@@ -150,7 +151,6 @@ class Functions(Case):
 
     def test_accounts_and_regions_do_not_see_each_other(self):
         self.create(name=(name := self.name()))
-        import boto3
         other = boto3.client("lambda", region_name="eu-west-1")
         with self.assertRaises(other.exceptions.ResourceNotFoundException):
             other.get_function(FunctionName=name)
@@ -176,7 +176,7 @@ class Functions(Case):
         refused = {
             "Code": [{"S3Bucket": "bucket", "S3Key": "key"}, {"ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/x:1"}],
             "VpcConfig": [{"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}],
-            "FileSystemConfigs": [{"Arn": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0"[:200], "LocalMountPath": "/mnt/x"}],
+            "FileSystemConfigs": [[{"Arn": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0", "LocalMountPath": "/mnt/x"}]],
             "DeadLetterConfig": [{"TargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"}],
             "SnapStart": [{"ApplyOn": "PublishedVersions"}],
             "Architectures": [["arm64"]],
@@ -202,7 +202,8 @@ class Functions(Case):
         self.create(name=(name := self.name()))
         self.assertEqual(without(self.api.get_function_code_signing_config(FunctionName=name)), {"CodeSigningConfigArn": "", "FunctionName": name})
         self.assertEqual(without(self.api.get_function_recursion_config(FunctionName=name)), {"RecursiveLoop": "Terminate"})
-        self.assertEqual(without(self.api.get_runtime_management_config(FunctionName=name)), {"UpdateRuntimeOn": "Auto", "FunctionArn": arn(name)})
+        self.assertEqual(without(self.api.get_runtime_management_config(FunctionName=name)), {
+            "UpdateRuntimeOn": "Auto", "FunctionArn": arn(name, "$LATEST")})
         self.assertEqual(without(self.api.get_function_concurrency(FunctionName=name)), {})
 
 

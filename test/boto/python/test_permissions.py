@@ -51,7 +51,7 @@ class Permissions(Case):
         self.assertEqual(without(self.api.put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")), {"RecursiveLoop": "Allow"})
         self.assertEqual(without(self.api.get_function_recursion_config(FunctionName=name)), {"RecursiveLoop": "Allow"})
         put = self.api.put_runtime_management_config(FunctionName=name, UpdateRuntimeOn="FunctionUpdate")
-        self.assertEqual((put["UpdateRuntimeOn"], put["FunctionArn"]), ("FunctionUpdate", arn(name)))
+        self.assertEqual((put["UpdateRuntimeOn"], put["FunctionArn"]), ("FunctionUpdate", arn(name, "$LATEST")))
         self.assertEqual(self.api.get_runtime_management_config(FunctionName=name)["UpdateRuntimeOn"], "FunctionUpdate")
 
     def test_reserved_concurrency(self):
