@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
+	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
@@ -189,6 +191,7 @@ func TestInvokeHandsTheRequestOn(t *testing.T) {
 	b := newBench(t)
 	b.do(t, "CreateFunction", functions, create(t, "foo", `,"Publish":true`))
 	b.wait(t, "foo")
+	b.wait(t, "foo:1")
 	b.do(t, "CreateAlias", functions+"/foo/aliases", `{"Name":"live","FunctionVersion":"1"}`)
 	b.do(t, "PutFunctionConcurrency", "/2017-10-31/functions/foo/concurrency", `{"ReservedConcurrentExecutions":3}`)
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
@@ -249,6 +252,30 @@ func TestInvokeErrors(t *testing.T) {
 func TestAnErrorOfTheMachineIsNotTranslated(t *testing.T) {
 	if err := errors.New("disk"); translate(err) != err || translate(nil) != nil {
 		t.Error("changed")
+	}
+}
+
+func TestAnAsynchronousCallIsQueuedOrRefused(t *testing.T) {
+	b := newBench(t)
+	b.do(t, "CreateFunction", functions, create(t, "foo", ""))
+	b.wait(t, "foo")
+	call := func() *httptest.ResponseRecorder {
+		return b.do(t, "Invoke", functions+"/foo:$LATEST/invocations", "[1]", "X-Amz-Invocation-Type", "Event", "X-Amzn-Trace-Id", "Root=1")
+	}
+	if w := call(); w.Code != 202 || w.Body.Len() != 0 || w.Header().Get("X-Amz-Executed-Version") != "" || b.runner.got != nil || len(b.queue.got) != 1 {
+		t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	e := b.queue.got[0]
+	if e.Name != "foo" || e.Qualifier != "$LATEST" || e.RequestID != requestID || e.TraceID != "Root=1" || string(e.Payload) != "[1]" {
+		t.Errorf("%+v", e)
+	}
+	b.queue.err = async.ErrFull
+	if w := call(); w.Code != 429 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("full: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	b.lambda.queue = nil
+	if w := call(); w.Code != 400 || !strings.Contains(w.Body.String(), "InvocationType Event is not supported") {
+		t.Errorf("no queue: %d %s", w.Code, w.Body)
 	}
 }
 

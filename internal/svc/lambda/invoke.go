@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
@@ -58,9 +60,13 @@ func (l *Lambda) invoke(ctx context.Context, call *wire.Call, in *lambdaapi.Invo
 	}
 	r := &result{status: http.StatusOK}
 	r.out.StatusCode = &r.status
-	if kindOf(in.InvocationType) == dryRun {
+	switch kindOf(in.InvocationType) {
+	case dryRun:
 		r.status = http.StatusNoContent
 		return &r.out, nil
+	case event:
+		r.status = http.StatusAccepted
+		return &r.out, l.accept(ctx, call, in.FunctionName, in.Qualifier, request)
 	}
 	response, err := l.invoker.Invoke(ctx, request)
 	if err != nil {
@@ -76,6 +82,21 @@ func (l *Lambda) invoke(ctx context.Context, call *wire.Call, in *lambdaapi.Invo
 	}
 	reply(call, response)
 	return &r.out, nil
+}
+
+// accept makes an asynchronous call durable. The queue resolves the name again
+// when it runs the event: an alias may point elsewhere by then.
+func (l *Lambda) accept(ctx context.Context, call *wire.Call, name, qualifier *string, request *invoke.Request) error {
+	t, err := target(call, "InvokeFunction", name, qualifier)
+	if err != nil {
+		return err
+	}
+	err = l.queue.Put(ctx, &async.Event{Scope: t.Scope, Name: t.Name, Qualifier: t.Qualifier,
+		RequestID: request.RequestID, TraceID: request.TraceID, Payload: request.Payload})
+	if errors.Is(err, async.ErrFull) {
+		return lambdaapi.TooManyRequestsException("Rate Exceeded.").With("Reason", "FunctionInvocationRateLimitExceeded").WithHeader("Retry-After", "1")
+	}
+	return err
 }
 
 // reply sets the headers that are not members of the output.
@@ -110,8 +131,8 @@ func (l *Lambda) prepare(ctx context.Context, call *wire.Call, in *invocation) (
 		return nil, translate(err)
 	}
 	switch {
-	case in.kind == event:
-		return nil, unsupported("InvocationType Event", "there is no durable queue yet, and an event must not be lost after it was accepted; use RequestResponse")
+	case in.kind == event && l.queue == nil:
+		return nil, unsupported("InvocationType Event", "this server has no durable queue, and an event must not be lost after it was accepted; use RequestResponse")
 	case in.tenant != nil:
 		return nil, lambdaapi.InvalidParameterValueException("The invoked function is not enabled with tenancy configuration. Remove the TenantId from the request and try again.")
 	case in.durable != nil:
@@ -184,7 +205,11 @@ func (l *Lambda) invokeAsync(ctx context.Context, call *wire.Call, in *lambdaapi
 	if err != nil {
 		return nil, lambdaapi.InvalidRequestContentException("The request body could not be read.")
 	}
-	if _, err := l.prepare(ctx, call, &invocation{kind: event, action: "InvokeFunction", function: in.FunctionName, payload: payload}); err != nil {
+	request, err := l.prepare(ctx, call, &invocation{kind: event, action: "InvokeFunction", function: in.FunctionName, payload: payload})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.accept(ctx, call, in.FunctionName, nil, request); err != nil {
 		return nil, err
 	}
 	accepted := int32(http.StatusAccepted)

@@ -3,8 +3,8 @@
 //
 // It decides nothing that a function could notice. What it promises: an option
 // that the platform does not act on is refused or listed as inert in docs/api.md
-// (see options.go); an asynchronous call is refused rather than acknowledged and
-// lost; links to code are signed and expire (code.go). Errors of core become
+// (see options.go); an asynchronous call is answered once its event is durable,
+// or refused where there is no queue; links to code are signed and expire (code.go). Errors of core become
 // AWS's in errors.go only.
 //
 // No goroutines, no locks. Start reading at New; Invoke, the hot path, is in
@@ -19,6 +19,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/wire"
@@ -34,11 +35,17 @@ type Blobs interface {
 	Open(id string) (*os.File, error)
 }
 
-// Config is what a Lambda works with; all but Clock are required.
+// Queue keeps asynchronous events; *async.Queue is one.
+type Queue interface {
+	Put(ctx context.Context, e *async.Event) error
+}
+
+// Config is what a Lambda works with; all but Queue and Clock are required.
 type Config struct {
 	Registry *function.Registry
 	Invoker  Invoker
 	Blobs    Blobs
+	Queue    Queue       // nil: asynchronous calls are refused
 	Secret   []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
 	Clock    clock.Clock // default clock.System
 }
@@ -48,6 +55,7 @@ type Lambda struct {
 	registry *function.Registry
 	invoker  Invoker
 	blobs    Blobs
+	queue    Queue // or nil
 	secret   []byte
 	clock    clock.Clock
 }
@@ -63,7 +71,7 @@ func New(config Config) (*Lambda, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
-	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, secret: config.Secret, clock: config.Clock}, nil
+	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, queue: config.Queue, secret: config.Secret, clock: config.Clock}, nil
 }
 
 // Service is the table of the operations. What is not in it is answered by the

@@ -21,6 +21,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
@@ -52,11 +53,23 @@ func (r *runner) Invoke(_ context.Context, request *invoke.Request) (*invoke.Res
 	return r.response, r.err
 }
 
+// keeper is a queue that keeps what it is given.
+type keeper struct {
+	got []*async.Event
+	err error
+}
+
+func (k *keeper) Put(_ context.Context, e *async.Event) error {
+	k.got = append(k.got, e)
+	return k.err
+}
+
 // bench is a service over a real registry and store.
 type bench struct {
 	lambda  *Lambda
 	service *wire.Service
 	runner  *runner
+	queue   *keeper
 }
 
 func newBench(t testing.TB) *bench {
@@ -90,8 +103,8 @@ func newBench(t testing.TB) *bench {
 			t.Errorf("the registry ended with %v", err)
 		}
 	})
-	b := &bench{runner: &runner{response: &invoke.Response{Payload: []byte("null")}}}
-	b.lambda, err = New(Config{Registry: registry, Invoker: b.runner, Blobs: blobs, Secret: bytes.Repeat([]byte("s"), minSecretBytes)})
+	b := &bench{runner: &runner{response: &invoke.Response{Payload: []byte("null")}}, queue: &keeper{}}
+	b.lambda, err = New(Config{Registry: registry, Invoker: b.runner, Blobs: blobs, Queue: b.queue, Secret: bytes.Repeat([]byte("s"), minSecretBytes)})
 	if err != nil {
 		t.Fatal(err)
 	}

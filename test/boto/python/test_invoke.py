@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 import unittest
 
 from botocore.exceptions import ClientError
@@ -84,6 +85,24 @@ class Invoke(Case):
         response = self.api.invoke(FunctionName=name, InvocationType="DryRun")
         self.assertEqual((response["StatusCode"], response["Payload"].read()), (204, b""))
         self.assertNotIn("ExecutedVersion", response)
+
+    def test_an_asynchronous_call_runs_with_its_request_id(self):
+        # The function tells what it did by the only thing it shares with the test: its log.
+        self.create("def handler(event, context):\n    print('ran', event, context.aws_request_id)\n", name=(name := self.name()))
+        response = self.api.invoke(FunctionName=name, InvocationType="Event", Payload=b"42")
+        self.assertEqual((response["StatusCode"], response["Payload"].read()), (202, b""))
+        self.assertNotIn("ExecutedVersion", response)
+        wanted, logs = f"ran 42 {response['ResponseMetadata']['RequestId']}\n", client("logs")
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                messages = [e["message"] for e in logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
+            except logs.exceptions.ResourceNotFoundException:
+                messages = []
+            if wanted in messages or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        self.assertIn(wanted, messages)
 
     def test_an_unknown_function_or_qualifier(self):
         self.fails("ResourceNotFoundException", self.api.invoke, FunctionName="nobody", code=404, message=f"Function not found: {arn('nobody', '$LATEST')}")

@@ -17,6 +17,7 @@ class Versions(Case):
     def three(self):
         """A function with versions 1 ("one") and 2 ("two") and $LATEST ("three")."""
         self.create(WHO % "one", name=(name := self.name()), Publish=True)
+        self.wait(name + ":1")  # a version becomes active by itself
         for text in ("two", "three"):
             if text == "three":
                 self.api.publish_version(FunctionName=name)
