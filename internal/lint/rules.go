@@ -92,6 +92,7 @@ var owners = []struct {
 // Run(ctx) and lets server choose.
 var goroutineFolders = []string{
 	"internal/server", "internal/core/invoke", "internal/core/poller", "internal/engine/sandbox", "test",
+	"internal/core/async",             // the queue in front of core/invoke: an event that runs is a goroutine
 	"internal/engine/store/storetest", // test code that other engines' tests import
 }
 

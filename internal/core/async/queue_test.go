@@ -138,7 +138,8 @@ func put(t *testing.T, q *Queue, requestID string, payload string) {
 func empty(t *testing.T, s store.Store) {
 	t.Helper()
 	lo, hi := tuple.Range("async")
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	changed, deadline := s.Watch(t.Context(), lo), time.After(patience)
+	for {
 		snap, err := s.Snapshot(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -151,7 +152,9 @@ func empty(t *testing.T, s store.Store) {
 		if len(entries) == 0 {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-changed:
+		case <-deadline:
 			t.Fatalf("still there: %q %s", entries[0].Key, entries[0].Value)
 		}
 	}
