@@ -38,6 +38,7 @@ type clients struct{ python, packages, bytecode string }
 
 var (
 	server    *platform.Platform
+	binary    string
 	installed clients
 )
 
@@ -56,7 +57,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	binary, err := platform.Build(ctx, folder)
+	binary, err = platform.Build(ctx, folder)
 	if err == nil {
 		server, err = platform.Start(ctx, binary, folder)
 	}
