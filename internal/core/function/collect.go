@@ -110,7 +110,7 @@ func (r *Registry) collect(ctx context.Context, orphanSince map[string]time.Time
 }
 
 func (r *Registry) collectTrees(ctx context.Context, need *needs, orphanSince map[string]time.Time) error {
-	names, err := r.trees.all()
+	names, err := r.trees.All()
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (r *Registry) collectTrees(ctx context.Context, need *needs, orphanSince ma
 		if r.config.Clock.Now().Sub(since) < graceTime {
 			continue
 		}
-		_, collectErr := r.trees.collect(ctx, name, func() (bool, error) {
+		_, collectErr := r.trees.Collect(ctx, name, func() (bool, error) {
 			now, err := r.needs(ctx)
 			return err == nil && !now.trees[name], err
 		})
@@ -148,9 +148,9 @@ func (r *Registry) collectTrees(ctx context.Context, need *needs, orphanSince ma
 func (r *Registry) restore(ctx context.Context, serving []*Version) error {
 	var all error
 	for _, v := range serving {
-		release := r.trees.use(treesOf(v))
+		release := r.trees.Use(treesOf(v))
 		for _, name := range treesOf(v) {
-			if r.trees.exists(name) {
+			if r.trees.Exists(name) {
 				continue
 			}
 			r.config.Logger.Warn("unpack a function again", "function", v.Name, "version", v.Version)

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"regexp"
-	"strconv"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,12 +131,30 @@ func (w *world) shadow() (*Registry, *memory) {
 	return r, m
 }
 
+// randomFaults fails one commit in two: before it is applied, after it without
+// telling, or as if another change had come first.
+func randomFaults(random *rand.Rand, injected *bool) func(*store.Batch) (bool, error) {
+	return func(*store.Batch) (bool, error) {
+		switch random.IntN(6) {
+		case 0:
+			*injected = true
+			return false, errFault
+		case 1:
+			*injected = true
+			return true, errFault
+		case 2:
+			return false, &store.ConflictError{}
+		}
+		return true, nil
+	}
+}
+
 // TestEveryChangeIsAllOrNothing runs random operations against a store that
 // fails at random: before a commit, after it without telling, or by a conflict.
 // The state must be that of before or that of an undisturbed run, and always in
 // itself consistent.
 func TestEveryChangeIsAllOrNothing(t *testing.T) {
-	steps := 500
+	steps := 150 // of which each looks at the whole state four times
 	if *long {
 		steps = 50_000
 	}
@@ -143,21 +162,9 @@ func TestEveryChangeIsAllOrNothing(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, nil)
-	must(t, w.trees.prepare())
+	must(t, w.trees.Prepare())
 	injected := false
-	w.store.fault = func(b *store.Batch) (bool, error) {
-		switch random.IntN(6) {
-		case 0:
-			injected = true
-			return false, errFault
-		case 1:
-			injected = true
-			return true, errFault
-		case 2:
-			return false, &store.ConflictError{}
-		}
-		return true, nil
-	}
+	w.store.fault = randomFaults(random, &injected)
 	applied, failed := map[string]int{}, 0
 	for step := range steps {
 		op := randomOperation(t, random)
@@ -174,14 +181,14 @@ func TestEveryChangeIsAllOrNothing(t *testing.T) {
 			if !errors.Is(err, errFault) {
 				t.Fatalf("%s: hides the fault", what)
 			}
-			if cmp.Diff(before, after) != "" && cmp.Diff(expected.dump(), after) != "" {
+			if !maps.Equal(before, after) && !maps.Equal(expected.dump(), after) {
 				t.Fatalf("%s: half done: %s", what, cmp.Diff(expected.dump(), after))
 			}
 		case fmt.Sprint(err) != fmt.Sprint(referenceErr):
 			t.Fatalf("%s: undisturbed it gives %v", what, referenceErr)
 		default:
-			if diff := cmp.Diff(expected.dump(), after); diff != "" {
-				t.Fatalf("%s: %s", what, diff)
+			if !maps.Equal(expected.dump(), after) {
+				t.Fatalf("%s: %s", what, cmp.Diff(expected.dump(), after))
 			}
 			if err == nil {
 				applied[op.name]++
@@ -208,90 +215,106 @@ func TestEveryChangeIsAllOrNothing(t *testing.T) {
 	w.checkConsistent("at the end")
 }
 
+// facts are what the rows of a store say, ready to be compared.
+type facts struct {
+	functions, versions map[string]*versionRow
+	pending             map[string]bool
+	numbers             map[string]int64
+	owners              map[string]string // row of a function -> its name
+	aliases             []Alias
+	reserved            int
+	guard               guardRow
+}
+
+func (w *world) facts() *facts {
+	w.t.Helper()
+	f := &facts{functions: map[string]*versionRow{}, versions: map[string]*versionRow{}, pending: map[string]bool{}, numbers: map[string]int64{}, owners: map[string]string{}}
+	for key, value := range w.store.rows {
+		parts, err := tuple.Parse([]byte(key))
+		if err == nil {
+			err = f.add(key, parts, value.Value)
+		}
+		if err != nil {
+			w.t.Fatalf("%q: %v", key, err)
+		}
+	}
+	return f
+}
+
+func (f *facts) add(key string, parts []any, value []byte) error {
+	if parts[1] == tableConcurrencyGuard {
+		return decode(value, &f.guard)
+	}
+	name := parts[4].(string)
+	if slices.Contains(functionTables, parts[1].(string)) {
+		f.owners[key] = name
+	}
+	switch parts[1] {
+	case tableFunction:
+		row := &functionRow{}
+		f.functions[name] = &row.Latest
+		return decode(value, row)
+	case tableVersion:
+		row := &versionRow{}
+		f.versions[fmt.Sprint(name, ":", parts[5])] = row
+		return decode(value, row)
+	case tablePending:
+		f.pending[fmt.Sprint(name, ":", parts[5])] = true
+	case tableNumbers:
+		var row numbersRow
+		err := decode(value, &row)
+		f.numbers[name] = row.Last
+		return err
+	case tableAlias:
+		f.aliases = append(f.aliases, Alias{})
+		return decode(value, &f.aliases[len(f.aliases)-1])
+	case tableConcurrency:
+		var row concurrencyRow
+		err := decode(value, &row)
+		f.reserved += row.Reserved
+		return err
+	}
+	return nil
+}
+
 // checkConsistent holds what the rows say of each other.
 func (w *world) checkConsistent(what string) {
 	w.t.Helper()
-	functions, versions, pending, waiting := map[string]*versionRow{}, map[string]*versionRow{}, map[string]bool{}, map[string]bool{}
-	numbers, owned, reserved := map[string]int64{}, map[string]string{}, 0
-	guard := guardRow{}
-	var aliases []Alias
-	for key, value := range w.store.rows {
-		parts, err := tuple.Parse([]byte(key))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		name := ""
-		if len(parts) > 4 {
-			name = parts[4].(string)
-		}
-		read := func(row any) {
-			if err := decode(value.Value, row); err != nil {
-				w.t.Fatalf("%s: %q: %v", what, key, err)
-			}
-		}
-		switch table := parts[1]; table {
-		case tableFunction:
-			row := &functionRow{}
-			read(row)
-			functions[name] = &row.Latest
-		case tableVersion:
-			row := &versionRow{}
-			read(row)
-			versions[name+":"+row.Version.Version] = row
-			owned[key] = name
-		case tablePending:
-			pending[name+":"+strconv.FormatInt(parts[5].(int64), 10)] = true
-			owned[key] = name
-		case tableNumbers:
-			var row numbersRow
-			read(&row)
-			numbers[name] = row.Last
-		case tableAlias:
-			var row Alias
-			read(&row)
-			aliases = append(aliases, row)
-			owned[key] = name
-		case tableConcurrency:
-			var row concurrencyRow
-			read(&row)
-			reserved += row.Reserved
-			owned[key] = name
-		case tableConcurrencyGuard:
-			read(&guard)
-		case tablePolicy, tableTags, tableRecursion, tableRuntimeManagement:
-			owned[key] = name
-		}
-	}
-	for key, name := range owned {
-		if functions[name] == nil {
+	f := w.facts()
+	for key, name := range f.owners {
+		if f.functions[name] == nil {
 			w.t.Fatalf("%s: %q belongs to no function", what, key)
 		}
 	}
-	for _, a := range aliases {
-		if versions[a.Function+":"+a.FunctionVersion] == nil {
+	for _, a := range f.aliases {
+		if f.versions[a.Function+":"+a.FunctionVersion] == nil {
 			w.t.Fatalf("%s: alias %s refers to version %s, which is not there", what, a.Name, a.FunctionVersion)
 		}
 	}
-	for name, row := range functions {
+	waiting := map[string]bool{}
+	for name, row := range f.functions {
 		if row.waiting() {
 			waiting[name+":0"] = true
 		}
 		w.checkBlobs(what, row)
 	}
-	for name, row := range versions {
+	for name, row := range f.versions {
 		if row.waiting() {
 			waiting[name] = true
 		}
-		if row.number() > numbers[row.Name] {
+		if row.number() > f.numbers[row.Name] {
 			w.t.Fatalf("%s: version %s is beyond the counter", what, name)
 		}
 		w.checkBlobs(what, row)
 	}
-	if diff := cmp.Diff(waiting, pending); diff != "" {
-		w.t.Fatalf("%s: waiting and pending differ: %s", what, diff)
+	if !maps.Equal(waiting, f.pending) {
+		w.t.Fatalf("%s: waiting and pending differ: %s", what, cmp.Diff(waiting, f.pending))
 	}
-	if guard.Reserved != reserved || reserved > 900 {
-		w.t.Fatalf("%s: %d reserved, the guard says %d", what, reserved, guard.Reserved)
+	if f.guard.Reserved != f.reserved || f.reserved > 900 {
+		w.t.Fatalf("%s: %d reserved, the guard says %d", what, f.reserved, f.guard.Reserved)
+	}
+	if got := w.ReservedTotal(here.Account, here.Region); got != f.reserved {
+		w.t.Fatalf("%s: %d reserved, ReservedTotal says %d", what, f.reserved, got)
 	}
 }
 
@@ -322,8 +345,8 @@ func (w *world) checkResolves(what string) {
 			if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 				w.t.Fatalf("%s: %s:%s resolves to %v, should be %v", what, name, qualifier, err, wantErr)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				w.t.Fatalf("%s: %s:%s: %s", what, name, qualifier, diff)
+			if !reflect.DeepEqual(want, got) {
+				w.t.Fatalf("%s: %s:%s: %s", what, name, qualifier, cmp.Diff(want, got))
 			}
 		}
 	}

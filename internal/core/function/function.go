@@ -117,9 +117,9 @@ func (r *Registry) checkAbsent(ctx context.Context, t Target) error {
 // finish gives the caller a version of its own with the folders filled in.
 func (r *Registry) finish(v *Version) *Version {
 	out := *v
-	out.TaskDir = r.trees.path(codeTree(v))
+	out.TaskDir = r.trees.Path(codeTree(v))
 	if id := layersTree(v); id != "" {
-		out.OptDir = r.trees.path(id)
+		out.OptDir = r.trees.Path(id)
 	}
 	return &out
 }

@@ -210,16 +210,28 @@ func TestUpdateConfigurationChangesWhatIsGiven(t *testing.T) {
 	if v.Environment == nil || len(v.Environment) != 0 || v.Description != "d" || v.LogFormat != "JSON" || v.LogGroup != "own" || v.SystemLogLevel != "DEBUG" {
 		t.Errorf("%+v", v)
 	}
-	v = update(Settings{Logging: &Logging{LogFormat: ptr("Text")}, DeadLetter: ptr("arn:aws:sqs:us-east-1:000000000000:q")})
+	_, err := w.UpdateConfiguration(t.Context(), at("f"), UpdateConfigurationInput{Settings: Settings{MemoryMB: ptr(1)}})
+	if err == nil || w.settled(at("f")).RevisionID != v.RevisionID {
+		t.Errorf("a refused update left a trace: %v", err)
+	}
+}
+
+func TestUpdateConfigurationTakesAway(t *testing.T) {
+	w := newWorld(t, nil)
+	w.run()
+	w.ready("f")
+	update := func(s Settings) *Version {
+		t.Helper()
+		must2(w.UpdateConfiguration(t.Context(), at("f"), UpdateConfigurationInput{Settings: s}))(t)
+		return w.settled(at("f"))
+	}
+	update(Settings{Logging: &Logging{LogFormat: ptr("JSON")}})
+	v := update(Settings{Logging: &Logging{LogFormat: ptr("Text")}, DeadLetter: ptr("arn:aws:sqs:us-east-1:000000000000:q")})
 	if v.ApplicationLogLevel != "" || v.SystemLogLevel != "" || v.DeadLetterARN == "" {
 		t.Errorf("%+v", v)
 	}
 	if v = update(Settings{DeadLetter: ptr("")}); v.DeadLetterARN != "" {
 		t.Errorf("%+v", v)
-	}
-	_, err := w.UpdateConfiguration(t.Context(), at("f"), UpdateConfigurationInput{Settings: Settings{MemoryMB: ptr(1)}})
-	if err == nil || w.settled(at("f")).RevisionID != v.RevisionID {
-		t.Errorf("a refused update left a trace: %v", err)
 	}
 }
 

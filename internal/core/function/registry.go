@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/function/tree"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
@@ -59,9 +60,10 @@ func (c *Config) codeStorage() int64 {
 // methods are safe for concurrent use.
 type Registry struct {
 	config Config
-	trees  *trees
+	trees  *tree.Store
 	cache  sync.Map // functionKey -> *cached
 	usage  sync.Map // Scope -> usage
+	totals sync.Map // Scope -> *total
 	queues [sizes]*queue
 }
 
@@ -77,7 +79,7 @@ func NewRegistry(config Config) (*Registry, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Registry{config: config, trees: newTrees(config.Folder)}
+	r := &Registry{config: config, trees: tree.New(config.Folder)}
 	for i := range r.queues {
 		r.queues[i] = &queue{claimed: map[string]bool{}, wake: make(chan struct{}, 1)}
 	}

@@ -45,7 +45,10 @@ type cached struct {
 }
 
 // forget drops what is cached of a function.
-func (r *Registry) forget(s Scope, name string) { r.cache.Delete(functionKey{s, name}) }
+func (r *Registry) forget(s Scope, name string) {
+	r.cache.Delete(functionKey{s, name})
+	r.totals.Delete(s)
+}
 
 // choice is what a qualifier resolves to: one version, or two with a weight.
 type choice struct {

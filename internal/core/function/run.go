@@ -69,7 +69,7 @@ func (q *queue) release(key []byte) {
 // Run makes Pending versions Active and updates Successful, and collects what
 // nothing refers to any more, until ctx ends.
 func (r *Registry) Run(ctx context.Context) error {
-	if err := r.trees.prepare(); err != nil {
+	if err := r.trees.Prepare(); err != nil {
 		return err
 	}
 	r.wake() // for what was pending when the process ended
@@ -185,7 +185,7 @@ func (r *Registry) prepare(ctx context.Context, t Target) error {
 	if !waiting {
 		return r.dropPending(ctx, t)
 	}
-	release := r.trees.use(treesOf(&version))
+	release := r.trees.Use(treesOf(&version))
 	defer release()
 	failed, err := r.build(ctx, &version)
 	if err != nil {
@@ -287,10 +287,10 @@ func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 		if err == nil {
 			err = r.unpack(ctx, l.Code, v.Runtime)
 		}
-		layers = append(layers, r.trees.path(treeName(l.Code, v.Runtime)))
+		layers = append(layers, r.trees.Path(treeName(l.Code, v.Runtime)))
 	}
 	if id := layersTree(v); err == nil && id != "" {
-		err = r.trees.ensure(ctx, id, func(dir string) error { return archive.Merge(dir, layers...) })
+		err = r.trees.Ensure(ctx, id, func(dir string) error { return archive.Merge(dir, layers...) })
 	}
 	switch {
 	case errors.Is(err, archive.ErrFormat), errors.Is(err, archive.ErrTooLarge):
@@ -304,7 +304,7 @@ func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 // unpack makes the tree of one zip.
 func (r *Registry) unpack(ctx context.Context, code, runtime string) error {
 	name := treeName(code, runtime)
-	return r.trees.ensure(ctx, name, func(dir string) error {
+	return r.trees.Ensure(ctx, name, func(dir string) error {
 		f, err := r.config.Blobs.Open(code)
 		if err != nil {
 			return fmt.Errorf("open code: %w", err)

@@ -16,12 +16,15 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
+// unfinishedTrees is the folder of trees that are being built.
+const unfinishedTrees = "tmp"
+
 func TestRunPreparesWhatACrashLeft(t *testing.T) {
 	w := newWorld(t, nil)
 	w.create("never-ran")
 	w.run()()
 	w.create("stopped") // Run has ended
-	must(t, os.WriteFile(filepath.Join(w.config.Folder, unfinished, "left"), nil, 0o600))
+	must(t, os.WriteFile(filepath.Join(w.config.Folder, unfinishedTrees, "left"), nil, 0o600))
 	w.reopen()
 	w.run()
 	for _, name := range []string{"never-ran", "stopped"} {
@@ -29,8 +32,8 @@ func TestRunPreparesWhatACrashLeft(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(w.config.Folder, unfinished, "left")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("an unfinished tree is still there: %v", err)
+	if _, err := os.Stat(filepath.Join(w.config.Folder, unfinishedTrees, "left")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an unfinishedTrees tree is still there: %v", err)
 	}
 	wantNoPending(t, w)
 }
@@ -67,7 +70,7 @@ func TestManyFunctionsBecomeActive(t *testing.T) {
 		}
 	}
 	wantNoPending(t, w)
-	if names := must2(w.trees.all())(t); len(names) != 1 {
+	if names := must2(w.trees.All())(t); len(names) != 1 {
 		t.Errorf("one code has the trees %v", names)
 	}
 }
@@ -165,7 +168,7 @@ func TestLyingArchiveFailsTheFunction(t *testing.T) {
 	if v.State != Failed || v.StateReasonCode != "InvalidZipFileException" || v.StateReason != "Could not unzip uploaded file. Please check your file, then try to upload again." {
 		t.Errorf("%+v", v)
 	}
-	if names := must2(w.trees.all())(t); len(names) != 0 {
+	if names := must2(w.trees.All())(t); len(names) != 0 {
 		t.Errorf("trees of a broken archive: %v", names)
 	}
 }
@@ -206,7 +209,7 @@ func TestCompileSeesTheTreeBeforeItIsVisible(t *testing.T) {
 	var w *world
 	w = newWorld(t, func(c *Config) {
 		c.Compile = func(_ context.Context, runtime, dir string) error {
-			if runtime != "python3.13" || !strings.Contains(dir, unfinished) {
+			if runtime != "python3.13" || !strings.Contains(dir, unfinishedTrees) {
 				t.Errorf("Compile(%q, %q)", runtime, dir)
 			}
 			return os.WriteFile(filepath.Join(dir, "compiled"), []byte("bytecode"), 0o644)
@@ -293,7 +296,7 @@ func (w *world) count(t *testing.T) (blobs, trees int) {
 		must(t, err)
 		blobs++
 	}
-	return blobs, len(must2(w.trees.all())(t))
+	return blobs, len(must2(w.trees.All())(t))
 }
 
 func TestOrphansAreCollectedAfterTheGraceTime(t *testing.T) {
@@ -336,8 +339,8 @@ func TestOrphansAreCollectedAfterTheGraceTime(t *testing.T) {
 	if readFile(t, kept.TaskDir, "app.py") != "kept" || readFile(t, kept.OptDir, "python/l.py") != "x" {
 		t.Error("what is in use was damaged")
 	}
-	if left := must2(os.ReadDir(w.trees.path(unfinished)))(t); len(left) != 0 {
-		t.Errorf("left in the folder of unfinished trees: %v", left)
+	if left := must2(os.ReadDir(w.trees.Path(unfinishedTrees)))(t); len(left) != 0 {
+		t.Errorf("left in the folder of unfinishedTrees trees: %v", left)
 	}
 }
 
@@ -360,7 +363,7 @@ func TestTreesInUseAreNotCollected(t *testing.T) {
 	must(t, w.Delete(t.Context(), at("f")))
 	must(t, w.collect(t.Context(), memory))
 	clock.offset.Add(int64(2 * graceTime))
-	release := w.trees.use(treesOf(v))
+	release := w.trees.Use(treesOf(v))
 	must(t, w.collect(t.Context(), memory))
 	if _, trees := w.count(t); trees != 1 {
 		t.Error("a tree was taken from its user")

@@ -57,11 +57,16 @@ var testLimits = Limits{UnpackedBytes: 1 << 20, Entries: 1000}
 // unpack unpacks into a folder beside which lies a guard file.
 func unpack(t testing.TB, archive []byte) (string, error) {
 	t.Helper()
+	return unpackWithin(t, testLimits, archive)
+}
+
+func unpackWithin(t testing.TB, limits Limits, archive []byte) (string, error) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tree")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return dir, Unpack(bytes.NewReader(archive), int64(len(archive)), dir, testLimits)
+	return dir, Unpack(bytes.NewReader(archive), int64(len(archive)), dir, limits)
 }
 
 func read(t testing.TB, parts ...string) string {
@@ -243,20 +248,21 @@ func TestUnpackDoesNotBelieveDeclaredSizes(t *testing.T) {
 }
 
 func TestUnpackBoundsTheEntries(t *testing.T) {
-	items := make([]item, testLimits.Entries*4+1)
+	limits := Limits{UnpackedBytes: testLimits.UnpackedBytes, Entries: 50}
+	items := make([]item, limits.Entries*4+1)
 	for i := range items {
 		items[i] = item{name: strings.Repeat("x", i%200+1) + strings.Repeat("y", i/200+1)}
 	}
 	archive := build(t, items...)
-	if _, err := unpack(t, archive); !errors.Is(err, ErrTooLarge) {
+	if _, err := unpackWithin(t, limits, archive); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("%v, want ErrTooLarge", err)
 	}
 	// An archive in an archive is full of signatures, but not of entries.
-	inner := build(t, items[:testLimits.Entries]...)
-	if _, err := unpack(t, build(t, item{name: "inner.zip", body: string(inner), method: zip.Store})); err != nil {
+	inner := build(t, items[:limits.Entries]...)
+	if _, err := unpackWithin(t, limits, build(t, item{name: "inner.zip", body: string(inner), method: zip.Store})); err != nil {
 		t.Errorf("a stored archive inside: %v", err)
 	}
-	if _, err := unpack(t, build(t, items[:testLimits.Entries+1]...)); !errors.Is(err, ErrTooLarge) {
+	if _, err := unpackWithin(t, limits, build(t, items[:limits.Entries+1]...)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("one entry too many: %v, want ErrTooLarge", err)
 	}
 }
