@@ -1,0 +1,230 @@
+// Package logs is Amazon CloudWatch Logs: groups, streams, events, filters and
+// retention, and the place where the output of functions goes.
+//
+// It promises: events of an acknowledged PutLogEvents survive kill -9 and power
+// loss. Events of functions (Append) are on disk within a second and are all
+// that a crash may lose; a function that logs faster than the disk takes loses
+// its own lines (a notice in the stream counts them), never others' memory
+// beyond the bounds in limits.go. Events are kept in segment files, one folder a
+// stream; the store has one row a stream with the index of its segments.
+//
+// Run flushes, applies retention and removes the files of deleted groups; it is
+// the only loop, and the caller's. Locks: sink.flushing, then a stream's write
+// lock, both held over writes; sink.mu is a leaf. Start reading at Open, then
+// write.go and read.go; patterns are in pattern.go.
+package logs
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/api/logsapi"
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/engine/store"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
+	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+)
+
+// Config is what Logs works with; Folder and Store are required.
+type Config struct {
+	Folder string // of the segment files; made if it does not exist
+	Store  store.Store
+	Clock  clock.Clock  // default clock.System
+	Logger *slog.Logger // default: discards
+}
+
+// Logs is the service.
+type Logs struct {
+	folder string
+	store  store.Store
+	clock  clock.Clock
+	logger *slog.Logger
+	sink   sink
+	seed   maphash.Seed
+	locks  [writeLocks]sync.Mutex
+}
+
+var _ telemetry.LogSink = (*Logs)(nil)
+
+// Open only makes the folder; Run does the work.
+func Open(config Config) (*Logs, error) {
+	if config.Folder == "" || config.Store == nil {
+		return nil, errors.New("logs: Folder and Store are required")
+	}
+	if err := os.MkdirAll(config.Folder, 0o700); err != nil {
+		return nil, err
+	}
+	l := &Logs{folder: config.Folder, store: config.Store, clock: config.Clock, logger: config.Logger, seed: maphash.MakeSeed()}
+	l.sink.streams, l.sink.full = map[telemetry.LogStream]*buffer{}, make(chan struct{}, 1)
+	if l.clock == nil {
+		l.clock = clock.System
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	return l, nil
+}
+
+// Service is the table of the operations. What is not in it is answered by the
+// gateway as not implemented.
+func (l *Logs) Service() *wire.Service {
+	return wire.NewService(logsapi.Model,
+		logsapi.HandleCreateLogGroup(l.createLogGroup),
+		logsapi.HandleDeleteLogGroup(l.deleteLogGroup),
+		logsapi.HandleDescribeLogGroups(l.describeLogGroups),
+		logsapi.HandlePutLogGroupDeletionProtection(l.putLogGroupDeletionProtection),
+		logsapi.HandlePutRetentionPolicy(l.putRetentionPolicy),
+		logsapi.HandleDeleteRetentionPolicy(l.deleteRetentionPolicy),
+		logsapi.HandleCreateLogStream(l.createLogStream),
+		logsapi.HandleDeleteLogStream(l.deleteLogStream),
+		logsapi.HandleDescribeLogStreams(l.describeLogStreams),
+		logsapi.HandlePutLogEvents(l.putLogEvents),
+		logsapi.HandleGetLogEvents(l.getLogEvents),
+		logsapi.HandleFilterLogEvents(l.filterLogEvents),
+		logsapi.HandleTagResource(l.tagResource),
+		logsapi.HandleUntagResource(l.untagResource),
+		logsapi.HandleListTagsForResource(l.listTagsForResource),
+		logsapi.HandleTagLogGroup(l.tagLogGroup),
+		logsapi.HandleUntagLogGroup(l.untagLogGroup),
+		logsapi.HandleListTagsLogGroup(l.listTagsLogGroup),
+	)
+}
+
+// Run flushes and sweeps until ctx ends, and then flushes once more. Trouble
+// with a single stream or sweep is logged; it never ends the server.
+func (l *Logs) Run(ctx context.Context) error {
+	flush, sweep := time.NewTicker(flushEvery), time.NewTicker(sweepEvery)
+	defer flush.Stop()
+	defer sweep.Stop()
+	l.trySweep(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			// The last lines of the functions come while the server drains.
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+			defer cancel()
+			l.flush(last, everything)
+			return nil
+		case <-flush.C:
+			l.flush(ctx, everything)
+		case <-l.sink.full:
+			l.flush(ctx, everything)
+		case <-sweep.C:
+			l.trySweep(ctx)
+		}
+	}
+}
+
+// Flush writes what functions have logged so far: for the end of a server,
+// after Run.
+func (l *Logs) Flush(ctx context.Context) { l.flush(ctx, everything) }
+
+func (l *Logs) trySweep(ctx context.Context) {
+	if err := l.sweep(ctx); err != nil && ctx.Err() == nil {
+		l.logger.Error("sweep logs", "err", err)
+	}
+}
+
+// sweep removes segments past their retention and folders that no group owns.
+// The folders are listed before the groups, and a folder is made after its row:
+// one without a row is garbage.
+func (l *Logs) sweep(ctx context.Context) error {
+	folders, err := os.ReadDir(l.folder)
+	if err != nil {
+		return err
+	}
+	owned := map[string]bool{}
+	var failed []error
+	lo, hi := tuple.Range(space, "group")
+	err = scan(ctx, l, lo, hi, func(g *groupRow, version store.Version) (bool, error) {
+		owned[g.ID] = true
+		failed = append(failed, l.sweepGroup(ctx, g)) // one bad group must not keep the others
+		return true, ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		if !owned[folder.Name()] {
+			failed = append(failed, os.RemoveAll(filepath.Join(l.folder, folder.Name())))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// oldest is the least event time that a group still shows.
+func (l *Logs) oldest(g *groupRow) int64 {
+	if g.Retention == 0 {
+		return minTime
+	}
+	return l.clock.Now().AddDate(0, 0, -int(g.Retention)).UnixMilli()
+}
+
+// sweepGroup removes the segments of a group that are wholly past its
+// retention, and the folders of deleted streams.
+func (l *Logs) sweepGroup(ctx context.Context, g *groupRow) error {
+	folders, err := os.ReadDir(filepath.Join(l.folder, g.ID))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	owned, oldest := map[string]bool{}, l.oldest(g)
+	err = l.eachStream(ctx, g, "", func(r *streamRow) (bool, error) {
+		owned[r.ID] = true
+		if first, _, any := r.times(); !any || first >= oldest {
+			return true, nil
+		}
+		return true, l.expireStream(ctx, r, oldest)
+	})
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, folder := range folders {
+		if !owned[folder.Name()] {
+			failed = append(failed, os.RemoveAll(filepath.Join(l.folder, g.ID, folder.Name())))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (l *Logs) expireStream(ctx context.Context, old *streamRow, oldest int64) error {
+	lock := l.lockOf(old.group.ID, old.Name)
+	lock.Lock()
+	defer lock.Unlock()
+	r, err := l.findStream(ctx, old.group, old.Name)
+	if err != nil || r == nil {
+		return err
+	}
+	var keep, gone []segmentRow
+	for i, segment := range r.Segments {
+		// The last one stays: its number must not come again.
+		if segment.Max < oldest && i < len(r.Segments)-1 {
+			gone = append(gone, segment)
+		} else {
+			keep = append(keep, segment)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	r.Segments = keep
+	if err := l.updateStream(ctx, r); err != nil {
+		if errors.Is(err, store.ErrConflict) {
+			return nil // deleted meanwhile
+		}
+		return err
+	}
+	for _, segment := range gone {
+		if err := os.Remove(l.segmentPath(r, segment.Number)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
