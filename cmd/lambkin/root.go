@@ -12,6 +12,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	command.PersistentFlags().String("output", "text", "form of the output: text or json")
-	command.AddCommand(doctor(), version())
+	command.AddCommand(serve(), demo(), deploy(), invoke(), logs(), functions(), doctor(), version())
 	return command
 }

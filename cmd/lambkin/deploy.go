@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/cli"
+)
+
+func deploy() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "deploy FOLDER|ZIP",
+		Short: "Create or update a function from a folder or a zip",
+		Long: "Packs a folder (or takes a zip), creates the function or updates it, and waits until it can be called.\n" +
+			"Settings come from the flags, else from " + cli.ProjectFile + " in the folder. Packages in requirements.txt are installed into the package.",
+		Example: "  lambkin deploy ./hello\n  lambkin deploy ./hello --name greeter --memory 512 --env STAGE=prod --env DEBUG=1\n  lambkin deploy build.zip --handler app.handler --runtime python3.12",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			project, err := projectOf(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			c, err := client(cmd)
+			if err != nil {
+				return err
+			}
+			return deployProject(cmd, c, args[0], project)
+		},
+	}
+	clientFlags(command)
+	flags := command.Flags()
+	flags.String("name", "", "function name (default: of the project file, else of the folder)")
+	flags.String("runtime", "", "Python runtime (default "+cli.DefaultRuntime+")")
+	flags.String("handler", "", "FILE.FUNCTION (default: found in app.py, lambda_function.py, main.py or handler.py)")
+	flags.String("role", "", "ARN of the execution role")
+	flags.String("description", "", "description of the function")
+	flags.Int("memory", 0, fmt.Sprintf("MB of memory (default %d)", cli.DefaultMemory))
+	flags.Int("timeout", 0, fmt.Sprintf("seconds that a call may take (default %d)", cli.DefaultTimeout))
+	flags.StringArray("env", nil, "environment variable KEY=VALUE; may be repeated")
+	return command
+}
+
+// projectOf joins the flags, the project file and the defaults, in this order.
+func projectOf(cmd *cobra.Command, path string) (*cli.Project, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s does not exist", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	project := &cli.Project{}
+	if info.IsDir() {
+		if project, err = cli.ReadProject(path); err != nil {
+			return nil, err
+		}
+	}
+	flags := cmd.Flags()
+	for name, field := range map[string]*string{"name": &project.Name, "runtime": &project.Runtime, "handler": &project.Handler, "role": &project.Role, "description": &project.Description} {
+		if value, err := flags.GetString(name); err != nil {
+			return nil, err
+		} else if value != "" {
+			*field = value
+		}
+	}
+	for name, field := range map[string]*int{"memory": &project.Memory, "timeout": &project.Timeout} {
+		if value, err := flags.GetInt(name); err != nil {
+			return nil, err
+		} else if value != 0 {
+			*field = value
+		}
+	}
+	variables, err := flags.GetStringArray("env")
+	if err != nil {
+		return nil, err
+	}
+	environment := maps.Clone(project.Environment)
+	for _, variable := range variables {
+		key, value, ok := strings.Cut(variable, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("--env %s is not KEY=VALUE", variable)
+		}
+		if environment == nil {
+			environment = map[string]string{}
+		}
+		environment[key] = value
+	}
+	project.Environment = environment
+	return project, fillProject(project, path, info.IsDir())
+}
+
+// fillProject sets what neither a flag nor the project file says.
+func fillProject(project *cli.Project, path string, isFolder bool) error {
+	var err error
+	if project.Name == "" {
+		if project.Name, err = cli.NameOf(path); err != nil {
+			return err
+		}
+	}
+	if project.Handler == "" {
+		if !isFolder {
+			return errors.New("a zip needs --handler FILE.FUNCTION")
+		}
+		if project.Handler, err = cli.FindHandler(path); err != nil {
+			return err
+		}
+	}
+	project.Runtime = cmp.Or(project.Runtime, cli.DefaultRuntime)
+	project.Role = cmp.Or(project.Role, "arn:aws:iam::000000000000:role/lambkin")
+	project.Memory = cmp.Or(project.Memory, cli.DefaultMemory)
+	project.Timeout = cmp.Or(project.Timeout, cli.DefaultTimeout)
+	return nil
+}
+
+// deployProject packs and deploys, telling what takes long.
+func deployProject(cmd *cobra.Command, c *cli.Client, path string, project *cli.Project) error {
+	messages := cmd.ErrOrStderr()
+	archive, err := packageOf(cmd.Context(), path, project.Runtime, messages)
+	if err != nil {
+		return err
+	}
+	deployment := &cli.Deployment{
+		Name: project.Name, Runtime: project.Runtime, Handler: project.Handler, Role: project.Role, Description: project.Description,
+		MemoryMB: project.Memory, TimeoutS: project.Timeout, Environment: project.Environment, Package: archive,
+	}
+	function, created, err := c.Deploy(cmd.Context(), deployment, func(string) { fmt.Fprintf(messages, "waiting until %s is ready\n", project.Name) })
+	if err != nil {
+		return err
+	}
+	if wantsJSON(cmd) {
+		return writeJSON(cmd.OutOrStdout(), function)
+	}
+	verb := "updated"
+	if created {
+		verb = "created"
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s, %s, %d MB); call it with: lambkin invoke %s\n", verb, function.FunctionName, function.Runtime, function.Handler, function.MemorySize, function.FunctionName)
+	return err
+}
+
+// packageOf reads the zip, or packs the folder with its requirements.
+func packageOf(ctx context.Context, path, runtime string, messages io.Writer) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		if info.Size() > limit.ZippedCodeBytes {
+			return nil, fmt.Errorf("%s is %d MB; at most %d MB can be uploaded", path, info.Size()>>20, limit.ZippedCodeBytes>>20)
+		}
+		return os.ReadFile(path)
+	}
+	requirements := filepath.Join(path, cli.RequirementsFile)
+	if _, err := os.Stat(requirements); errors.Is(err, fs.ErrNotExist) {
+		return cli.Pack(path)
+	} else if err != nil {
+		return nil, err
+	}
+	installed, err := os.MkdirTemp("", "lambkin-deploy-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(installed)
+	fmt.Fprintf(messages, "installing %s for %s\n", requirements, runtime)
+	if err := installRequirements(ctx, runtime, requirements, installed); err != nil {
+		return nil, fmt.Errorf("install %s: %w", requirements, err)
+	}
+	return cli.Pack(installed, path)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
+	"github.com/lambkin-dev/lambkin/internal/server"
+)
+
+// serverFile is what a configuration file may hold; a flag or an environment
+// variable goes before it.
+type serverFile struct {
+	Data               string            `toml:"data"`
+	Listen             string            `toml:"listen"`
+	AccessKey          string            `toml:"access_key"`
+	SecretKey          string            `toml:"secret_key"`
+	LogLevel           string            `toml:"log_level"`
+	AccountConcurrency int               `toml:"account_concurrency"`
+	Interpreters       map[string]string `toml:"interpreters"` // runtime id -> path
+}
+
+func serve() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Runs the platform: the AWS APIs, the functions and their state in one data folder.\n" +
+			"Each setting comes from its flag, else its environment variable, else the file of --config.\n" +
+			"Without configured access keys the server accepts any key, and therefore listens on the loopback interface only.",
+		Example: "  sudo lambkin serve\n  sudo lambkin serve --data /var/lib/lambkin --listen 127.0.0.1:4566\n" +
+			"  sudo LAMBKIN_ACCESS_KEY=… LAMBKIN_SECRET_KEY=… lambkin serve --listen 0.0.0.0:4566",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := serverConfig(cmd)
+			if err != nil {
+				return err
+			}
+			s, err := server.New(cmd.Context(), *config)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "lambkin listens at http://%s, data in %s\n", s.Address(), config.Folder)
+			return s.Run(cmd.Context(), nil)
+		},
+	}
+	serverFlags(command)
+	return command
+}
+
+// serverFlags adds the flags of the commands that run a server.
+func serverFlags(command *cobra.Command) {
+	flags := command.Flags()
+	flags.String("data", "", "folder of everything that is kept (LAMBKIN_DATA; default ./lambkin-data)")
+	flags.String("listen", "", "address of the APIs (LAMBKIN_LISTEN; default "+defaultListen+")")
+	flags.String("config", "", "TOML file with further settings (LAMBKIN_CONFIG)")
+	flags.String("log-level", "", "debug, info, warn or error (LAMBKIN_LOG_LEVEL; default info)")
+	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
+}
+
+// serverConfig joins flags, environment, file and defaults, in this order.
+func serverConfig(cmd *cobra.Command) (*server.Config, error) {
+	flag := func(name string) string { value, _ := cmd.Flags().GetString(name); return value } // all are defined by serverFlags
+	concurrency, _ := cmd.Flags().GetInt("account-concurrency")
+	file := serverFile{}
+	if path := cmp.Or(flag("config"), os.Getenv("LAMBKIN_CONFIG")); path != "" {
+		if err := readServerFile(path, &file); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+	}
+	folder, err := filepath.Abs(cmp.Or(flag("data"), os.Getenv("LAMBKIN_DATA"), file.Data, "lambkin-data"))
+	if err != nil {
+		return nil, err
+	}
+	logger, err := newLogger(cmd.ErrOrStderr(), cmp.Or(flag("log-level"), os.Getenv("LAMBKIN_LOG_LEVEL"), file.LogLevel, "info"))
+	if err != nil {
+		return nil, err
+	}
+	home, _ := os.UserHomeDir() // without one, its folders are not searched
+	return &server.Config{
+		Folder:             folder,
+		Listen:             cmp.Or(flag("listen"), os.Getenv("LAMBKIN_LISTEN"), file.Listen, defaultListen),
+		AccessKey:          cmp.Or(os.Getenv("LAMBKIN_ACCESS_KEY"), file.AccessKey),
+		SecretKey:          cmp.Or(os.Getenv("LAMBKIN_SECRET_KEY"), file.SecretKey),
+		AccountConcurrency: cmp.Or(concurrency, file.AccountConcurrency),
+		Interpreters:       file.Interpreters,
+		Search:             pyboot.SearchPath(os.Getenv("PATH"), home),
+		Logger:             logger,
+	}, nil
+}
+
+// readServerFile reads the file; a key that it should not have is an error.
+func readServerFile(path string, into *serverFile) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
+}
+
+func newLogger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("log level %q is none of debug, info, warn, error", level)
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}

@@ -1,0 +1,202 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/engine/blob"
+	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	"github.com/lambkin-dev/lambkin/internal/gateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
+	"github.com/lambkin-dev/lambkin/internal/svc/logs"
+	"github.com/lambkin-dev/lambkin/internal/svc/sts"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/cbor"
+	"github.com/lambkin-dev/lambkin/internal/wire/jsonrpc"
+	"github.com/lambkin-dev/lambkin/internal/wire/query"
+	"github.com/lambkin-dev/lambkin/internal/wire/restjson"
+	"github.com/lambkin-dev/lambkin/internal/wire/shape"
+)
+
+// Modes of folders: environments read runtimes and trees, nobody but the
+// supervisor the rest.
+const (
+	sharedMode  = 0o755
+	privateMode = 0o700
+)
+
+// build makes every part, engine first.
+func (s *Server) build(ctx context.Context) error {
+	if err := os.MkdirAll(s.config.Folder, sharedMode); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	var err error
+	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
+		return fmt.Errorf("listen (is another server running there? choose a port with --listen): %w", err)
+	}
+	s.closers = append(s.closers, func() error { s.listener.Close(); return nil }) // closed twice after a shutdown
+	state, blobs, err := s.buildState()
+	if err != nil {
+		return err
+	}
+	secret, err := masterSecret(filepath.Join(s.config.Folder, "master.key"))
+	if err != nil {
+		return fmt.Errorf("read the master secret: %w", err)
+	}
+	keys, err := s.buildIdentity(secret)
+	if err != nil {
+		return err
+	}
+	if err := s.buildSandbox(); err != nil {
+		return err
+	}
+	if err := s.buildCore(state, blobs, keys); err != nil {
+		return err
+	}
+	return s.buildEdge(blobs, keys, secret)
+}
+
+func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
+	folder, err := s.folder("store", privateMode)
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := localstore.Open(localstore.Config{Folder: folder})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the store in %s: %w", folder, err)
+	}
+	s.closers = append(s.closers, state.Close)
+	if folder, err = s.folder("blobs", privateMode); err != nil {
+		return nil, nil, err
+	}
+	blobs, err := blob.Open(folder)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the blobs in %s: %w", folder, err)
+	}
+	if folder, err = s.folder("logs", privateMode); err != nil {
+		return nil, nil, err
+	}
+	s.logs, err = logs.Open(logs.Config{Folder: folder, Store: state, Clock: clock.System, Logger: s.config.Logger})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the logs in %s: %w", folder, err)
+	}
+	return state, blobs, nil
+}
+
+func (s *Server) buildIdentity(secret []byte) (*identity.Keys, error) {
+	config := identity.Config{AllowUnknown: s.config.AccessKey == "", Master: secret, Clock: clock.System}
+	if s.config.AccessKey != "" {
+		config.Keys = []identity.Key{{AccessKeyID: s.config.AccessKey, Secret: s.config.SecretKey}}
+	}
+	return identity.New(config)
+}
+
+func (s *Server) buildSandbox() error {
+	folder, err := s.folder("runtimes", sharedMode)
+	if err != nil {
+		return err
+	}
+	s.runtimes, err = pyboot.New(pyboot.Config{Folder: folder, Interpreters: s.config.Interpreters, Search: s.config.Search,
+		Packages: &pyboot.Packages{}, Logger: s.config.Logger})
+	if err != nil {
+		return fmt.Errorf("prepare the runtimes: %w", err)
+	}
+	s.host, err = sandbox.New(sandbox.Config{}, s.runtimes, s.config.Logger)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.host.Close)
+	return nil
+}
+
+func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *identity.Keys) error {
+	folder, err := s.folder("trees", sharedMode)
+	if err != nil {
+		return err
+	}
+	s.registry, err = function.NewRegistry(function.Config{
+		Store: state, Blobs: blobs, Folder: folder, Clock: clock.System, Logger: s.config.Logger,
+		Runtime: s.prepareRuntime,
+		// The invoker is made after the registry; nothing changes before Run.
+		Changed:     func(scope function.Scope, name string) { s.invoker.Retire(scope.Account, scope.Region, name) },
+		Concurrency: s.config.AccountConcurrency,
+	})
+	if err != nil {
+		return fmt.Errorf("open the registry of functions: %w", err)
+	}
+	s.invoker, err = invoke.New(invoke.Config{
+		Starter: s.host, Clock: clock.System, Logger: s.config.Logger, Logs: s.logs,
+		Credentials: func(account, roleARN, sessionName string) invoke.Credentials {
+			c := keys.ForRole(account, roleARN, sessionName, credentialsLife)
+			return invoke.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+		},
+		AccountConcurrency: s.config.AccountConcurrency,
+		ReservedTotal:      s.registry.ReservedTotal,
+	})
+	if err != nil {
+		return err
+	}
+	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Clock: clock.System, Logger: s.config.Logger})
+	return err
+}
+
+// credentialsLife outlives an environment and its last call.
+const credentialsLife = 2 * invoke.MaxEnvironmentAge
+
+// prepareRuntime makes a runtime ready before a function that needs it becomes
+// active; custom runtimes bring everything themselves.
+func (s *Server) prepareRuntime(ctx context.Context, id string) error {
+	if sandbox.IsCustom(id) {
+		return nil
+	}
+	if err := s.runtimes.Prepare(ctx, id); err != nil {
+		return err
+	}
+	return s.host.Warm(ctx, id)
+}
+
+// warm makes the runtimes of the functions that exist ready for their first call.
+func (s *Server) warm(ctx context.Context) {
+	ids, err := s.registry.Runtimes(ctx)
+	if err != nil {
+		s.config.Logger.Warn("the functions' runtimes could not be listed", "err", err)
+	}
+	for _, id := range ids {
+		if err := s.prepareRuntime(ctx, id); err != nil && ctx.Err() == nil {
+			s.config.Logger.Warn("a runtime could not be made ready", "runtime", id, "err", err)
+		}
+	}
+}
+
+func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {
+	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Blobs: blobs, Secret: secret, Clock: clock.System})
+	if err != nil {
+		return err
+	}
+	handler, err := gateway.New(gateway.Config{
+		Services: []*wire.Service{api.Service(), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})},
+		Codecs: map[shape.Protocol]wire.Codec{
+			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
+		},
+		Identity: keys, Clock: clock.System, Logger: s.config.Logger,
+		Mounts: []gateway.Mount{{Path: lambda.CodePath, Handler: api.CodeHandler()}},
+	})
+	if err != nil {
+		return err
+	}
+	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug)}
+	return nil
+}

@@ -1,0 +1,179 @@
+// Package server builds the whole platform from its parts and runs it; it makes
+// no decisions of its own.
+//
+// It promises that New either returns a server whose address accepts
+// connections, or has released everything; and that Run returns only after all
+// calls were drained (or their deadline passed) and every environment is gone,
+// in the reverse order of construction.
+//
+// Goroutines: one for each Run below it, all in the errgroup of Server.Run. No
+// locks. Start reading at New.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/svc/logs"
+)
+
+// drainTimeout is how long calls in flight may go on after the end was asked for.
+const drainTimeout = 15 * time.Second
+
+// Config is everything that a server can be told.
+type Config struct {
+	Folder               string // of all that is kept; made if it is absent
+	Listen               string // host:port of the APIs
+	AccessKey, SecretKey string // the one configured key; empty: any key is accepted, on loopback only
+	AccountConcurrency   int    // 0: AWS's default
+	Interpreters         map[string]string
+	Search               []string // folders with interpreters
+	Logger               *slog.Logger
+}
+
+// Validate finds mistakes that a user can mend.
+func (c *Config) Validate() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("the address to listen at must be HOST:PORT: %w", err)
+	}
+	if (c.AccessKey == "") != (c.SecretKey == "") {
+		return errors.New("an access key needs its secret key, and the reverse (LAMBKIN_ACCESS_KEY, LAMBKIN_SECRET_KEY)")
+	}
+	if ip := net.ParseIP(host); c.AccessKey == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s is reachable by others: configure an access key first (LAMBKIN_ACCESS_KEY and LAMBKIN_SECRET_KEY), or listen on 127.0.0.1", c.Listen)
+	}
+	return nil
+}
+
+// Server is the running platform.
+type Server struct {
+	config   Config
+	listener net.Listener
+	http     *http.Server
+	runtimes *pyboot.Runtimes
+	host     *sandbox.Host
+	registry *function.Registry
+	invoker  *invoke.Invoker
+	events   *async.Queue
+	logs     *logs.Logs
+	closers  []func() error // in the order of construction
+}
+
+// New builds the server. From its return on, connections to Address are taken
+// and wait until Run serves them.
+func New(ctx context.Context, config Config) (*Server, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config}
+	if err := s.build(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// Address is host:port of the APIs.
+func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Run serves until ctx ends or a part fails. beside, if not nil, runs as one
+// more part once the server answers; an error of it ends the server.
+func (s *Server) Run(ctx context.Context, beside func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	serve := func(l net.Listener) func() error {
+		return func() error {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("serve %s: %w", l.Addr(), err)
+			}
+			return nil
+		}
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // the parts outlive ctx until calls are drained
+	defer stop()
+	group.Go(serve(s.listener))                                   // ends when http is shut down
+	group.Go(serve(s.host.Endpoint()))                            // ends when http is shut down
+	group.Go(func() error { return s.registry.Run(background) })  // ends when background does
+	group.Go(func() error { return s.invoker.Run(background) })   // ends when background does
+	group.Go(func() error { return s.events.Run(background) })    // ends when background does
+	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
+	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
+	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
+	group.Go(func() error { <-ctx.Done(); return s.drain(stop) }) // ends when everything is drained
+	return errors.Join(group.Wait(), s.close())
+}
+
+func runBeside(ctx context.Context, beside func(context.Context) error) error {
+	if beside == nil {
+		return nil
+	}
+	if err := beside(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// drain ends the server in order: no new requests, running calls to their end,
+// then the parts behind them.
+func (s *Server) drain(stop context.CancelFunc) error {
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.config.Logger.Warn("calls were still running when the server ended", "err", err)
+		s.http.Close() // the connections that remain
+	}
+	return s.invoker.Close(ctx)
+}
+
+// close releases what build made, last first.
+func (s *Server) close() error {
+	var all error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		all = errors.Join(all, s.closers[i]())
+	}
+	return all
+}
+
+// folder makes and names a subfolder of the data folder.
+func (s *Server) folder(name string, mode fs.FileMode) (string, error) {
+	path := filepath.Join(s.config.Folder, name)
+	return path, os.MkdirAll(path, mode)
+}
+
+// masterSecret reads the secret of the data folder, or makes one.
+func masterSecret(path string) ([]byte, error) {
+	secret, err := os.ReadFile(path)
+	if err == nil && len(secret) == identity.MasterBytes {
+		return secret, nil
+	}
+	if err == nil {
+		return nil, fmt.Errorf("%s is damaged: restore it, or remove it and restart all functions", path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	secret = make([]byte, identity.MasterBytes)
+	rand.Read(secret)
+	temporary := path + ".tmp"
+	if err := os.WriteFile(temporary, secret, 0o600); err != nil {
+		return nil, err
+	}
+	return secret, os.Rename(temporary, path)
+}
