@@ -30,9 +30,9 @@ func functions() *cobra.Command {
 				return err
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tRUNTIME\tMEMORY\tTIMEOUT\tSTATE\tLAST MODIFIED")
+			fmt.Fprintln(table, "NAME\tRUNTIME\tMEMORY\tTIMEOUT\tLAST MODIFIED")
 			for _, f := range list {
-				fmt.Fprintf(table, "%s\t%s\t%d MB\t%d s\t%s\t%s\n", f.FunctionName, f.Runtime, f.MemorySize, f.Timeout, f.State, f.LastModified)
+				fmt.Fprintf(table, "%s\t%s\t%d MB\t%d s\t%s\n", f.FunctionName, f.Runtime, f.MemorySize, f.Timeout, f.LastModified)
 			}
 			return table.Flush()
 		},

@@ -79,7 +79,7 @@ var owners = []struct {
 }{
 	{"github.com/cockroachdb/pebble/v2", "the store contract hides the engine", []string{"internal/engine/store"}},
 	{"github.com/google/nftables", "only the sandbox touches the host's network", []string{"internal/engine/sandbox"}},
-	{"github.com/kluctl/go-embed-python", "one place knows where interpreters come from", []string{"internal/engine/pyboot", "test/clients", "test/boto"}},
+	{"github.com/kluctl/go-embed-python", "one place knows where interpreters come from", []string{"internal/engine/pyboot", "test/clients"}},
 	{"github.com/spf13/cobra", "flags belong to the command line", []string{"cmd"}},
 	{"github.com/aws/aws-sdk-go-v2", "the product must not depend on a client", []string{"test"}},
 	{"flag", "only cmd and server read flags", []string{"cmd", "internal/server", "test", "internal/wire/modelgen"}},

@@ -34,6 +34,7 @@ const installTimeout = 5 * time.Minute
 type Clients struct {
 	Python   string // interpreter; it must find Packages by PYTHONPATH
 	Packages string
+	Bytecode string // PYTHONPYCACHEPREFIX: the cache stays as it was installed
 	Bin      string // folder with python, python3 and aws, ready to use
 	folder   string
 }
@@ -45,7 +46,7 @@ func Install(ctx context.Context, cache, folder string) (*Clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpack Python: %w", err)
 	}
-	c := &Clients{folder: folder, Bin: filepath.Join(folder, "bin")}
+	c := &Clients{folder: folder, Bytecode: filepath.Join(folder, "bytecode"), Bin: filepath.Join(folder, "bin")}
 	if c.Python, err = embedded.GetExePath(); err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func (c *Clients) wrap() error {
 	if err := os.MkdirAll(c.Bin, 0o755); err != nil {
 		return err
 	}
-	prefix := fmt.Sprintf("#!/bin/sh\nexport PYTHONPATH='%s' PYTHONPYCACHEPREFIX='%s'\nexec '%s' ", c.Packages, filepath.Join(c.folder, "bytecode"), c.Python)
+	prefix := fmt.Sprintf("#!/bin/sh\nexport PYTHONPATH='%s' PYTHONPYCACHEPREFIX='%s'\nexec '%s' ", c.Packages, c.Bytecode, c.Python)
 	for name, args := range map[string]string{"python": `"$@"`, "python3": `"$@"`, "aws": fmt.Sprintf(`'%s' "$@"`, filepath.Join(c.Packages, "bin", "aws"))} {
 		if err := os.WriteFile(filepath.Join(c.Bin, name), []byte(prefix+args+"\n"), 0o755); err != nil {
 			return err
