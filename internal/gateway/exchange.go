@@ -316,6 +316,11 @@ func (e *exchange) stream(limit bodyLimit) error {
 
 // codec is the codec of the destination, or one whose errors any client can read.
 func (e *exchange) codec() wire.Codec {
+	if e.dest.family() == s3Family {
+		if c := e.gateway.codecs[S3XML]; c != nil {
+			return c
+		}
+	}
 	for _, p := range []shape.Protocol{e.dest.protocol, shape.RestJSON, shape.JSON, shape.Query} {
 		if c := e.gateway.codecs[p]; c != nil {
 			return c

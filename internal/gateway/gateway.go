@@ -36,6 +36,10 @@ import (
 // HealthPath answers 200 as soon as the gateway serves.
 const HealthPath = "/_lambkin/health"
 
+// S3XML is the key in Config.Codecs of the rest-xml codec that words errors as
+// S3 does; it is no protocol of a model. Without it S3 gets the usual one.
+const S3XML shape.Protocol = "rest-xml-s3"
+
 // Config is what New needs.
 type Config struct {
 	Services []*wire.Service

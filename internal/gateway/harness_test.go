@@ -121,7 +121,7 @@ func gzipped(t testing.TB, plain []byte) []byte {
 }
 
 func codecs() map[shape.Protocol]wire.Codec {
-	return map[shape.Protocol]wire.Codec{shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.RestXML: restxml.Codec{}, shape.CBOR: cbor.Codec{}}
+	return map[shape.Protocol]wire.Codec{shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.RestXML: restxml.Codec{}, S3XML: restxml.Codec{Bare: true}, shape.CBOR: cbor.Codec{}}
 }
 
 // start serves until the test ends.
