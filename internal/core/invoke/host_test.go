@@ -32,7 +32,15 @@ func onHost(t testing.TB) (*Invoker, *recorder) {
 		t.Skip("SKIPPED: environments need root; run the tests as root")
 	}
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	runtimes, err := pyboot.New(pyboot.Config{Folder: t.TempDir(), Logger: logger})
+	// Unpacking Python takes seconds; all tests of the repository share it.
+	folder, err := filepath.Abs("../../../.cache/runtimes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	runtimes, err := pyboot.New(pyboot.Config{Folder: folder, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
