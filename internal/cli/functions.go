@@ -17,12 +17,17 @@ const functionsPath = "/2015-03-31/functions"
 // pollInterval is the pause between two looks at a function that is being prepared.
 const pollInterval = 50 * time.Millisecond
 
-// Function is what a user sees of a function's configuration.
+// Function is what a user sees of a function's configuration. A list of
+// functions leaves their states out, as AWS does.
 type Function struct {
 	FunctionName, FunctionArn, Runtime, Handler, Version, LastModified, Description string
-	MemorySize, Timeout                                                             int
-	CodeSize                                                                        int64
-	State, StateReason, LastUpdateStatus, LastUpdateStatusReason                    string
+
+	MemorySize, Timeout    int // MB, seconds
+	CodeSize               int64
+	State                  string `json:",omitempty"`
+	StateReason            string `json:",omitempty"`
+	LastUpdateStatus       string `json:",omitempty"`
+	LastUpdateStatusReason string `json:",omitempty"`
 }
 
 // Deployment is what Deploy makes of a package.
