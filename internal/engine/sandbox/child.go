@@ -30,7 +30,9 @@ type zygoteConfig struct {
 }
 
 // zygoteEnviron is the environment of the interpreter until a function is bound.
-var zygoteEnviron = []string{"LANG=C.UTF-8", "PATH=/var/lang/bin:/usr/bin:/bin"}
+// An interpreter with a shared library looks for it where it was installed,
+// unless it is told.
+var zygoteEnviron = []string{"LANG=C.UTF-8", "PATH=/var/lang/bin:/usr/bin:/bin", "LD_LIBRARY_PATH=/var/lang/lib"}
 
 // controlFD is where the zygote finds its control socket.
 const controlFD = 3
