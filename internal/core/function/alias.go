@@ -122,9 +122,8 @@ func (r *Registry) CreateAlias(ctx context.Context, t Target, in AliasInput) (*A
 	})
 	if err != nil {
 		// AWS: names the version that was asked for, too; recorded.
-		if missing, ok := isMissing(err, t); ok && in.FunctionVersion != nil {
-			missing = notFound(Target{Scope: t.Scope, Name: t.Name, Qualifier: *in.FunctionVersion})
-			return nil, missing
+		if _, ok := isMissing(err, t); ok && in.FunctionVersion != nil {
+			return nil, notFound(Target{Scope: t.Scope, Name: t.Name, Qualifier: *in.FunctionVersion})
 		}
 		return nil, err
 	}

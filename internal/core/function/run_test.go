@@ -206,8 +206,7 @@ func (h *hurried) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 func TestCompileSeesTheTreeBeforeItIsVisible(t *testing.T) {
-	var w *world
-	w = newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *Config) {
 		c.Compile = func(_ context.Context, runtime, dir string) error {
 			if runtime != "python3.13" || !strings.Contains(dir, unfinishedTrees) {
 				t.Errorf("Compile(%q, %q)", runtime, dir)

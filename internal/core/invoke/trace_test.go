@@ -26,7 +26,7 @@ func TestTraceHeaderIsCompleted(t *testing.T) {
 
 func TestEachCallHasItsOwnTrace(t *testing.T) {
 	now := time.Unix(0x66666666, 0)
-	if traceHeader("", now) == traceHeader("", now) {
+	if first, second := traceHeader("", now), traceHeader("", now); first == second {
 		t.Error("two calls share a trace")
 	}
 }

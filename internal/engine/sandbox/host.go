@@ -55,7 +55,7 @@ type Config struct {
 
 // protections names what can be switched off by the escape suite.
 type protections struct {
-	seccomp, landlock, uid, memory, pids, cpu, network, readOnly, tmpSize, procfs bool
+	seccomp, landlock, uid, memory, pids, cpu, network, readOnly, procfs bool
 }
 
 // Host makes execution environments on this machine.

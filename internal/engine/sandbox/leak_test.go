@@ -168,7 +168,6 @@ func killZygote(t *testing.T, h *Host) {
 // holdings counts what environments may hold.
 func holdings(t *testing.T, h *Host) map[string]int {
 	t.Helper()
-	held := map[string]int{}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.Now().Add(60 * time.Second)
@@ -181,7 +180,7 @@ func holdings(t *testing.T, h *Host) map[string]int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		held = map[string]int{"mounts": strings.Count(string(mounts), "\n"), "processes": processes(t), "uids": MaxEnvironments - len(h.uids)}
+		held := map[string]int{"mounts": strings.Count(string(mounts), "\n"), "processes": processes(t), "uids": MaxEnvironments - len(h.uids)}
 		for _, d := range descriptors {
 			target, err := os.Readlink("/proc/self/fd/" + d.Name())
 			if err == nil {
