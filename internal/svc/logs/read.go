@@ -90,13 +90,9 @@ func (l *Logs) search(ctx context.Context, s search) (*result, error) {
 	}
 	page := &page{search: &s}
 	var read int64
-	start := s.lo
-	if s.backward {
-		start = s.hi
-	}
 	for todo.Len() > 0 {
 		next := heap.Pop(todo).(unit)
-		if page.complete(next.first) || read >= s.budget && next.first != start.time {
+		if page.complete(next.first) || read >= s.budget && s.advances(&next) {
 			return page.result(&next), nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -125,6 +121,22 @@ func (l *Logs) search(ctx context.Context, s search) (*result, error) {
 		}
 	}
 	return page.result(nil), nil
+}
+
+// unreadFrom is where a page ends that leaves u unread.
+func (s *search) unreadFrom(u *unit) position {
+	if s.backward {
+		return position{time: u.first + 1}
+	}
+	return position{time: u.first}
+}
+
+// advances tells that a page that leaves u unread is not the same page again.
+func (s *search) advances(u *unit) bool {
+	if s.backward {
+		return s.unreadFrom(u).compare(s.hi) < 0
+	}
+	return s.unreadFrom(u).compare(s.lo) > 0
 }
 
 // openSegment keeps few files open: a search walks in the order of time.
@@ -180,7 +192,7 @@ func (q *queue) Pop() any {
 
 // push adds what can hold events of the search.
 func (q *queue) push(s *search, u unit, lo, hi int64) {
-	if hi < s.lo.time || lo > s.hi.time {
+	if hi < s.lo.time || (position{time: lo}).compare(s.hi) >= 0 {
 		return
 	}
 	u.first = lo
@@ -318,8 +330,6 @@ func (p *page) rest(r *result, unread *unit) position {
 		return p.search.hi
 	case unread == nil:
 		return p.search.lo
-	case p.search.backward:
-		return position{time: unread.first + 1}
 	}
-	return position{time: unread.first}
+	return p.search.unreadFrom(unread)
 }
