@@ -119,7 +119,9 @@ func deployExample(ctx context.Context, c *cli.Client, folder string, out io.Wri
 	begin := time.Now()
 	deployment := &cli.Deployment{Name: project.Name, Runtime: project.Runtime, Handler: project.Handler, Role: project.Role,
 		Description: project.Description, MemoryMB: project.Memory, TimeoutS: project.Timeout, Environment: project.Environment, Package: archive}
-	waited := func(string) { fmt.Fprintf(out, "preparing %s (the first time, Python is unpacked and boto3 installed)\n", project.Name) }
+	waited := func(string) {
+		fmt.Fprintf(out, "preparing %s (the first time, Python is unpacked and boto3 installed)\n", project.Name)
+	}
 	if _, _, err := c.Deploy(ctx, deployment, waited); err != nil {
 		return err
 	}
@@ -153,4 +155,3 @@ func callExample(ctx context.Context, c *cli.Client, name, event string, out io.
 }
 
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
-
