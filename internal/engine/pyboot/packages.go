@@ -115,7 +115,7 @@ func (r *Runtimes) site(ctx context.Context, found sandbox.Runtime) (folder stri
 	defer cancel()
 	// A second process that shares the folder does the same; one rename wins.
 	return folder, true, build(folder, func(temporary string) error {
-		if err := r.pip(ctx, found.ID, list, temporary); err != nil {
+		if err := r.installList(ctx, found.ID, list, temporary); err != nil {
 			return err
 		}
 		if err := compileTree(ctx, filepath.Join(found.Prefix, found.Python), temporary); err != nil {
@@ -125,39 +125,45 @@ func (r *Runtimes) site(ctx context.Context, found sandbox.Runtime) (folder stri
 	})
 }
 
-// pip installs a list into a folder. It is the pip of the binary, whatever the
-// runtime: a distribution's Python often has none, and an old one would need
-// its own. The environment passes on, for pip's configuration and proxies.
-func (r *Runtimes) pip(ctx context.Context, id string, list []byte, target string) error {
+// installList installs a list of pins into a folder.
+func (r *Runtimes) installList(ctx context.Context, id string, list []byte, target string) error {
+	requirements := target + ".txt"
+	if err := os.WriteFile(requirements, list, 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(requirements)
+	arguments := []string{"install", "--quiet", "--root-user-action", "ignore", "--require-hashes", "--no-deps", "--no-compile", "--only-binary", ":all:",
+		"--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", id[len("python"):], "--target", target, "--requirement", requirements}
+	if r.config.Packages.Wheelhouse != "" {
+		arguments = append(arguments, "--no-index", "--find-links", r.config.Packages.Wheelhouse)
+	}
+	if out, err := r.Pip(ctx, arguments...); err != nil {
+		return fmt.Errorf("pip install: %w: %s", err, lastLines(out))
+	}
+	return os.RemoveAll(filepath.Join(target, "bin")) // scripts that name the interpreter of the installation
+}
+
+// Pip runs the pip of the binary and returns what it wrote. It serves every
+// runtime (by --python-version): a distribution's Python often has no pip, and an
+// old one would need its own. The environment passes on to it, for pip's own
+// configuration and proxies.
+func (r *Runtimes) Pip(ctx context.Context, arguments ...string) ([]byte, error) {
 	interpreter, err := embedded(ctx, r.config.Folder)
 	if err != nil {
-		return fmt.Errorf("unpack the interpreter: %w", err)
+		return nil, fmt.Errorf("unpack the interpreter: %w", err)
 	}
 	work, err := os.MkdirTemp(r.config.Folder, "pip-*.tmp")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(work)
 	library, err := pip.NewPipLib(filepath.Base(work))
 	if err != nil {
-		return fmt.Errorf("unpack pip: %w", err)
+		return nil, fmt.Errorf("unpack pip: %w", err)
 	}
 	defer library.Cleanup()
-	requirements := filepath.Join(work, "requirements.txt")
-	if err := os.WriteFile(requirements, list, 0o600); err != nil {
-		return err
-	}
-	arguments := []string{"-E", "-s", "-B", filepath.Join(library.GetExtractedPath(), "pip"), "install", "--quiet", "--no-input", "--disable-pip-version-check",
-		"--root-user-action", "ignore", "--require-hashes", "--no-deps", "--no-compile", "--only-binary", ":all:", "--platform", "any", "--implementation", "py",
-		"--abi", "none", "--python-version", id[len("python"):], "--target", target, "--requirement", requirements}
-	if r.config.Packages.Wheelhouse != "" {
-		arguments = append(arguments, "--no-index", "--find-links", r.config.Packages.Wheelhouse)
-	}
-	command := exec.CommandContext(ctx, filepath.Join(interpreter.Prefix, interpreter.Python), arguments...)
-	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("pip install: %w: %s", err, lastLines(out))
-	}
-	return os.RemoveAll(filepath.Join(target, "bin")) // scripts that name the interpreter of the installation
+	all := append([]string{"-E", "-s", "-B", filepath.Join(library.GetExtractedPath(), "pip"), "--no-input", "--disable-pip-version-check"}, arguments...)
+	return exec.CommandContext(ctx, filepath.Join(interpreter.Prefix, interpreter.Python), all...).CombinedOutput()
 }
 
 // makeReadable gives environments, which run as strangers, the right to read,

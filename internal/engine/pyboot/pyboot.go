@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -28,7 +29,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 )
 
-//go:embed python/*.py
+//go:embed python/*.py python/awslambdaric/*.py
 var bootstrapFiles embed.FS
 
 // Versions are the runtime ids that the platform knows, oldest first.
@@ -185,7 +186,7 @@ func unpack(parent string) (string, error) {
 			return err
 		}
 		data, err := bootstrapFiles.ReadFile(path)
-		files[filepath.Base(path)] = data
+		files[strings.TrimPrefix(path, "python/")] = data
 		fmt.Fprintf(sum, "%s %d\n", path, len(data))
 		sum.Write(data)
 		return err
@@ -199,7 +200,8 @@ func unpack(parent string) (string, error) {
 	}
 	return folder, build(folder, func(temporary string) error {
 		for name, data := range files {
-			if err := os.WriteFile(filepath.Join(temporary, name), data, 0o644); err != nil {
+			path := filepath.Join(temporary, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
 				return err
 			}
 		}

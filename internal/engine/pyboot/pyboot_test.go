@@ -20,7 +20,7 @@ func TestUnpackIsRepeatable(t *testing.T) {
 	if err != nil || second != first {
 		t.Fatalf("second unpack gave %q, %v; want %q", second, err, first)
 	}
-	for _, name := range []string{"bootstrap.py", "zygote.py"} {
+	for _, name := range []string{"bootstrap.py", "zygote.py", "awslambdaric/__init__.py"} {
 		if _, err := os.Stat(filepath.Join(first, name)); err != nil {
 			t.Error(err)
 		}

@@ -1,0 +1,107 @@
+"""The frames that join an environment to its supervisor; see PROTOCOL.md."""
+
+import json
+import os
+import socket
+import struct
+from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+
+from .lambda_runtime_marshaller import LambdaMarshaller, to_json
+
+BIND, INVOKE = 1, 2
+PARKED, READY, INIT_ERROR, RESULT, ERROR, TOO_LARGE = 16, 17, 18, 19, 20, 21
+HEADER = struct.Struct(">B3xII")
+_FIRST_READ, _NEXT_READ = 64 << 10, 1 << 20
+
+# AWS: "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
+MAX_RESPONSE = 6 * 1024 * 1024 + 100
+
+
+class InvocationRequest(NamedTuple):
+    """One event and what came with it."""
+
+    invoke_id: str
+    x_amzn_trace_id: Optional[str]
+    invoked_function_arn: str
+    deadline_time_in_ms: int
+    client_context: Optional[str]
+    cognito_identity: Optional[str]
+    tenant_id: Optional[str]
+    content_type: str
+    event_body: bytes
+    invocation_id: Optional[str] = None
+
+
+class LambdaRuntimeClient:
+    """Takes events and gives answers. The methods have AWS's names, because
+    monitoring libraries wrap them."""
+
+    marshaller: LambdaMarshaller
+
+    def __init__(self, data_fd: int) -> None:
+        self._socket = socket.socket(fileno=data_fd)
+        self._pid = os.getpid()
+
+    def wait_bind(self) -> Dict[str, Any]:
+        """Park, and return the function that this environment is for."""
+        self._send(PARKED)
+        _, meta, _ = self._receive()
+        configuration: Dict[str, Any] = json.loads(meta)
+        return configuration
+
+    def report_ready(self) -> None:
+        self._send(READY)
+
+    def wait_next_invocation(self) -> InvocationRequest:
+        _, meta, payload = self._receive()
+        fields: List[str] = meta.decode().split("\0")
+        return InvocationRequest(
+            invoke_id=fields[0], deadline_time_in_ms=int(fields[1]), invoked_function_arn=fields[2], x_amzn_trace_id=fields[3] or None,
+            client_context=fields[4] or None, cognito_identity=fields[5] or None, content_type=fields[6] or "application/json",
+            tenant_id=fields[7] or None, event_body=payload,
+        )  # fmt: skip
+
+    def post_invocation_result(self, invoke_id: str, result_data: Any, content_type: str = "application/json", invocation_id: Optional[str] = None) -> None:
+        payload = result_data if isinstance(result_data, bytes) else result_data.encode("utf-8")
+        if len(payload) > MAX_RESPONSE:
+            self._send(TOO_LARGE, "%s\0%d" % (invoke_id, len(payload)))
+        else:
+            self._send(RESULT, invoke_id + "\0" + content_type, payload)
+
+    def post_invocation_error(self, invoke_id: str, error_response_data: str, xray_fault: str, invocation_id: Optional[str] = None) -> None:
+        kind = json.loads(error_response_data)["errorType"]
+        self._send(ERROR, invoke_id + "\0" + kind, error_response_data.encode("utf-8"))
+
+    def post_init_error(self, error_response_data: Dict[str, Any], error_type_override: Optional[str] = None) -> None:
+        kind = error_type_override or error_response_data["errorType"]
+        self._send(INIT_ERROR, kind, to_json(error_response_data).encode("utf-8"))
+
+    def wait_end(self) -> NoReturn:
+        """Wait until the supervisor closes the environment, which ends the process."""
+        while True:
+            self._receive()
+
+    def _send(self, kind: int, meta: str = "", payload: bytes = b"") -> None:
+        if os.getpid() != self._pid:
+            os._exit(0)  # a child of the handler fell out of it: only its parent answers
+        text = meta.encode("utf-8")
+        self._socket.sendall(HEADER.pack(kind, len(text), len(payload)) + text + payload)
+
+    def _receive(self) -> Tuple[int, bytes, bytes]:
+        data = self._socket.recv(_FIRST_READ)
+        while len(data) < HEADER.size:
+            data += self._more(data)
+        kind, meta, payload = HEADER.unpack_from(data)
+        end = HEADER.size + meta + payload
+        if len(data) < end:
+            long = bytearray(data)
+            while len(long) < end:
+                long += self._more(long)
+            data = bytes(long)
+        return kind, data[HEADER.size : HEADER.size + meta], data[HEADER.size + meta : end]
+
+    def _more(self, before: Any) -> bytes:
+        part = self._socket.recv(_NEXT_READ) if before else b""
+        if not part:
+            os._exit(0)  # the supervisor closed the environment
+        return part

@@ -1,0 +1,2 @@
+x = "ÿ"
+def handler(event, context): return 1
