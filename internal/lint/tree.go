@@ -62,7 +62,7 @@ func Load(fsys fs.FS) (*Tree, error) {
 			return err
 		case d.IsDir() && name != "." && (skippedDirs[base] || base[0] == '.' && base != ".ci"):
 			return fs.SkipDir
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular() || name == ".git": // a file in a linked work tree
 			return nil
 		}
 		return tree.add(fsys, name)

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/modelgen/apimodel"
@@ -65,9 +63,12 @@ func fileProtocol(name string) shape.Protocol {
 // TestBotocoreVectors: requests as botocore writes them are read as what they
 // mean, and replies are what botocore expects.
 func TestBotocoreVectors(t *testing.T) {
-	files := botocoreFiles(t, func(path string) bool {
+	files, err := botocoreFiles(t, func(path string) bool {
 		return strings.HasPrefix(path, vectors+"input/") || strings.HasPrefix(path, vectors+"output/")
 	})
+	if err != nil {
+		skip(t, "%v", err)
+	}
 	counts := map[string]*tally{"input": newTally(t, "botocore-input"), "output": newTally(t, "botocore-output")}
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		direction, file, ok := strings.Cut(strings.TrimPrefix(path, vectors), "/")
@@ -118,7 +119,11 @@ func service(s suite, v vector) (*shape.Service, *shape.Operation, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return model, &model.Operations[0], nil
+	out := &model.Operations[0]
+	if s.Metadata.Protocol == string(shape.Query) && out.Wrapper == "" {
+		out.Wrapper = op.Name + "Result" // models say it, vectors do not
+	}
+	return model, out, nil
 }
 
 // body is the body of a vector: base64 for binary protocols.
@@ -167,7 +172,7 @@ func input(codec wire.Codec, protocol shape.Protocol, s suite, v vector) string 
 	if err := set(model, op.Input, v.Params, want.Elem()); err != nil {
 		return problem("parameters of the vector: %v", err)
 	}
-	return cmp.Diff(plain(model, op.Input, want), withoutTokens(model, op, plain(model, op.Input, reflect.ValueOf(got)), v.Params))
+	return diff(plain(model, op.Input, want), withoutTokens(model, op, plain(model, op.Input, reflect.ValueOf(got)), v.Params))
 }
 
 // withoutTokens drops idempotency tokens that botocore has filled in by itself.
@@ -216,15 +221,18 @@ func output(codec wire.Codec, protocol shape.Protocol, s suite, v vector) string
 		}
 	}
 	if media := strings.ToLower(v.Response.Headers["Content-Type"]); protocol == shape.RestJSON && media != "" && !strings.Contains(media, "json") {
-		return cmp.Diff(v.Response.Body, w.Body.String())
+		return diff(v.Response.Body, w.Body.String())
 	}
 	return compareBody(protocol, body(protocol, v.Response.Body), w.Body.Bytes())
 }
 
-// sameHeader compares a header; of the request id only the presence counts.
+// sameHeader compares a header; only the presence of the request id counts.
 func sameHeader(name, got, want string) bool {
 	if strings.EqualFold(name, "x-amzn-requestid") {
 		return got != ""
+	}
+	if strings.EqualFold(name, "x-amz-target") {
+		return true // a request header that has got into replies
 	}
 	return got == want
 }
@@ -257,6 +265,9 @@ func faultOf(exception *shape.Shape, value reflect.Value) *fault.Fault {
 		case m.WireName() == exception.Error.MessageMember:
 			f.Message, f.MessageMember = *field.Interface().(*string), exception.Error.MessageMember
 		default:
+			if field.Kind() == reflect.Pointer && field.Elem().Kind() != reflect.Struct {
+				field = field.Elem()
+			}
 			f = f.With(m.WireName(), field.Interface())
 		}
 	}

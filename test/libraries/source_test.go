@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -23,8 +24,8 @@ const downloadTimeout = 3 * time.Minute
 const cache = "../../.cache/botocore-sdist"
 
 // botocoreFiles returns the files of botocore's source distribution that wanted
-// picks, by their path inside it.
-func botocoreFiles(t *testing.T, wanted func(path string) bool) map[string][]byte {
+// picks, by their path inside it; an error means that it cannot be had here.
+func botocoreFiles(t *testing.T, wanted func(path string) bool) (map[string][]byte, error) {
 	t.Helper()
 	archive := filepath.Join(cache, "botocore-"+botocoreVersion+".tar.gz")
 	if _, err := os.Stat(archive); err != nil {
@@ -35,7 +36,7 @@ func botocoreFiles(t *testing.T, wanted func(path string) bool) map[string][]byt
 		out, err := exec.CommandContext(ctx, "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
 			"--dest", folder, "botocore=="+botocoreVersion).CombinedOutput()
 		if err != nil {
-			skip(t, "pip download botocore: %v\n%s", err, out)
+			return nil, fmt.Errorf("pip download botocore: %w\n%s", err, out)
 		}
 		if err := os.MkdirAll(cache, 0o755); err != nil {
 			t.Fatal(err)
@@ -87,5 +88,5 @@ func botocoreFiles(t *testing.T, wanted func(path string) bool) map[string][]byt
 	if len(found) == 0 {
 		t.Fatalf("%s has none of the files that are looked for", archive)
 	}
-	return found
+	return found, nil
 }

@@ -163,7 +163,11 @@ func plain(model *shape.Service, i shape.Index, v reflect.Value) any {
 		}
 		return out
 	}
-	switch value := v.Interface().(type) {
+	return plainScalar(v.Interface())
+}
+
+func plainScalar(value any) any {
+	switch value := value.(type) {
 	case []byte:
 		if value == nil {
 			return nil
@@ -178,7 +182,7 @@ func plain(model *shape.Service, i shape.Index, v reflect.Value) any {
 	case float32:
 		return fmt.Sprint(value)
 	}
-	return v.Interface()
+	return value
 }
 
 // plainJSON is JSON text as comparable values; numbers by their value.

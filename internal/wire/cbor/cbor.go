@@ -57,16 +57,7 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 // EncodeFault writes an error reply; see wire.Codec.
 func (Codec) EncodeFault(w http.ResponseWriter, x *wire.Exchange, f *fault.Fault) {
 	e := encoder{model: x.Service}
-	e.head(majorMap, uint64(2+len(f.Detail)))
-	e.text("__type")
-	e.text(f.Code)
-	member := f.MessageMember
-	if member == "" {
-		member = "message"
-	}
-	e.text(member)
-	e.text(f.Message)
-	e.details(f.Detail)
+	e.fault(f)
 	if f.QueryCode != "" && x.Service != nil && x.Service.QueryErrors {
 		kind := "Receiver"
 		if f.Sender {

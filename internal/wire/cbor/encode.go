@@ -1,6 +1,7 @@
 package cbor
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -78,22 +80,47 @@ func (e *encoder) double(f float64) {
 	e.out = binary.BigEndian.AppendUint64(append(e.out, majorSimple<<5|simpleDouble), math.Float64bits(f))
 }
 
-// details writes the further members of a fault, sorted by name.
-func (e *encoder) details(detail map[string]any) {
-	for _, name := range slices.Sorted(maps.Keys(detail)) {
+// fault writes the code, the message and the details of an error, which are
+// sorted by name.
+func (e *encoder) fault(f *fault.Fault) {
+	var exception *shape.Shape
+	if e.model != nil {
+		exception = e.model.Exception(f.Code)
+	}
+	members, message := 1+len(f.Detail), f.Message != "" || f.MessageMember != "" || exception == nil
+	if message {
+		members++
+	}
+	e.head(majorMap, uint64(members))
+	e.text("__type")
+	e.text(f.Code)
+	if message {
+		e.text(cmp.Or(f.MessageMember, "message"))
+		e.text(f.Message)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Detail)) {
 		e.text(name)
-		switch value := detail[name].(type) {
-		case string:
-			e.text(value)
-		case bool:
-			e.boolean(value)
-		case int:
-			e.integer(int64(value))
-		case int64:
-			e.integer(value)
-		default:
-			e.text(fmt.Sprint(value))
-		}
+		e.detail(exception.Detail(name), f.Detail[name])
+	}
+}
+
+// detail writes a detail by its shape when the Go type is that of the shape.
+func (e *encoder) detail(m *shape.Member, value any) {
+	if v := reflect.ValueOf(value); m != nil && v.IsValid() && e.model.Fits(m, v.Type()) {
+		e.value(m, v)
+		return
+	}
+	switch value := value.(type) {
+	case string:
+		e.text(value)
+	case bool:
+		e.boolean(value)
+	case int:
+		e.integer(int64(value))
+	case int64:
+		e.integer(value)
+	default:
+		e.text(fmt.Sprint(value))
 	}
 }
 

@@ -41,7 +41,7 @@ func AppendFault(dst []byte, model *shape.Service, f *fault.Fault, typeMember st
 	}
 	values := make(map[string]any, len(f.Detail)+2)
 	maps.Copy(values, f.Detail)
-	if _, set := values["Type"]; !set && Detail(exception, "Type") != nil { // Lambda's exceptions have it
+	if _, set := values["Type"]; !set && exception.Detail("Type") != nil { // Lambda's exceptions have it
 		values["Type"] = "Service"
 		if f.Sender {
 			values["Type"] = "User"
@@ -61,7 +61,7 @@ func AppendFault(dst []byte, model *shape.Service, f *fault.Fault, typeMember st
 		dst = AppendString(dst, f.Code)
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		m := Detail(exception, name)
+		m := exception.Detail(name)
 		if m != nil && m.Location != shape.Body {
 			continue
 		}
@@ -74,24 +74,11 @@ func AppendFault(dst []byte, model *shape.Service, f *fault.Fault, typeMember st
 	return append(dst, '}')
 }
 
-// Detail is the member of an exception that has that name or wire name, or nil.
-func Detail(exception *shape.Shape, name string) *shape.Member {
-	if exception == nil {
-		return nil
-	}
-	for i := range exception.Members {
-		if m := &exception.Members[i]; m.WireName() == name || m.Name == name {
-			return m
-		}
-	}
-	return nil
-}
-
 // appendDetail writes a detail by its shape when the Go type is that of the
 // shape, else as encoding/json does.
 func appendDetail(dst []byte, model *shape.Service, m *shape.Member, value any) []byte {
 	v := reflect.ValueOf(value)
-	if m != nil && v.IsValid() && fits(model, m, v.Type()) {
+	if m != nil && v.IsValid() && model.Fits(m, v.Type()) {
 		return AppendMember(dst, model, m, v)
 	}
 	if text, ok := value.(string); ok {
@@ -102,26 +89,4 @@ func appendDetail(dst []byte, model *shape.Service, m *shape.Member, value any) 
 		return append(dst, "null"...)
 	}
 	return append(dst, text...)
-}
-
-// fits tells whether values of that Go type can be written as member m.
-func fits(model *shape.Service, m *shape.Member, t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch model.Shapes[m.Shape].Kind {
-	case shape.Structure:
-		return t.Kind() == reflect.Struct && t.NumField() == len(model.Shapes[m.Shape].Members)
-	case shape.List:
-		return t.Kind() == reflect.Slice && fits(model, model.Shapes[m.Shape].Elem, t.Elem())
-	case shape.Map:
-		return t.Kind() == reflect.Map && t.Key().Kind() == reflect.String && fits(model, model.Shapes[m.Shape].Elem, t.Elem())
-	case shape.Timestamp, shape.Blob, shape.Document:
-		return false // left to encoding/json unless a list or structure holds them
-	}
-	switch t.Kind() {
-	case reflect.String, reflect.Bool, reflect.Int32, reflect.Int64, reflect.Float32, reflect.Float64:
-		return t.PkgPath() == "" // only the plain types have a codec
-	}
-	return false
 }

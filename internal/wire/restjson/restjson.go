@@ -119,7 +119,7 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 		}
 		return encodePayload(w, x, status, m, v.Field(int(s.Payload-1)))
 	}
-	if len(s.Members) > 0 && !hasBody(s) || status == http.StatusNoContent {
+	if status == http.StatusNoContent {
 		return send(w, status, nil)
 	}
 	h.Set("Content-Type", mediaJSON)
@@ -159,7 +159,7 @@ func encodePayload(w http.ResponseWriter, x *wire.Exchange, status int, m *shape
 	}
 	h.Set("Content-Type", mediaJSON)
 	if (field.Kind() == reflect.Pointer || field.Kind() == reflect.Slice) && field.IsNil() {
-		if x.Service.Shapes[m.Shape].Kind == shape.Structure {
+		if s := &x.Service.Shapes[m.Shape]; s.Kind == shape.Structure && !s.Union {
 			return send(w, status, []byte("{}"))
 		}
 		return send(w, status, nil)

@@ -127,9 +127,7 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 		namespace = x.Service.XMLNamespace
 	}
 	e.Raw(xmlvalue.Declaration)
-	e.Open(root, namespace)
-	e.Members(x.Operation.Output, v, true)
-	e.Close(root)
+	e.Document(x.Operation.Output, root, namespace, v)
 	h.Set("Content-Type", mediaXML)
 	return send(w, status, e.Bytes())
 }

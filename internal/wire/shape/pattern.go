@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf16"
 )
 
 // patterns caches what compile made of the patterns of the models. It is
@@ -136,24 +138,18 @@ func translate(source string) string {
 	source = strings.ReplaceAll(source, `\uD800\uDBFF-\uDC00\uDFFF`, `\x{10000}-\x{10FFFF}`)
 	var out strings.Builder
 	depth := 0 // of brackets
+	repeated := false
 	for i := 0; i < len(source); {
 		c := source[i]
+		quantified := repeated
+		repeated = false
 		switch {
 		case c == '\\' && i+1 < len(source):
 			i += escape(&out, source[i:], depth > 0)
 			continue
 		case c == '[' && depth == 0:
 			depth++
-			if i++; i < len(source) && source[i] == '^' { // [^…
-				out.WriteString("[^")
-				i++
-			} else {
-				out.WriteByte('[')
-			}
-			if i < len(source) && source[i] == ']' { // a bracket first is itself
-				out.WriteString(`\]`)
-				i++
-			}
+			i += openClass(&out, source[i:])
 			continue
 		case c == '[':
 			if !strings.HasPrefix(source[i:], "[:") {
@@ -163,10 +159,13 @@ func translate(source string) string {
 			depth--
 		case c == '{' && depth == 0:
 			i += repeat(&out, source[i:])
+			repeated = true
 			continue
-		case c == '+' && depth == 0 && i > 0 && strings.IndexByte("*+?}", source[i-1]) >= 0 && (i < 2 || source[i-2] != '\\'):
-			i++ // possessive: the same set of texts for the patterns of the models
+		case c == '+' && quantified:
+			i++ // possessive, as in a*+: the same set of texts for the patterns of the models
 			continue
+		case depth == 0:
+			repeated = c == '*' || c == '+' || c == '?'
 		}
 		out.WriteByte(c)
 		i++
@@ -174,50 +173,86 @@ func translate(source string) string {
 	return out.String()
 }
 
+// openClass translates the beginning of a character class and returns its length.
+func openClass(out *strings.Builder, s string) int {
+	n := 1
+	if strings.HasPrefix(s, "[^") {
+		n++
+	}
+	out.WriteString(s[:n])
+	if n < len(s) && s[n] == ']' { // a bracket first is itself
+		out.WriteString(`\]`)
+		n++
+	}
+	return n
+}
+
 // escape translates the escape at the beginning of s and returns its length.
 func escape(out *strings.Builder, s string, inClass bool) int {
-	switch c := s[1]; {
-	case c == 'u' && len(s) >= 6:
-		high, err := strconv.ParseUint(s[2:6], 16, 16)
-		if err != nil {
-			break
-		}
-		if high >= 0xD800 && high < 0xDC00 && len(s) >= 12 && s[6:8] == `\u` { // a pair is one character
-			if low, err := strconv.ParseUint(s[8:12], 16, 16); err == nil && low >= 0xDC00 && low < 0xE000 {
-				out.WriteString(`\x{` + strconv.FormatUint(0x10000+(high-0xD800)<<10+(low-0xDC00), 16) + "}")
-				return 12
-			}
-		}
-		out.WriteString(`\x{` + s[2:6] + "}")
-		return 6
-	case (c == 'p' || c == 'P') && len(s) > 2 && s[2] == '{':
-		end := strings.IndexByte(s, '}')
-		if end < 0 {
-			break
-		}
-		name := s[3:end]
-		if class, ok := properties[name]; ok && c == 'p' {
-			if !inClass {
-				class = "[" + class + "]"
-			}
-			out.WriteString(class)
-			return end + 1
-		}
-		out.WriteString(`\` + string(c) + "{" + strings.TrimPrefix(name, "Is") + "}")
-		return end + 1
-	case c == 'h':
-		if inClass {
+	n := 0
+	switch s[1] {
+	case 'u':
+		n = codePoint(out, s)
+	case 'p', 'P':
+		n = property(out, s, inClass)
+	case 'h':
+		if n = 2; inClass {
 			out.WriteString(`\t\p{Zs}`)
 		} else {
 			out.WriteString(`[\t\p{Zs}]`)
 		}
-		return 2
-	case c == 'Z':
+	case 'Z':
+		n = 2
 		out.WriteString(`\z`)
-		return 2
 	}
-	out.WriteString(s[:2])
-	return 2
+	if n == 0 {
+		n = 2
+		out.WriteString(s[:n])
+	}
+	return n
+}
+
+// codePoint translates a \uXXXX or a pair of them that is one character; 0 means
+// that s begins with none.
+func codePoint(out *strings.Builder, s string) int {
+	high, ok := unit(s)
+	if !ok {
+		return 0
+	}
+	if low, ok := unit(s[6:]); ok && utf16.DecodeRune(high, low) != unicode.ReplacementChar {
+		out.WriteString(`\x{` + strconv.FormatInt(int64(utf16.DecodeRune(high, low)), 16) + "}")
+		return 12
+	}
+	out.WriteString(`\x{` + s[2:6] + "}")
+	return 6
+}
+
+// unit is the number of the \uXXXX at the beginning of s.
+func unit(s string) (rune, bool) {
+	if len(s) < 6 || s[:2] != `\u` {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(n), err == nil
+}
+
+// property translates a \p{Name} or \P{Name}; 0 means that s begins with none.
+func property(out *strings.Builder, s string, inClass bool) int {
+	end := strings.IndexByte(s, '}')
+	if end < 0 || s[2] != '{' {
+		return 0
+	}
+	name := s[3:end]
+	class, ok := properties[name]
+	switch {
+	case !ok || s[1] == 'P':
+		out.WriteString(s[:2] + "{" + strings.TrimPrefix(name, "Is") + "}")
+	case inClass:
+		out.WriteString(class)
+	default:
+		out.WriteString("[" + class + "]")
+	}
+	return end + 1
 }
 
 // maxRepeat is the highest count that Go's engine takes.

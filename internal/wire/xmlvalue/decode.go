@@ -61,6 +61,9 @@ func flatName(sh *shape.Shape, m *shape.Member) string {
 
 func decodeFlattened(model *shape.Service, sh *shape.Shape, m *shape.Member, n *Node, field reflect.Value) error {
 	name := flatName(sh, m)
+	if n.Child(name) == nil {
+		name = m.WireName() // so do some clients name the elements
+	}
 	for _, child := range n.Children {
 		if child.Name != name {
 			continue

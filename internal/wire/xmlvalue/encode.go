@@ -123,6 +123,14 @@ func (e *Encoder) Value(m *shape.Member, name string, v reflect.Value) {
 	e.Close(name)
 }
 
+// Document writes the struct v of shape s as a root element, without the
+// members that travel elsewhere in HTTP.
+func (e *Encoder) Document(s shape.Index, name, namespace string, v reflect.Value) {
+	e.start(&shape.Member{Namespace: namespace}, &e.Model.Shapes[s], name, v)
+	e.Members(s, v, true)
+	e.Close(name)
+}
+
 // start writes the start tag with the namespace and the attribute members.
 func (e *Encoder) start(m *shape.Member, sh *shape.Shape, name string, v reflect.Value) {
 	e.out.WriteByte('<')
@@ -188,9 +196,22 @@ func (e *Encoder) BareFault(f *fault.Fault, requestID string) {
 }
 
 func (e *Encoder) faultMembers(f *fault.Fault) {
+	var exception *shape.Shape
+	if e.Model != nil {
+		exception = e.Model.Exception(f.Code)
+	}
 	e.Element("Code", cmp.Or(f.QueryCode, f.Code))
-	e.Element("Message", f.Message)
+	if f.Message != "" || f.MessageMember != "" || exception == nil {
+		e.Element("Message", f.Message)
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Detail)) {
-		e.Element(name, fmt.Sprint(f.Detail[name]))
+		m, v := exception.Detail(name), reflect.ValueOf(f.Detail[name])
+		switch {
+		case m != nil && m.Location != shape.Body:
+		case m != nil && v.IsValid() && e.Model.Fits(m, v.Type()):
+			e.Member(m, v)
+		default:
+			e.Element(name, fmt.Sprint(f.Detail[name]))
+		}
 	}
 }
