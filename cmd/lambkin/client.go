@@ -3,8 +3,11 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +33,12 @@ func client(command *cobra.Command) (*cli.Client, error) {
 	region, err := command.Flags().GetString("region")
 	if err != nil {
 		return nil, err
+	}
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "http://" + endpoint // HOST:PORT, as --listen has it
+	}
+	if parsed, err := url.Parse(endpoint); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return nil, fmt.Errorf("the endpoint %q is no address like http://%s", endpoint, defaultListen)
 	}
 	return &cli.Client{
 		Endpoint:  endpoint,

@@ -57,7 +57,7 @@ func demo() *cobra.Command {
 				if once {
 					return errDone
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), demoFarewell, s.Address())
+				farewell(cmd.OutOrStdout(), s.Address())
 				return nil
 			})
 			if errors.Is(err, errDone) {
@@ -71,11 +71,16 @@ func demo() *cobra.Command {
 	return command
 }
 
-const demoFarewell = `
-The platform runs at http://%[1]s until you press Ctrl-C. In another terminal:
-  go run ./cmd/lambkin invoke hello '{"name": "you"}' --log
-  aws --endpoint-url http://%[1]s --region us-east-1 lambda list-functions
-`
+// farewell says how to go on from another terminal.
+func farewell(w io.Writer, address string) {
+	endpoint := ""
+	if address != defaultListen {
+		endpoint = " --endpoint http://" + address
+	}
+	fmt.Fprintf(w, "\nThe platform runs at http://%s until you press Ctrl-C. In another terminal:\n", address)
+	fmt.Fprintf(w, "  go run ./cmd/lambkin invoke hello '{\"name\": \"you\"}' --log%s\n", endpoint)
+	fmt.Fprintf(w, "  AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --endpoint-url http://%s --region us-east-1 lambda list-functions\n", address)
+}
 
 func runDemo(ctx context.Context, cmd *cobra.Command, address string) error {
 	c := &cli.Client{Endpoint: "http://" + address, Region: "us-east-1", AccessKey: "test", SecretKey: "test"}
@@ -91,6 +96,7 @@ func runDemo(ctx context.Context, cmd *cobra.Command, address string) error {
 		return err
 	}
 	out := cmd.OutOrStdout()
+	fmt.Fprintln(out, "deploying the functions of examples/ (the first time, Python is unpacked and boto3 installed)")
 	for _, call := range demoCalls {
 		if err := deployExample(ctx, c, filepath.Join(folder, call.name), out); err != nil {
 			return fmt.Errorf("deploy %s: %w", call.name, err)
@@ -117,12 +123,7 @@ func deployExample(ctx context.Context, c *cli.Client, folder string, out io.Wri
 		return err
 	}
 	begin := time.Now()
-	deployment := &cli.Deployment{Name: project.Name, Runtime: project.Runtime, Handler: project.Handler, Role: project.Role,
-		Description: project.Description, MemoryMB: project.Memory, TimeoutS: project.Timeout, Environment: project.Environment, Package: archive}
-	waited := func(string) {
-		fmt.Fprintf(out, "preparing %s (the first time, Python is unpacked and boto3 installed)\n", project.Name)
-	}
-	if _, _, err := c.Deploy(ctx, deployment, waited); err != nil {
+	if _, _, err := c.Deploy(ctx, project.Deployment(archive), nil); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "deployed %s in %s\n", project.Name, rounded(time.Since(begin)))

@@ -10,12 +10,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/cli"
+	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 )
 
 func deploy() *cobra.Command {
@@ -48,6 +50,8 @@ func deploy() *cobra.Command {
 	flags.Int("memory", 0, fmt.Sprintf("MB of memory (default %d)", cli.DefaultMemory))
 	flags.Int("timeout", 0, fmt.Sprintf("seconds that a call may take (default %d)", cli.DefaultTimeout))
 	flags.StringArray("env", nil, "environment variable KEY=VALUE; may be repeated")
+	flags.StringArray("layer", nil, "ARN of a layer version; may be repeated, in the order in which they are merged")
+	completeFlag(command, "runtime", slices.Concat(pyboot.Versions, []string{"provided.al2023", "provided.al2"})...)
 	return command
 }
 
@@ -61,6 +65,9 @@ func projectOf(cmd *cobra.Command, path string) (*cli.Project, error) {
 		return nil, err
 	}
 	project := &cli.Project{}
+	if !info.IsDir() && !strings.HasSuffix(path, ".zip") {
+		return nil, fmt.Errorf("%s is neither a folder nor a .zip", path)
+	}
 	if info.IsDir() {
 		if project, err = cli.ReadProject(path); err != nil {
 			return nil, err
@@ -97,6 +104,11 @@ func projectOf(cmd *cobra.Command, path string) (*cli.Project, error) {
 		environment[key] = value
 	}
 	project.Environment = environment
+	if flags.Changed("layer") {
+		if project.Layers, err = flags.GetStringArray("layer"); err != nil {
+			return nil, err
+		}
+	}
 	return project, fillProject(project, path, info.IsDir())
 }
 
@@ -130,11 +142,7 @@ func deployProject(cmd *cobra.Command, c *cli.Client, path string, project *cli.
 	if err != nil {
 		return err
 	}
-	deployment := &cli.Deployment{
-		Name: project.Name, Runtime: project.Runtime, Handler: project.Handler, Role: project.Role, Description: project.Description,
-		MemoryMB: project.Memory, TimeoutS: project.Timeout, Environment: project.Environment, Package: archive,
-	}
-	function, created, err := c.Deploy(cmd.Context(), deployment, func(string) { fmt.Fprintf(messages, "waiting until %s is ready\n", project.Name) })
+	function, created, err := c.Deploy(cmd.Context(), project.Deployment(archive), func(string) { fmt.Fprintf(messages, "waiting until %s is ready\n", project.Name) })
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ func invoke() *cobra.Command {
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeFunctions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return errors.New("the name of the function is empty")
+			}
 			event, err := eventOf(args[1:], cmd.InOrStdin())
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func logs() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			since, err := flags.GetDuration("since")
+			since, err := sinceOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -55,15 +56,33 @@ func logs() *cobra.Command {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", at, message)
 				return err
 			})
-			if cli.IsNotFound(err) {
-				return nil // no call has been logged yet
+			if cli.IsNotFound(err) && group != args[0] {
+				return nil // the function is there, and no call has been logged yet
 			}
 			return err
 		},
 	}
 	clientFlags(command)
 	command.Flags().BoolP("follow", "f", false, "go on with new events until interrupted")
-	command.Flags().Duration("since", time.Hour, "how far back to begin")
+	command.Flags().String("since", "1h", "how far back to begin: 90s, 15m, 24h, 7d")
 	command.Flags().String("filter", "", "CloudWatch Logs filter pattern")
 	return command
+}
+
+// sinceOf reads --since: a duration of Go, or whole days as "7d".
+func sinceOf(cmd *cobra.Command) (time.Duration, error) {
+	text, err := cmd.Flags().GetString("since")
+	if err != nil {
+		return 0, err
+	}
+	since, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		since = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil || since < 0 {
+		return 0, fmt.Errorf("--since %s is no time like 90s, 15m, 24h or 7d", text)
+	}
+	return since, nil
 }

@@ -19,6 +19,7 @@ func main() {
 	sandbox.Child()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who presses Ctrl-C a second time will not wait for calls to end
 	if err := root().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "lambkin:", err)
 		os.Exit(1)

@@ -25,19 +25,21 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs each file of testdata/script as a user would: the real
-// binary against the one server of the test, whose address is in
-// LAMBKIN_ENDPOINT. Scripts whose name begins with "offline" have no server.
+// binary against the one server of the test, whose endpoint is in
+// LAMBKIN_ENDPOINT and whose data folder is in SERVED. Scripts whose name begins with "offline" have no server.
 func TestScripts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}
-	endpoint := serveForScripts(t)
+	endpoint, data := serveForScripts(t)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			name := filepath.Base(env.WorkDir)
 			env.Setenv("LAMBKIN_ENDPOINT", endpoint)
+			env.Setenv("ADDRESS", strings.TrimPrefix(endpoint, "http://"))
+			env.Setenv("SERVED", data)
 			if strings.Contains(name, "offline") {
 				env.Setenv("LAMBKIN_ENDPOINT", "http://127.0.0.1:1")
 			}
@@ -47,8 +49,8 @@ func TestScripts(t *testing.T) {
 }
 
 // serveForScripts starts the binary over a new data folder and returns its
-// endpoint; the server ends with the test.
-func serveForScripts(t *testing.T) string {
+// endpoint and its data folder; the server ends with the test.
+func serveForScripts(t *testing.T) (endpoint, data string) {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.Chmod(folder, 0o755); err != nil { // environments read below it
@@ -65,7 +67,8 @@ func serveForScripts(t *testing.T) string {
 	address := listener.Addr().String()
 	listener.Close()
 	var output bytes.Buffer
-	server := exec.Command(binary, "serve", "--data", filepath.Join(folder, "data"), "--listen", address)
+	data = filepath.Join(folder, "data")
+	server := exec.Command(binary, "serve", "--data", data, "--listen", address)
 	server.Stdout, server.Stderr = &output, &output
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -85,7 +88,7 @@ func serveForScripts(t *testing.T) string {
 		}
 		if reply, err := http.DefaultClient.Do(request); err == nil {
 			reply.Body.Close()
-			return "http://" + address
+			return "http://" + address, data
 		}
 		if ctx.Err() != nil {
 			t.Fatal("the server did not answer in time")

@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/lambkin-dev/lambkin/internal/cli"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/server"
 )
@@ -102,7 +103,11 @@ func readServerFile(path string, into *serverFile) error {
 		return err
 	}
 	defer file.Close()
-	return toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
+	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
+	if key := cli.UnknownKey(err); key != "" {
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, [interpreters])", key)
+	}
+	return err
 }
 
 func newLogger(w io.Writer, level string) (*slog.Logger, error) {

@@ -17,6 +17,9 @@ func version() *cobra.Command {
 			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 				release = info.Main.Version
 			}
+			if wantsJSON(cmd) {
+				return writeJSON(cmd.OutOrStdout(), map[string]string{"version": release})
+			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "lambkin", release)
 			return err
 		},

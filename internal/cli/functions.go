@@ -40,7 +40,14 @@ type Deployment struct {
 	MemoryMB    int
 	TimeoutS    int
 	Environment map[string]string
-	Package     []byte // zip
+	Layers      []string // ARNs; nil: those that the function has
+	Package     []byte   // zip
+}
+
+// Deployment makes a deployment of the project and its package.
+func (p *Project) Deployment(archive []byte) *Deployment {
+	return &Deployment{Name: p.Name, Runtime: p.Runtime, Handler: p.Handler, Role: p.Role, Description: p.Description,
+		MemoryMB: p.Memory, TimeoutS: p.Timeout, Environment: p.Environment, Layers: p.Layers, Package: archive}
 }
 
 // configuration is the members that create and update share.
@@ -49,10 +56,14 @@ func (d *Deployment) configuration() map[string]any {
 	if variables == nil {
 		variables = map[string]string{}
 	}
-	return map[string]any{
+	members := map[string]any{
 		"Runtime": d.Runtime, "Handler": d.Handler, "Role": d.Role, "Description": d.Description,
 		"MemorySize": d.MemoryMB, "Timeout": d.TimeoutS, "Environment": map[string]any{"Variables": variables},
 	}
+	if d.Layers != nil {
+		members["Layers"] = d.Layers
+	}
+	return members
 }
 
 // Deploy creates the function, or updates its configuration and code, and waits
@@ -157,10 +168,10 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 // Invocation is the outcome of a call.
 type Invocation struct {
 	Payload       json.RawMessage // the response, or the error body
-	FunctionError string          // empty: the function succeeded
+	FunctionError string          `json:",omitempty"` // empty: the function succeeded
 	LogTail       string          // last 4 KB of the log of the call
 	RequestID     string
-	Took          time.Duration // as the client sees it
+	Took          time.Duration `json:"-"` // as the client sees it
 }
 
 // Invoke calls the function, named with or without ":qualifier", and waits.

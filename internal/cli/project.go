@@ -40,6 +40,7 @@ type Project struct {
 	Description string            `toml:"description"`
 	Memory      int               `toml:"memory"`  // MB
 	Timeout     int               `toml:"timeout"` // seconds
+	Layers      []string          `toml:"layers"`  // ARNs of layer versions; absent: those that the function has
 	Environment map[string]string `toml:"environment"`
 }
 
@@ -64,11 +65,19 @@ func ReadProject(folder string) (*Project, error) {
 func ParseProject(text []byte, p *Project) error {
 	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	err := decoder.Decode(p)
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		return fmt.Errorf("unknown key %q (known: name, runtime, handler, role, description, memory, timeout, [environment])", strings.Join(strict.Errors[0].Key(), "."))
+	if key := UnknownKey(err); key != "" {
+		return fmt.Errorf("unknown key %q (known: name, runtime, handler, role, description, memory, timeout, layers, [environment])", key)
 	}
 	return err
+}
+
+// UnknownKey is the key that a decoder of TOML did not know, if err says that.
+func UnknownKey(err error) string {
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) && len(strict.Errors) > 0 {
+		return strings.Join(strict.Errors[0].Key(), ".")
+	}
+	return ""
 }
 
 // fallbackHandlers are what a handler is called when nobody says it: file and function.

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
@@ -43,8 +45,10 @@ func (s *Server) build(ctx context.Context) error {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	var err error
-	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
-		return fmt.Errorf("listen (is another server running there? choose a port with --listen): %w", err)
+	if s.listener, err = net.Listen("tcp", s.config.Listen); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use: another server may be running there; choose another port with --listen", s.config.Listen)
+	} else if err != nil {
+		return fmt.Errorf("listen at %s: %w", s.config.Listen, err)
 	}
 	s.closers = append(s.closers, func() error { s.listener.Close(); return nil }) // closed twice after a shutdown
 	state, blobs, err := s.buildState()
@@ -74,7 +78,9 @@ func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
 		return nil, nil, err
 	}
 	state, err := localstore.Open(localstore.Config{Folder: folder})
-	if err != nil {
+	if errors.Is(err, localstore.ErrInUse) {
+		return nil, nil, fmt.Errorf("another lambkin serves the data folder %s: stop it, or choose another folder with --data", s.config.Folder)
+	} else if err != nil {
 		return nil, nil, fmt.Errorf("open the store in %s: %w", folder, err)
 	}
 	s.closers = append(s.closers, state.Close)

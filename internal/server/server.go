@@ -57,6 +57,9 @@ func (c *Config) Validate() error {
 	if (c.AccessKey == "") != (c.SecretKey == "") {
 		return errors.New("an access key needs its secret key, and the reverse (LAMBKIN_ACCESS_KEY, LAMBKIN_SECRET_KEY)")
 	}
+	if c.AccountConcurrency < 0 {
+		return fmt.Errorf("the account concurrency %d is negative", c.AccountConcurrency)
+	}
 	if ip := net.ParseIP(host); c.AccessKey == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("%s is reachable by others: configure an access key first (LAMBKIN_ACCESS_KEY and LAMBKIN_SECRET_KEY), or listen on 127.0.0.1", c.Listen)
 	}

@@ -107,10 +107,7 @@ func (l *Logs) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			// The last lines of the functions come while the server drains.
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-			defer cancel()
-			l.flush(last, everything)
+			l.flush(ctx, everything) // the last lines of the functions come while the server drains
 			return nil
 		case <-flush.C:
 			l.flush(ctx, everything)
@@ -121,10 +118,6 @@ func (l *Logs) Run(ctx context.Context) error {
 		}
 	}
 }
-
-// Flush writes what functions have logged so far: for the end of a server,
-// after Run.
-func (l *Logs) Flush(ctx context.Context) { l.flush(ctx, everything) }
 
 func (l *Logs) trySweep(ctx context.Context) {
 	if err := l.sweep(ctx); err != nil && ctx.Err() == nil {

@@ -626,6 +626,19 @@ func TestRunFlushesAtTheEnd(t *testing.T) {
 	wantMessages(t, got, "last words")
 }
 
+// A flush that the timer began just before the end of the server has taken the
+// events out of the sink: they must not be lost with its context.
+func TestFlushOutlivesItsContext(t *testing.T) {
+	w := open(t)
+	w.Append(functionStream, []telemetry.LogEvent{{Time: w.clock.Now(), Message: "last words"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.flush(ctx, everything)
+	w.reopen()
+	_, got := w.get(logsapi.GetLogEventsInput{})
+	wantMessages(t, got, "last words")
+}
+
 // TestFloodIsBoundedAndCounted is a function that prints far more than a stream may buffer.
 func TestFloodIsBoundedAndCounted(t *testing.T) {
 	w := open(t)

@@ -79,8 +79,11 @@ func (k *sink) takeAll(match func(telemetry.LogStream) bool) map[telemetry.LogSt
 
 // flush writes what is waiting of the streams that match. A stream that cannot
 // be written is logged and its events are lost: telemetry must not fill the
-// memory while the disk is full.
+// memory while the disk is full. What was taken is written even when the reader
+// goes away or the server ends meanwhile.
 func (l *Logs) flush(ctx context.Context, match func(telemetry.LogStream) bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
 	l.sink.flushing.Lock()
 	defer l.sink.flushing.Unlock()
 	for stream, b := range l.sink.takeAll(match) {
@@ -115,15 +118,12 @@ func (l *Logs) flushStream(ctx context.Context, stream telemetry.LogStream, b *b
 
 // flushGroup makes what the functions of a group have logged visible to the reader.
 func (l *Logs) flushGroup(ctx context.Context, s scope, group string) {
-	// A reader that goes away must not take the events with it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-	defer cancel()
 	l.flush(ctx, func(stream telemetry.LogStream) bool {
 		return stream.Account == s.account && stream.Region == s.region && (group == "" || stream.Group == group)
 	})
 }
 
-// flushTimeout bounds a flush that nobody waits for any more.
+// flushTimeout bounds a flush, which nobody may be waiting for any more.
 const flushTimeout = 30 * time.Second
 
 func everything(telemetry.LogStream) bool { return true }
