@@ -17,6 +17,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
+	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
@@ -124,7 +125,11 @@ func (s *Server) buildSandbox() error {
 		return err
 	}
 	s.closers = append(s.closers, s.host.Close)
-	return nil
+	if folder, err = s.folder("compiler", sharedMode); err != nil {
+		return err
+	}
+	s.compiler, err = bytecode.New(s.host, folder)
+	return err
 }
 
 func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *identity.Keys) error {
@@ -134,7 +139,7 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 	}
 	s.registry, err = function.NewRegistry(function.Config{
 		Store: state, Blobs: blobs, Folder: folder, Clock: clock.System, Logger: s.config.Logger,
-		Runtime: s.prepareRuntime,
+		Runtime: s.prepareRuntime, Compile: s.compile,
 		// The invoker is made after the registry; nothing changes before Run.
 		Changed:     func(scope function.Scope, name string) { s.invoker.Retire(scope.Account, scope.Region, name) },
 		Concurrency: s.config.AccountConcurrency,
@@ -171,6 +176,15 @@ func (s *Server) prepareRuntime(ctx context.Context, id string) error {
 		return err
 	}
 	return s.host.Warm(ctx, id)
+}
+
+// compile writes the bytecode of a package. A function also runs without, only
+// its cold starts take longer.
+func (s *Server) compile(ctx context.Context, runtime, dir string) error {
+	if err := s.compiler.Compile(ctx, runtime, dir); err != nil && ctx.Err() == nil {
+		s.config.Logger.Warn("a package could not be compiled; it is imported from its source", "runtime", runtime, "err", err)
+	}
+	return ctx.Err()
 }
 
 // warm makes the runtimes of the functions that exist ready for their first call.

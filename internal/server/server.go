@@ -29,6 +29,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
@@ -73,6 +74,7 @@ type Server struct {
 	http     *http.Server
 	runtimes *pyboot.Runtimes
 	host     *sandbox.Host
+	compiler *bytecode.Compiler
 	registry *function.Registry
 	invoker  *invoke.Invoker
 	events   *async.Queue

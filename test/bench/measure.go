@@ -25,6 +25,26 @@ func trivial(name string) platform.Function {
 	return platform.Function{Name: name, MemoryMB: oneVCPU, Files: map[string]string{"app.py": "def handler(event, context):\n    return event\n"}}
 }
 
+// modules is the size of the package that manyModules imports.
+const modules = 200
+
+// manyModules is a function with a large package of its own.
+func manyModules(name string) platform.Function {
+	var body strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&body, "\n\nclass Thing%d:\n    \"\"\"What a module defines.\"\"\"\n\n    def __init__(self, name, size=%d):\n        self.name = name\n        self.size = size\n\n"+
+			"    def area(self):\n        return sum(n * self.size for n in range(self.size) if n %% 3)\n", i, i)
+	}
+	f := platform.Function{Name: name, MemoryMB: oneVCPU, Files: map[string]string{"package/__init__.py": ""}}
+	app := ""
+	for i := range modules {
+		f.Files[fmt.Sprintf("package/m%d.py", i)] = "import os\nimport re\n" + body.String()
+		app += fmt.Sprintf("import package.m%d\n", i)
+	}
+	f.Files["app.py"] = app + "\n\ndef handler(event, context):\n    return event\n"
+	return f
+}
+
 // eventBytes is the size of the event, that of a small API call.
 const eventBytes = 1 << 10
 
@@ -77,30 +97,56 @@ func (b *bench) serverStart(ctx context.Context, p *platform.Platform) error {
 // cold measures the first call of functions that were never called, one after
 // another; the first one of all is left out: it starts the runtime's zygote.
 func (b *bench) cold(ctx context.Context, p *platform.Platform) error {
+	latencies, err := b.firstCalls(ctx, p, trivial("cold"), b.coldStarts)
+	if err != nil {
+		return err
+	}
+	p50 := percentile(latencies, 0.5)
+	b.add(row{what: fmt.Sprintf("cold start, signed API, p50 of %d", b.coldStarts), lambkin: milliseconds(p50), goal: atMostTime(p50, goalCold)})
+	b.add(row{what: "cold start, signed API, p99", lambkin: milliseconds(percentile(latencies, 0.99))})
+	if err := b.environmentMemory(p); err != nil {
+		return err
+	}
+	return b.coldImports(ctx, p)
+}
+
+// importStarts is how many cold starts with long imports are measured.
+const importStarts = 15
+
+// coldImports measures cold starts that import much of the function's own.
+func (b *bench) coldImports(ctx context.Context, p *platform.Platform) error {
+	latencies, err := b.firstCalls(ctx, p, manyModules("modules"), importStarts)
+	if err != nil {
+		return err
+	}
+	b.add(row{what: fmt.Sprintf("cold start that imports %d modules of the package, p50 of %d", modules, importStarts), lambkin: milliseconds(percentile(latencies, 0.5))})
+	return nil
+}
+
+// firstCalls measures the first calls of copies of a function, sorted. The first
+// of all is left out: it starts the runtime's zygote.
+func (b *bench) firstCalls(ctx context.Context, p *platform.Platform, f platform.Function, count int) ([]time.Duration, error) {
 	var latencies []time.Duration
-	want := event()
-	for i := range b.coldStarts + 1 {
-		name := fmt.Sprintf("cold-%d", i)
-		if err := p.Deploy(ctx, trivial(name)); err != nil {
-			return err
+	want, prefix := event(), f.Name
+	for i := range count + 1 {
+		f.Name = fmt.Sprintf("%s-%d", prefix, i)
+		if err := p.Deploy(ctx, f); err != nil {
+			return nil, err
 		}
-		raw, err := signed(ctx, p.Address, platform.InvokePath(name), want)
+		raw, err := signed(ctx, p.Address, platform.InvokePath(f.Name), want)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		latency, err := firstCall(p.Address, raw, want)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if i > 0 {
 			latencies = append(latencies, latency)
 		}
 	}
 	slices.Sort(latencies)
-	p50 := percentile(latencies, 0.5)
-	b.add(row{what: fmt.Sprintf("cold start, signed API, p50 of %d", b.coldStarts), lambkin: milliseconds(p50), goal: atMostTime(p50, goalCold)})
-	b.add(row{what: "cold start, signed API, p99", lambkin: milliseconds(percentile(latencies, 0.99))})
-	return b.environmentMemory(p)
+	return latencies, nil
 }
 
 func firstCall(address string, raw, want []byte) (time.Duration, error) {

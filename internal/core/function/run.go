@@ -281,16 +281,26 @@ func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 			return &failure{reason: err.Error(), code: "InvalidRuntime"}, nil
 		}
 	}
-	err := r.unpack(ctx, v.Code, v.Runtime)
+	err := r.trees.Ensure(ctx, codeTree(v), func(dir string) error {
+		if err := r.unpack(v.Code, dir); err != nil {
+			return err
+		}
+		return r.compile(ctx, v.Runtime, dir)
+	})
 	var layers []string
 	for _, l := range v.Layers {
 		if err == nil {
-			err = r.unpack(ctx, l.Code, v.Runtime)
+			err = r.trees.Ensure(ctx, layerTree(l), func(dir string) error { return r.unpack(l.Code, dir) })
 		}
-		layers = append(layers, r.trees.Path(treeName(l.Code, v.Runtime)))
+		layers = append(layers, r.trees.Path(layerTree(l)))
 	}
 	if id := layersTree(v); err == nil && id != "" {
-		err = r.trees.Ensure(ctx, id, func(dir string) error { return archive.Merge(dir, layers...) })
+		err = r.trees.Ensure(ctx, id, func(dir string) error {
+			if err := archive.Merge(dir, layers...); err != nil {
+				return err
+			}
+			return r.compile(ctx, v.Runtime, dir)
+		})
 	}
 	switch {
 	case errors.Is(err, archive.ErrFormat), errors.Is(err, archive.ErrTooLarge):
@@ -301,28 +311,26 @@ func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 	return nil, err
 }
 
-// unpack makes the tree of one zip.
-func (r *Registry) unpack(ctx context.Context, code, runtime string) error {
-	name := treeName(code, runtime)
-	return r.trees.Ensure(ctx, name, func(dir string) error {
-		f, err := r.config.Blobs.Open(code)
-		if err != nil {
-			return fmt.Errorf("open code: %w", err)
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return fmt.Errorf("open code: %w", err)
-		}
-		if err := archive.Unpack(f, info.Size(), dir, codeLimits); err != nil {
-			return err
-		}
-		if r.config.Compile == nil {
-			return nil
-		}
-		if err := r.config.Compile(ctx, runtime, dir); err != nil {
-			return fmt.Errorf("compile: %w", err)
-		}
+// unpack fills a folder with what is in one zip.
+func (r *Registry) unpack(code, dir string) error {
+	f, err := r.config.Blobs.Open(code)
+	if err != nil {
+		return fmt.Errorf("open code: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("open code: %w", err)
+	}
+	return archive.Unpack(f, info.Size(), dir, codeLimits)
+}
+
+func (r *Registry) compile(ctx context.Context, runtime, dir string) error {
+	if r.config.Compile == nil {
 		return nil
-	})
+	}
+	if err := r.config.Compile(ctx, runtime, dir); err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	return nil
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function/tree"
 )
 
-// treeName is the tree of one zip. The runtime belongs to it because of the
-// bytecode that is compiled into it.
-func treeName(code, runtime string) string { return tree.Code + "/" + code + "-" + runtime }
+// codeTree is the tree of the function's own zip. The runtime belongs to it
+// because of the bytecode that is compiled into it.
+func codeTree(v *Version) string { return tree.Code + "/" + v.Code + "-" + v.Runtime }
 
-func codeTree(v *Version) string { return treeName(v.Code, v.Runtime) }
+// layerTree is the tree of a layer's zip as it is, without bytecode: another
+// layer may replace a source file, and bytecode does not know its source.
+func layerTree(l LayerVersion) string { return tree.Code + "/" + l.Code }
 
 // layersTree is the tree that a version sees as /opt; "" without layers.
 func layersTree(v *Version) string {
@@ -31,7 +33,7 @@ func layersTree(v *Version) string {
 func treesOf(v *Version) []string {
 	names := []string{codeTree(v)}
 	for _, l := range v.Layers {
-		names = append(names, treeName(l.Code, v.Runtime))
+		names = append(names, layerTree(l))
 	}
 	if id := layersTree(v); id != "" {
 		names = append(names, id)

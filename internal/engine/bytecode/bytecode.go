@@ -3,7 +3,7 @@
 // functions run: in an execution environment that sees the package read-only.
 //
 // It promises that Compile never fails because of what is in the package: what
-// does not compile, or takes too long, is imported from its source as before.
+// does not compile, warns, or takes too long, is imported from its source as before.
 // The names of what is written are the supervisor's own; only bytes come from
 // the environment. The bytecode is marked as unchecked: the tree never changes.
 //
@@ -36,7 +36,9 @@ const (
 	budget      = time.Minute // for all files; the rest stays source
 	batchBytes  = 1 << 20     // of source a call; the answer holds limit.ResponseBytes
 	batchFiles  = 500
-	memoryMB    = 1769 // one vCPU
+	growth      = 4       // times its source is the most that bytecode may take, beside
+	smallBytes  = 4 << 10 // of any file: disks are not filled by what the source does not show
+	memoryMB    = 1769    // one vCPU
 	ephemeralMB = 512
 )
 
@@ -75,7 +77,7 @@ func (c *Compiler) Compile(ctx context.Context, runtime, dir string) error {
 	environment, init, err := c.starter.Start(ctx, &sandbox.Spec{
 		Runtime: runtime, Handler: "lambkin_compile.handler", TaskDir: c.task, OptDir: dir, MemoryMB: memoryMB, EphemeralMB: ephemeralMB,
 		Environ: []string{"LAMBDA_TASK_ROOT=/var/task", "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=:UTC", "AWS_EXECUTION_ENV=AWS_Lambda_" + runtime},
-		Log:     func(sandbox.LogRecord) {}, InitTimeout: limit.InitTimeout,
+		Log:     func(sandbox.LogRecord) {}, InitTimeout: limit.InitTimeout, Background: true,
 	})
 	if err != nil {
 		return fmt.Errorf("start an environment for the compiler: %w", err)
@@ -105,18 +107,22 @@ type file struct {
 // batch are left out: nobody writes such code by hand.
 func sources(dir, tag string) ([]file, error) {
 	files := []file{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || !strings.HasSuffix(path, ".py") {
+	err := filepath.WalkDir(dir, func(source string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || !strings.HasSuffix(source, ".py") {
 			return err
 		}
 		info, err := entry.Info()
 		if err != nil || info.Size() > batchBytes {
 			return err
 		}
-		if _, err := os.Lstat(target(path, tag)); !errors.Is(err, fs.ErrNotExist) {
+		path := target(source, tag)
+		if cache, err := os.Lstat(filepath.Dir(path)); err == nil && !cache.IsDir() {
+			return nil // the package has something else in this place
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		name, err := filepath.Rel(dir, path)
+		name, err := filepath.Rel(dir, source)
 		files = append(files, file{name, info.Size()})
 		return err
 	})
@@ -174,17 +180,15 @@ func write(dir, tag string, files []file, answer []byte) error {
 		}
 		code := answer[:n]
 		answer = answer[n:]
-		if n == 0 {
+		if n == 0 || int64(n) > growth*f.bytes+smallBytes {
 			continue
 		}
 		path := target(filepath.Join(dir, f.name), tag)
-		if info, err := os.Lstat(filepath.Dir(path)); err == nil && !info.IsDir() {
-			continue // the package has something else in this place
-		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("write bytecode: %w", err)
 		}
 		if err := os.WriteFile(path, code, 0o644); err != nil {
+			os.Remove(path) // half of it would break the import
 			return fmt.Errorf("write bytecode: %w", err)
 		}
 	}

@@ -8,12 +8,15 @@ sys.path[:] = [entry for entry in sys.path if not entry.startswith("/opt")]
 import os  # noqa: E402
 import py_compile  # noqa: E402
 import struct  # noqa: E402
+import warnings  # noqa: E402
 
 
 def compiled(path: str) -> bytes:
-    """The bytecode of one file, empty if it does not compile."""
+    """The bytecode of one file; empty if it does not compile, or warns: as on AWS
+    the warning shall be in the log of each cold start."""
     target = "/tmp/out.pyc"
     try:
+        warnings.simplefilter("error", SyntaxWarning)
         py_compile.compile(path, target, path, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         with open(target, "rb") as file:
             return file.read()

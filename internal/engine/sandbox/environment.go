@@ -19,6 +19,8 @@ type Spec struct {
 	EphemeralMB int      // size of /tmp
 	Environ     []string // the whole environment, "KEY=VALUE"; the sandbox adds nothing
 	InitTimeout time.Duration
+	// Background says that nobody waits: what is parked is left to those who do.
+	Background bool
 
 	// Log receives what the environment writes to its log, in order, never
 	// concurrently for one environment. A record is one write boundary: a framed

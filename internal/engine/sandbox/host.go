@@ -118,7 +118,10 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 	if err != nil {
 		return nil, Init{}, err
 	}
-	e := z.parking.take()
+	var e *env
+	if !spec.Background {
+		e = z.parking.take()
+	}
 	if e == nil {
 		if e, err = h.park(z, false); err != nil {
 			return nil, Init{}, fmt.Errorf("fork an environment of %s: %w", spec.Runtime, err)
