@@ -141,7 +141,7 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 		Store: state, Blobs: blobs, Folder: folder, Clock: clock.System, Logger: s.config.Logger,
 		Runtime: s.prepareRuntime, Compile: s.compile,
 		// The invoker is made after the registry; nothing changes before Run.
-		Changed:     func(scope function.Scope, name string) { s.invoker.Retire(scope.Account, scope.Region, name) },
+		Changed:     func(scope function.Scope, name, version string) { s.invoker.Retire(scope, name, version) },
 		Concurrency: s.config.AccountConcurrency,
 	})
 	if err != nil {

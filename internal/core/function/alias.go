@@ -196,6 +196,9 @@ func (r *Registry) UpdateAlias(ctx context.Context, t Target, in AliasInput) (*A
 		if err := c.checkAlias(a); err != nil {
 			return err
 		}
+		if err := c.checkMove(t, a); err != nil {
+			return err
+		}
 		a.RevisionID = ids.UUID()
 		c.put(key, a)
 		c.putFunction(row)
@@ -207,12 +210,26 @@ func (r *Registry) UpdateAlias(ctx context.Context, t Target, in AliasInput) (*A
 	return a, nil
 }
 
+// checkMove refuses a change of an alias that its provisioned concurrency could
+// not follow.
+func (c *change) checkMove(t Target, a *Alias) error {
+	settings, err := c.provisionedOf(t)
+	if _, has := settings[a.Name]; err != nil || !has {
+		return err
+	}
+	return a.checkProvisioned(settings, &InvalidError{Message: "Invalid alias configuration for Provisioned Concurrency"})
+}
+
 // DeleteAlias removes an alias with its policy; an unknown one is no error, as
 // on AWS.
 func (r *Registry) DeleteAlias(ctx context.Context, t Target, name string) error {
 	return r.updateFunction(ctx, t, func(c *change, row *functionRow) error {
 		key := scopeKey(tableAlias, t.Scope, t.Name, name)
 		if found, err := c.get(key, &Alias{}); err != nil || !found {
+			return err
+		}
+		// AWS: the provisioned concurrency of an alias goes with it; recorded.
+		if err := c.dropProvisioned(Target{Scope: t.Scope, Name: t.Name, Qualifier: name}); err != nil {
 			return err
 		}
 		c.delete(key)

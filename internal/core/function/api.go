@@ -226,4 +226,7 @@ type Resolved struct {
 	Version             *Version // never of State Pending or Failed
 	InvokedARN          string   // as the caller named it: with alias or version, if given
 	ReservedConcurrency *int     // nil: unreserved
+	// Provisioned is how many environments are kept ready for the version,
+	// FunctionProvisioned for all versions of the function.
+	Provisioned, FunctionProvisioned int
 }

@@ -31,8 +31,8 @@ type operation struct {
 func randomOperation(t *testing.T, random *rand.Rand) operation {
 	target := at(fmt.Sprint("f", random.IntN(3)))
 	number := fmt.Sprint(1 + random.IntN(3))
-	version := qualified(target.Name, number)
 	alias := fmt.Sprint("a", random.IntN(2))
+	version, named := qualified(target.Name, number), qualified(target.Name, alias)
 	text, n := fmt.Sprint("text", random.IntN(3)), random.IntN(600)
 	layer := LayerTarget{Scope: here, Name: "lib", Version: int64(1 + random.IntN(3))}
 	drop := func(_ any, err error) error { return err }
@@ -80,6 +80,9 @@ func randomOperation(t *testing.T, random *rand.Rand) operation {
 		}},
 		{"reserve", func(ctx context.Context, r *Registry) error { return r.PutConcurrency(ctx, target, n) }},
 		{"release", func(ctx context.Context, r *Registry) error { return r.DeleteConcurrency(ctx, target) }},
+		{"provision version", func(ctx context.Context, r *Registry) error { return drop(r.PutProvisioned(ctx, version, 1+n)) }},
+		{"provision alias", func(ctx context.Context, r *Registry) error { return drop(r.PutProvisioned(ctx, named, 1+n)) }},
+		{"unprovision", func(ctx context.Context, r *Registry) error { return r.DeleteProvisioned(ctx, named) }},
 		{"publish layer", func(ctx context.Context, r *Registry) error {
 			return drop(r.PublishLayer(ctx, LayerTarget{Scope: here, Name: "lib"}, PublishLayerInput{Code: Code{ZipFile: zipOf(t, "l.py", text)}}))
 		}},
@@ -222,13 +225,14 @@ type facts struct {
 	numbers             map[string]int64
 	owners              map[string]string // row of a function -> its name
 	aliases             []Alias
-	reserved            int
+	reserved            map[string]int
+	provisioned         map[string]int
 	guard               guardRow
 }
 
 func (w *world) facts() *facts {
 	w.t.Helper()
-	f := &facts{functions: map[string]*versionRow{}, versions: map[string]*versionRow{}, pending: map[string]bool{}, numbers: map[string]int64{}, owners: map[string]string{}}
+	f := &facts{functions: map[string]*versionRow{}, versions: map[string]*versionRow{}, pending: map[string]bool{}, numbers: map[string]int64{}, owners: map[string]string{}, reserved: map[string]int{}, provisioned: map[string]int{}}
 	for key, value := range w.store.rows {
 		parts, err := tuple.Parse([]byte(key))
 		if err == nil {
@@ -271,7 +275,12 @@ func (f *facts) add(key string, parts []any, value []byte) error {
 	case tableConcurrency:
 		var row concurrencyRow
 		err := decode(value, &row)
-		f.reserved += row.Reserved
+		f.reserved[name] = row.Reserved
+		return err
+	case tableProvisioned:
+		var row provisionedRow
+		err := decode(value, &row)
+		f.provisioned[name] += row.Requested
 		return err
 	}
 	return nil
@@ -310,12 +319,31 @@ func (w *world) checkConsistent(what string) {
 	if !maps.Equal(waiting, f.pending) {
 		w.t.Fatalf("%s: waiting and pending differ: %s", what, cmp.Diff(waiting, f.pending))
 	}
-	if f.guard.Reserved != f.reserved || f.reserved > 900 {
-		w.t.Fatalf("%s: %d reserved, the guard says %d", what, f.reserved, f.guard.Reserved)
+	claimed := f.claimed(w.t, what)
+	if f.guard.Reserved != claimed || claimed > 900 {
+		w.t.Fatalf("%s: %d claimed, the guard says %d", what, claimed, f.guard.Reserved)
 	}
-	if got := w.ReservedTotal(here.Account, here.Region); got != f.reserved {
-		w.t.Fatalf("%s: %d reserved, ReservedTotal says %d", what, f.reserved, got)
+	if got := w.ReservedTotal(here.Account, here.Region); got != claimed {
+		w.t.Fatalf("%s: %d claimed, ReservedTotal says %d", what, claimed, got)
 	}
+}
+
+// claimed is what all functions take out of the account's concurrency.
+func (f *facts) claimed(t testing.TB, what string) int {
+	t.Helper()
+	sum := 0
+	for name := range f.functions {
+		reserved, has := f.reserved[name]
+		switch provisioned := f.provisioned[name]; {
+		case !has:
+			sum += provisioned
+		case provisioned > reserved:
+			t.Fatalf("%s: %s has %d provisioned, %d reserved", what, name, provisioned, reserved)
+		default:
+			sum += reserved
+		}
+	}
+	return sum
 }
 
 func (w *world) checkBlobs(what string, row *versionRow) {

@@ -3,7 +3,6 @@ package function
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
@@ -79,113 +78,6 @@ func (r *Registry) Tags(ctx context.Context, scope Scope, resourceARN string) (m
 		return err
 	})
 	return tags, err
-}
-
-// concurrencyRow is the reservation of one function.
-type concurrencyRow struct{ Reserved int }
-
-// guardRow is written with every reservation of a scope, so that their sum can
-// be held to the limit.
-type guardRow struct{ Reserved int }
-
-// minUnreserved is what AWS keeps for functions without a reservation.
-// https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
-const minUnreserved = 100
-
-func (r *Registry) concurrencyLimit() int {
-	if r.config.Concurrency > 0 {
-		return r.config.Concurrency
-	}
-	return limit.AccountInFlight
-}
-
-// reserved reads the reservation of the target's function.
-func (rd reader) reserved(t Target) (*int, error) {
-	var row concurrencyRow
-	found, err := rd.read(scopeKey(tableConcurrency, t.Scope, t.Name), &row)
-	if err != nil || !found {
-		return nil, err
-	}
-	return &row.Reserved, nil
-}
-
-// reserve sets a reservation, nil for none, and keeps the sum.
-func (c *change) reserve(t Target, reserved *int, total int) error {
-	key, guard := scopeKey(tableConcurrency, t.Scope, t.Name), scopeKey(tableConcurrencyGuard, t.Scope)
-	var old concurrencyRow
-	found, err := c.get(key, &old)
-	if err != nil || !found && reserved == nil {
-		return err
-	}
-	var sum guardRow
-	if _, err := c.get(guard, &sum); err != nil {
-		return err
-	}
-	sum.Reserved -= old.Reserved
-	if reserved == nil {
-		c.delete(key)
-	} else {
-		sum.Reserved += *reserved
-		if total-sum.Reserved < minUnreserved {
-			return &InvalidError{Message: fmt.Sprintf("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", minUnreserved)}
-		}
-		c.put(key, concurrencyRow{Reserved: *reserved})
-	}
-	c.put(guard, sum)
-	return nil
-}
-
-// releaseConcurrency gives the reservation of a function back that goes.
-func (c *change) releaseConcurrency(t Target) error { return c.reserve(t, nil, 0) }
-
-// onlyFunctions refuses a qualifier.
-func onlyFunctions(t Target) error {
-	if t.Qualifier != "" {
-		return &InvalidError{Message: "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN."}
-	}
-	return nil
-}
-
-// PutConcurrency reserves concurrency for a function.
-func (r *Registry) PutConcurrency(ctx context.Context, t Target, reserved int) error {
-	if err := onlyFunctions(t); err != nil {
-		return err
-	}
-	err := r.updateFunction(ctx, t, func(c *change, row *functionRow) error {
-		c.putFunction(row)
-		return c.reserve(t, &reserved, r.concurrencyLimit())
-	})
-	if _, ok := isMissing(err, t); ok {
-		// AWS: this one operation names $LATEST; recorded.
-		return notFound(Target{Scope: t.Scope, Name: t.Name, Qualifier: Latest})
-	}
-	return err
-}
-
-// Concurrency reads the reservation: nil is none.
-func (r *Registry) Concurrency(ctx context.Context, t Target) (reserved *int, err error) {
-	if err := onlyFunctions(t); err != nil {
-		return nil, err
-	}
-	err = r.view(ctx, func(rd reader) error {
-		if _, err := rd.version(t); err != nil {
-			return err
-		}
-		reserved, err = rd.reserved(t)
-		return err
-	})
-	return reserved, err
-}
-
-// DeleteConcurrency gives the reservation back.
-func (r *Registry) DeleteConcurrency(ctx context.Context, t Target) error {
-	if err := onlyFunctions(t); err != nil {
-		return err
-	}
-	return r.updateFunction(ctx, t, func(c *change, row *functionRow) error {
-		c.putFunction(row)
-		return c.releaseConcurrency(t)
-	})
 }
 
 // codeStorage is AWS's limit of all code in a region.

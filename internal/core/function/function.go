@@ -325,7 +325,7 @@ func (r *Registry) Delete(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	r.changed(t.Scope, t.Name)
+	r.changed(t.Scope, t.Name, "")
 	return nil
 }
 
@@ -346,6 +346,9 @@ func (r *Registry) deleteVersion(ctx context.Context, t Target) error {
 			return err
 		}
 		c.putFunction(row)
+		if err := c.dropProvisioned(t); err != nil {
+			return err
+		}
 		for _, table := range []string{tableVersion, tablePending} {
 			c.delete(scopeKey(table, t.Scope, t.Name, n))
 		}
@@ -357,6 +360,6 @@ func (r *Registry) deleteVersion(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	r.changed(t.Scope, t.Name)
+	r.changed(t.Scope, t.Name, t.Qualifier)
 	return nil
 }

@@ -318,10 +318,10 @@ func TestDeleteTakesEverythingButTheNumbers(t *testing.T) {
 	var stale []string
 	var mu sync.Mutex
 	w := newWorld(t, func(c *Config) {
-		c.Changed = func(s Scope, name string) {
+		c.Changed = func(s Scope, name, version string) {
 			mu.Lock()
 			defer mu.Unlock()
-			stale = append(stale, name)
+			stale = append(stale, name+":"+version)
 		}
 	})
 	w.run()
@@ -340,7 +340,7 @@ func TestDeleteTakesEverythingButTheNumbers(t *testing.T) {
 		}
 	}
 	mu.Lock()
-	if len(stale) == 0 || stale[len(stale)-1] != "f" {
+	if len(stale) == 0 || stale[len(stale)-1] != "f:" {
 		t.Errorf("Changed was told %v", stale)
 	}
 	mu.Unlock()

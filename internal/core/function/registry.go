@@ -25,10 +25,11 @@ type Config struct {
 	// Compile prepares an unpacked tree for a runtime (bytecode) before it becomes
 	// visible. Nil: nothing to do.
 	Compile func(ctx context.Context, runtime, dir string) error
-	// Changed tells that environments of earlier readings of this function are
-	// stale: after an update has become active, and after a deletion. It must
-	// not block. Nil: nobody listens.
-	Changed func(scope Scope, name string)
+	// Changed tells that environments of earlier readings of this version are
+	// stale, after an update of $LATEST has become active or the version was
+	// deleted; "" is every version of a function that was deleted. It must not
+	// block. Nil: nobody listens.
+	Changed func(scope Scope, name, version string)
 	// Concurrency is the account's limit in a region; 0 means AWS's default.
 	Concurrency int
 	// CodeStorageBytes bounds all code of an account in a region; 0 means AWS's
@@ -86,9 +87,9 @@ func NewRegistry(config Config) (*Registry, error) {
 	return r, nil
 }
 
-func (r *Registry) changed(s Scope, name string) {
+func (r *Registry) changed(s Scope, name, version string) {
 	if r.config.Changed != nil {
-		r.config.Changed(s, name)
+		r.config.Changed(s, name, version)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
 
 // Resolve finds what an invocation of name with qualifier ("" is $LATEST) runs.
@@ -50,6 +52,22 @@ func (r *Registry) forget(s Scope, name string) {
 	r.totals.Delete(s)
 }
 
+// forgetAlways drops what is cached when the store hints at a change, until ctx
+// ends: another process may have made it. For changes of its own the registry
+// does not wait for the hint.
+func (r *Registry) forgetAlways(ctx context.Context) error {
+	changed := r.config.Store.Watch(ctx, tuple.Key(service))
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+			r.cache.Clear()
+			r.totals.Clear()
+		}
+	}
+}
+
 // choice is what a qualifier resolves to: one version, or two with a weight.
 type choice struct {
 	main   outcome
@@ -74,10 +92,16 @@ func (c *choice) choose() (*Resolved, error) {
 func (r *Registry) choice(ctx context.Context, t Target) (*choice, error) {
 	found := &choice{}
 	err := r.view(ctx, func(rd reader) error {
-		reserved, err := rd.reserved(t)
+		common := Resolved{InvokedARN: t.ARN()}
+		var err error
+		if common.ReservedConcurrency, err = rd.reserved(t); err != nil {
+			return err
+		}
+		kept, total, err := rd.kept(t)
 		if err != nil {
 			return err
 		}
+		common.FunctionProvisioned = total
 		row, err := rd.version(t)
 		if isNotFound(err) && t.Qualifier == "" {
 			// AWS: Invoke names the version that it would have run.
@@ -86,7 +110,7 @@ func (r *Registry) choice(ctx context.Context, t Target) (*choice, error) {
 		if err != nil {
 			return err
 		}
-		found.main = r.outcome(t, row, reserved)
+		found.main = r.outcome(row, common, kept)
 		alias, err := rd.alias(t.Scope, t.Name, t.Qualifier)
 		if err != nil || alias == nil {
 			return err
@@ -96,7 +120,7 @@ func (r *Registry) choice(ctx context.Context, t Target) (*choice, error) {
 			if err != nil {
 				return err
 			}
-			found.other, found.weight = r.outcome(t, row, reserved), weight
+			found.other, found.weight = r.outcome(row, common, kept), weight
 		}
 		return nil
 	})
@@ -106,7 +130,8 @@ func (r *Registry) choice(ctx context.Context, t Target) (*choice, error) {
 	return found, nil
 }
 
-func (r *Registry) outcome(t Target, row *versionRow, reserved *int) outcome {
+// outcome completes what all choices have in common for one version.
+func (r *Registry) outcome(row *versionRow, resolved Resolved, kept map[string]int) outcome {
 	serving := row.serving()
 	if serving == nil {
 		message := "The operation cannot be performed at this time. The function is currently in the following state: " + string(row.State)
@@ -115,5 +140,6 @@ func (r *Registry) outcome(t Target, row *versionRow, reserved *int) outcome {
 		}
 		return outcome{err: &ConflictError{Message: message}}
 	}
-	return outcome{resolved: &Resolved{Version: r.finish(serving), InvokedARN: t.ARN(), ReservedConcurrency: reserved}}
+	resolved.Version, resolved.Provisioned = r.finish(serving), kept[row.Version.Version]
+	return outcome{resolved: &resolved}
 }

@@ -23,6 +23,7 @@ const (
 	tableTags              = "tags"
 	tableConcurrency       = "concurrency"
 	tableConcurrencyGuard  = "concurrency-guard"
+	tableProvisioned       = "provisioned"
 	tableRecursion         = "recursion"
 	tableRuntimeManagement = "runtime-management"
 	tableLayer             = "layer"
@@ -36,7 +37,7 @@ const (
 // functionTables are the tables with rows below (account, region, name) of a
 // function, all of which go when it is deleted. Its number counter stays:
 // version numbers are never reused, not even after the function was recreated.
-var functionTables = []string{tableFunction, tableVersion, tableAlias, tablePolicy, tableTags, tableConcurrency, tableRecursion, tableRuntimeManagement, tablePending}
+var functionTables = []string{tableFunction, tableVersion, tableAlias, tablePolicy, tableTags, tableConcurrency, tableProvisioned, tableRecursion, tableRuntimeManagement, tablePending}
 
 func scopeKey(table string, s Scope, parts ...any) []byte {
 	return tuple.Key(append([]any{service, table, s.Account, s.Region}, parts...)...)

@@ -80,8 +80,8 @@ func (r *Registry) Run(ctx context.Context) error {
 			group.Go(func() error { return r.work(groupCtx, size(s), q) })
 		}
 	}
-	// ends when ctx ends
-	group.Go(func() error { return r.collectAlways(groupCtx) })
+	group.Go(func() error { return r.forgetAlways(groupCtx) })  // ends when ctx ends
+	group.Go(func() error { return r.collectAlways(groupCtx) }) // ends when ctx ends
 	if err := group.Wait(); ctx.Err() == nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (r *Registry) prepare(ctx context.Context, t Target) error {
 	done, err := r.settle(ctx, t, version.Generation, failed)
 	// A version that is new has no environments that could be stale.
 	if err == nil && done && failed == nil && version.LastUpdateStatus == updateInProgress {
-		r.changed(t.Scope, t.Name)
+		r.changed(t.Scope, t.Name, t.Qualifier)
 	}
 	return err
 }

@@ -220,9 +220,11 @@ func TestCompileSeesTheTreeBeforeItIsVisible(t *testing.T) {
 	}
 }
 
-func TestChangedIsToldAfterUpdatesOnly(t *testing.T) {
+func TestChangedIsToldWhatHasChanged(t *testing.T) {
 	told := make(chan string, 100)
-	w := newWorld(t, func(c *Config) { c.Changed = func(s Scope, name string) { told <- s.Region + "/" + name } })
+	w := newWorld(t, func(c *Config) {
+		c.Changed = func(s Scope, name, version string) { told <- s.Region + "/" + name + "/" + version }
+	})
 	w.run()
 	w.ready("f")
 	w.publish("f")
@@ -232,11 +234,15 @@ func TestChangedIsToldAfterUpdatesOnly(t *testing.T) {
 		t.Errorf("told %d times", len(told))
 	}
 	w.change("f", "x")
-	if got := <-told; got != "us-east-1/f" || len(told) != 0 {
+	if got := <-told; got != "us-east-1/f/$LATEST" || len(told) != 0 {
+		t.Errorf("told %q and %d more", got, len(told))
+	}
+	must(t, w.Delete(t.Context(), qualified("f", "1")))
+	if got := <-told; got != "us-east-1/f/1" || len(told) != 0 {
 		t.Errorf("told %q and %d more", got, len(told))
 	}
 	must(t, w.Delete(t.Context(), at("f")))
-	if got := <-told; got != "us-east-1/f" {
+	if got := <-told; got != "us-east-1/f/" {
 		t.Errorf("told %q", got)
 	}
 }

@@ -242,8 +242,12 @@ func versionOf(name string) *function.Version {
 	return &function.Version{
 		Account: "123456789012", Region: "eu-central-1", Name: name, Version: function.Latest, Role: "arn:aws:iam::123456789012:role/r",
 		Runtime: "python3.12", Handler: "app.handler", MemoryMB: 128, EphemeralMB: 512, Timeout: 3 * time.Second,
-		Code: "c0de", RevisionID: "revision-1", LogGroup: "/aws/lambda/" + name, LogFormat: "Text", State: function.Active,
+		Code: "c0de", RevisionID: "revision-1", Generation: "generation-1", LogGroup: "/aws/lambda/" + name, LogFormat: "Text", State: function.Active,
 	}
+}
+
+func scopeOf(v *function.Version) function.Scope {
+	return function.Scope{Account: v.Account, Region: v.Region}
 }
 
 const requestID = "8f507cfc-0000-4000-8000-000000000001"

@@ -286,30 +286,22 @@ func (i *Invoker) discard(all ...*environment) {
 	}
 }
 
-// Retire drops the environments of all versions of a function that was deleted;
-// those in use end after their call.
-func (i *Invoker) Retire(account, region, name string) {
-	f := i.functions.find(functionKey{account, region, name})
-	if f == nil {
-		return
+// Retire drops the environments of a version that was replaced or deleted, of
+// all versions for ""; those in use end after their call.
+func (i *Invoker) Retire(scope function.Scope, name, version string) {
+	if f := i.functions.find(functionKey{scope.Account, scope.Region, name}); f != nil {
+		i.retire(f, version)
 	}
-	var unwanted []*environment
-	f.mu.Lock()
-	for version := range f.versions {
-		unwanted = append(unwanted, f.retire(version)...)
-	}
-	f.mu.Unlock()
-	i.discard(unwanted...)
 }
 
-// RetireVersion is Retire for one version: it was replaced or deleted.
-func (i *Invoker) RetireVersion(v *function.Version) {
-	f := i.functions.find(functionKey{v.Account, v.Region, v.Name})
-	if f == nil {
-		return
-	}
+func (i *Invoker) retire(f *functionPool, version string) {
+	var unwanted []*environment
 	f.mu.Lock()
-	unwanted := f.retire(v.Version)
+	for known := range f.versions {
+		if version == "" || version == known {
+			unwanted = append(unwanted, f.retire(known)...)
+		}
+	}
 	f.mu.Unlock()
 	i.discard(unwanted...)
 }
@@ -332,7 +324,7 @@ func (i *Invoker) Close(ctx context.Context) error {
 		return fmt.Errorf("end the calls in flight: %w", err)
 	}
 	for _, f := range i.functions.all() {
-		i.Retire(f.key.account, f.key.region, f.key.name)
+		i.retire(f, "")
 	}
 	select {
 	case <-i.host.drained():

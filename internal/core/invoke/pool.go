@@ -26,7 +26,7 @@ type environment struct {
 // serves tells whether the environment was started from this reading of the
 // function's configuration and code.
 func (e *environment) serves(v *function.Version) bool {
-	return e.version == v || e.version.RevisionID == v.RevisionID && e.version.Code == v.Code
+	return e.version == v || e.version.Generation == v.Generation
 }
 
 // dead tells whether the environment ended by itself.

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 )
 
@@ -52,7 +53,7 @@ func TestANewReadingOfTheFunctionRetiresTheOldEnvironments(t *testing.T) {
 	inBubble(t, withNumbers, func(t *testing.T, b *bench) {
 		v := versionOf("f")
 		b.call(t, v)
-		for _, change := range []func(){func() { v.RevisionID = "revision-2" }, func() { v.Code = "c1" }} {
+		for _, change := range []func(){func() { v.Generation = "generation-2" }, func() { v.Generation, v.Code = "generation-3", "c1" }} {
 			next := *v
 			v = &next
 			change()
@@ -94,10 +95,10 @@ func TestRetireClosesIdleEnvironmentsAndThoseInUseAfterTheirCall(t *testing.T) {
 			pass(100 * time.Millisecond)
 			want := 1 // the version that was not retired
 			if whole {
-				b.Retire(latest.Account, latest.Region, latest.Name)
+				b.Retire(scopeOf(latest), latest.Name, "")
 				want = 0
 			} else {
-				b.RetireVersion(latest)
+				b.Retire(scopeOf(latest), latest.Name, function.Latest)
 			}
 			pass(fakeClose)
 			synctest.Wait()
@@ -110,7 +111,7 @@ func TestRetireClosesIdleEnvironmentsAndThoseInUseAfterTheirCall(t *testing.T) {
 			if _, alive := b.starter.counts(); alive != want {
 				t.Errorf("%d alive after the call, want %d", alive, want)
 			}
-			b.Retire(latest.Account, latest.Region, "unknown")
+			b.Retire(scopeOf(latest), "unknown", "")
 		})
 	}
 }

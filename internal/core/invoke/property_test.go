@@ -109,19 +109,19 @@ func (h *history) one(n int) {
 	}
 	switch h.dice(20) {
 	case 0:
-		h.Retire(v.Account, v.Region, v.Name)
+		h.Retire(scopeOf(v), v.Name, "")
 		return
 	case 1:
 		h.mu.Lock()
 		h.revision[name]++
 		h.mu.Unlock()
-		h.RetireVersion(v)
+		h.Retire(scopeOf(v), v.Name, v.Version)
 		return
 	}
 	h.mu.Lock()
-	v.RevisionID = fmt.Sprint(h.revision[name])
+	v.Generation = fmt.Sprint(h.revision[name])
 	h.mu.Unlock()
-	request := &Request{Version: v, InvokedARN: v.ARN(), RequestID: fmt.Sprintf("id-%d", n), Payload: fmt.Appendf(nil, "%s/%s/%d", name, v.RevisionID, n)}
+	request := &Request{Version: v, InvokedARN: v.ARN(), RequestID: fmt.Sprintf("id-%d", n), Payload: fmt.Appendf(nil, "%s/%s/%d", name, v.Generation, n)}
 	if limit, ok := h.reserved[name]; ok {
 		request.Reserved = &limit
 	}
