@@ -1,5 +1,6 @@
 // Package readme runs every command of the README as a reader would: the demo
-// in one terminal, the other blocks in a second one. Start reading at TestReadme.
+// in one terminal, the other blocks in a second one; and it compares the figures
+// that the README quotes with docs/benchmarks.md. Start reading at TestReadme.
 package readme
 
 import (
@@ -139,4 +140,34 @@ func startDemo(t *testing.T, root string, environment []string, command string) 
 		}
 	}
 	t.Fatalf("the demo ended early:\n%s", &shown)
+}
+
+// TestQuotedFiguresAreTheMeasuredOnes keeps the README's figures in one place:
+// each row of its table is a row of docs/benchmarks.md.
+func TestQuotedFiguresAreTheMeasuredOnes(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	measured, err := os.ReadFile("../../docs/benchmarks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(readme), "## Measured\n")
+	if !found {
+		t.Fatal("the README has no section Measured")
+	}
+	rows := 0
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "|") {
+			continue
+		}
+		rows++
+		if !strings.Contains(string(measured), line) {
+			t.Errorf("docs/benchmarks.md does not have this row of the README; copy it from there: %s", line)
+		}
+	}
+	if rows == 0 {
+		t.Error("the README quotes no figures")
+	}
 }
