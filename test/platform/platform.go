@@ -76,20 +76,11 @@ func Start(ctx context.Context, binary, folder string, args ...string) (*Platfor
 	return p, p.Restart(ctx)
 }
 
-// Restart runs the server again over the same data folder and address.
+// Restart runs the server again over the same data folder and address, and
+// waits until it answers.
 func (p *Platform) Restart(ctx context.Context) error {
-	logFile, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer logFile.Close()
-	p.cmd = exec.CommandContext(ctx, p.binary, append([]string{"serve", "--data", p.Data, "--listen", p.Address}, p.args...)...)
-	p.cmd.Env = append(os.Environ(), "LAMBKIN_ACCESS_KEY="+Key.AccessKeyID, "LAMBKIN_SECRET_KEY="+Key.SecretAccessKey)
-	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
-	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
-	p.cmd.WaitDelay = stopTimeout
 	begin := time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := p.Launch(ctx); err != nil {
 		return err
 	}
 	for time.Since(begin) < ReadyTimeout && ctx.Err() == nil {
@@ -105,6 +96,21 @@ func (p *Platform) Restart(ctx context.Context) error {
 	}
 	p.Kill()
 	return fmt.Errorf("the server did not answer within %s; its log:\n%s", ReadyTimeout, p.Log())
+}
+
+// Launch is Restart without the wait.
+func (p *Platform) Launch(ctx context.Context) error {
+	logFile, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	p.cmd = exec.CommandContext(ctx, p.binary, append([]string{"serve", "--data", p.Data, "--listen", p.Address}, p.args...)...)
+	p.cmd.Env = append(os.Environ(), "LAMBKIN_ACCESS_KEY="+Key.AccessKeyID, "LAMBKIN_SECRET_KEY="+Key.SecretAccessKey)
+	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.WaitDelay = stopTimeout
+	return p.cmd.Start()
 }
 
 // PID is the supervisor's process id.

@@ -320,7 +320,10 @@ def main() -> None:
     bootstrap.preload()
     gc.collect()
     gc.freeze()
-    zygote.run()
+    try:
+        zygote.run()
+    except ConnectionError:
+        pass  # the supervisor was killed: end as quietly as it did
 
 
 if __name__ == "__main__":
