@@ -35,7 +35,7 @@ const (
 	shortKills, longKills = 10, 100
 	writesBetweenKills    = 120 // at most, acknowledged
 	// patience bounds every wait for what must happen.
-	patience = 5 * time.Minute
+	patience = 4 * time.Minute
 	// loadTime bounds one round of writes on a machine that is too slow for them.
 	loadTime = 20 * time.Second
 )

@@ -223,9 +223,6 @@ func (f *function) check(ctx context.Context, c client) error {
 	if err := download(ctx, location, found.Code); err != nil {
 		return fmt.Errorf("%s: %w", f.name, err)
 	}
-	if err := c.server.WaitActive(ctx, f.name); err != nil {
-		return err
-	}
 	return f.run(ctx, c)
 }
 
@@ -236,6 +233,9 @@ func (f *function) run(ctx context.Context, c client) error {
 		codes[number] = v.Code
 	}
 	for qualifier, code := range codes {
+		if err := c.server.WaitActive(ctx, f.name+":"+qualifier); err != nil {
+			return err
+		}
 		var got string
 		path := platform.InvokePath(f.name) + "?Qualifier=" + url.QueryEscape(qualifier)
 		if err := c.lambda(ctx, "POST", path, nil, &got); err != nil {
