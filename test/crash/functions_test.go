@@ -215,7 +215,11 @@ func (f *function) check(ctx context.Context, c client) error {
 	case f.doubt != nil && cmp.Equal(f.doubt.next, found):
 		f.settle(found, f.doubt.dirty)
 	default:
-		return fmt.Errorf("%s is not what was acknowledged (-), nor that with the write under way, %+v:\n%s", f.name, f.doubt, cmp.Diff(f.acked, found))
+		diff := cmp.Diff(f.acked, found)
+		if f.doubt != nil {
+			diff += fmt.Sprintf("nor is it that with %s %s, which was under way (-):\n%s", f.doubt.method, f.doubt.path, cmp.Diff(f.doubt.next, found))
+		}
+		return fmt.Errorf("%s is not what was acknowledged (-):\n%s", f.name, diff)
 	}
 	if found == nil {
 		return nil

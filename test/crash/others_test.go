@@ -238,26 +238,20 @@ func (e *events) ran(ctx context.Context, c client) (map[string]bool, error) {
 func (e *events) wait(ctx context.Context, c client) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		ran, err := e.ran(ctx, c)
-		if err != nil {
-			return err
-		}
-		var missing []string
-		for number := range e.accepted {
-			if !ran[number] {
-				missing = append(missing, number)
-			}
-		}
-		if len(missing) == 0 {
-			return nil
-		}
+	missing := slices.Collect(maps.Keys(e.accepted))
+	for len(missing) > 0 {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d accepted events did not run: %s", len(missing), len(e.accepted), missing)
 		}
+		ran, err := e.ran(ctx, c)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		missing = slices.DeleteFunc(missing, func(number string) bool { return ran[number] })
 	}
+	return nil
 }
 
 // runner signs its calls by hand: boto3 takes long to import, once an environment.
