@@ -132,7 +132,7 @@ func (l *load) killAtStart() {
 		l.t.Fatal(err)
 	}
 	l.pids = append(l.pids, l.server.PID())
-	time.Sleep(time.Duration(l.random.Int64N(int64(200 * time.Millisecond)))) // the moment of the kill
+	<-time.After(time.Duration(l.random.Int64N(int64(200 * time.Millisecond)))) // the moment of the kill is the matter of the test
 	l.server.Kill()
 }
 
@@ -170,7 +170,7 @@ func (l *load) killUnderLoad() {
 	case <-due:
 	case <-timer.C:
 	}
-	time.Sleep(time.Duration(l.random.Int64N(int64(20 * time.Millisecond)))) // the moment of the kill
+	<-time.After(time.Duration(l.random.Int64N(int64(20 * time.Millisecond))))
 	l.server.Kill()
 	writers.Wait()
 	l.stopIfFailed("under load")
