@@ -155,6 +155,7 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 		},
 		AccountConcurrency: s.config.AccountConcurrency,
 		ReservedTotal:      s.registry.ReservedTotal,
+		Provisions:         s.registry,
 	})
 	if err != nil {
 		return err

@@ -4,8 +4,9 @@
 // It promises: when Put returns nil the event survives kill -9 and power loss; a
 // function error is tried again twice, after one and two minutes; a throttle or
 // an error of the host is tried again with a growing pause until the event is six
-// hours old; each try has the request id of the first. Events have no order. What
-// is given up is logged: dead-letter queues and destinations are not there yet.
+// hours old, a reservation of nothing gives it up at once; each try has the
+// request id of the first. Events have no order. What is given up is logged:
+// dead-letter queues and destinations are not there yet.
 //
 // Run owns the queue by a lease of the store, so that one process runs an event
 // at a time, and fences its commits. It starts one goroutine an event through an

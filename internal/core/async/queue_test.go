@@ -26,11 +26,12 @@ var scope = function.Scope{Account: "000000000000", Region: "us-east-1"}
 
 // platform is a resolver and an invoker that answer what the test says.
 type platform struct {
-	mu      sync.Mutex
-	calls   []*invoke.Request
-	called  chan struct{}                                            // one for each call
-	answer  func(n int, r *invoke.Request) (*invoke.Response, error) // n counts calls from 1
-	missing error
+	mu       sync.Mutex
+	calls    []*invoke.Request
+	called   chan struct{}                                            // one for each call
+	answer   func(n int, r *invoke.Request) (*invoke.Response, error) // n counts calls from 1
+	missing  error
+	reserved *int
 }
 
 func newPlatform(answer func(n int, r *invoke.Request) (*invoke.Response, error)) *platform {
@@ -42,7 +43,7 @@ func (p *platform) Resolve(_ context.Context, s function.Scope, name, qualifier 
 		return nil, p.missing
 	}
 	v := &function.Version{Account: s.Account, Region: s.Region, Name: name, Version: function.Latest}
-	return &function.Resolved{Version: v, InvokedARN: function.Target{Scope: s, Name: name, Qualifier: qualifier}.ARN()}, nil
+	return &function.Resolved{Version: v, InvokedARN: function.Target{Scope: s, Name: name, Qualifier: qualifier}.ARN(), ReservedConcurrency: p.reserved}, nil
 }
 
 func (p *platform) Invoke(_ context.Context, r *invoke.Request) (*invoke.Response, error) {
@@ -223,6 +224,25 @@ func TestAThrottleIsNoFailureOfTheFunction(t *testing.T) {
 	stop()
 	if got := len(p.requests()); got != throttles+3 {
 		t.Errorf("%d calls, want %d throttled and 3 that fail", got, throttles)
+	}
+}
+
+// AWS: an event for a function with a reservation of nothing is given up at once,
+// "without any retries".
+func TestAReservationOfNothingGivesEventsUp(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	p := newPlatform(succeed)
+	p.reserved = new(int)
+	q, log := newQueue(t, s, p)
+	stop := start(t, q)
+	put(t, q, "request-1", "1")
+	empty(t, s)
+	stop()
+	if got := p.requests(); len(got) != 0 {
+		t.Errorf("%d calls", len(got))
+	}
+	if !strings.Contains(log.String(), "given up: ZeroReservedConcurrency") {
+		t.Error(log.String())
 	}
 }
 

@@ -87,9 +87,15 @@ func (q *Queue) try(ctx context.Context, r *row, id string) (due time.Time, why 
 		return time.Time{}, "the function is gone", nil
 	case err != nil: // it is being created or updated, or the host is in trouble
 		return q.later(r), "", err
+	case resolved.ReservedConcurrency != nil && *resolved.ReservedConcurrency == 0:
+		// AWS: goes to the dead-letter queue or the destination "without any retries",
+		// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html;
+		// the word is the condition in its record (recorded by LocalStack's tests, 2025-11).
+		return time.Time{}, "ZeroReservedConcurrency", nil
 	}
 	response, err := q.config.Invoker.Invoke(ctx, &invoke.Request{
 		Version: resolved.Version, InvokedARN: resolved.InvokedARN, Reserved: resolved.ReservedConcurrency,
+		Provisioned: resolved.Provisioned, FunctionProvisioned: resolved.FunctionProvisioned,
 		RequestID: r.RequestID, TraceID: r.TraceID, Payload: payload,
 	})
 	switch {

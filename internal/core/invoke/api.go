@@ -9,15 +9,18 @@ import (
 
 // Request is one synchronous invocation of a resolved version.
 type Request struct {
-	Version       *function.Version
-	InvokedARN    string // as the caller named it: with alias or version, if given
-	Reserved      *int   // the function's reserved concurrency (Resolved has it); nil: none
-	RequestID     string // the aws_request_id that the handler sees
-	TraceID       string // X-Amzn-Trace-Id as it came, or empty
-	ClientContext []byte // decoded JSON, or nil
-	TenantID      string
-	Payload       []byte
-	LogTail       bool // wants Response.LogTail
+	Version    *function.Version
+	InvokedARN string // as the caller named it: with alias or version, if given
+	Reserved   *int   // the function's reserved concurrency (Resolved has it); nil: none
+	// Provisioned environments of the version and of the whole function (Resolved
+	// has them); those of the function are a part of Reserved.
+	Provisioned, FunctionProvisioned int
+	RequestID                        string // the aws_request_id that the handler sees
+	TraceID                          string // X-Amzn-Trace-Id as it came, or empty
+	ClientContext                    []byte // decoded JSON, or nil
+	TenantID                         string
+	Payload                          []byte
+	LogTail                          bool // wants Response.LogTail
 }
 
 // Response is the outcome of an invocation that ran. A function's own failure
@@ -36,6 +39,8 @@ type Reason string
 const (
 	ConcurrentInvocationLimitExceeded                 Reason = "ConcurrentInvocationLimitExceeded"
 	ReservedFunctionConcurrentInvocationLimitExceeded Reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+	FunctionInvocationRateLimitExceeded               Reason = "FunctionInvocationRateLimitExceeded"
+	ReservedFunctionInvocationRateLimitExceeded       Reason = "ReservedFunctionInvocationRateLimitExceeded"
 )
 
 // ThrottledError tells that no environment may be started for the call.

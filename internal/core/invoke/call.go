@@ -40,6 +40,9 @@ func (c *call) run() (*Response, error) {
 	if e.sandbox != nil {
 		e.log.begin(c.request.LogTail)
 		c.begin = now
+		// AWS: the first call in a provisioned environment reports the
+		// initialisation that it did not have to wait for.
+		c.init, e.init = e.init, 0
 	} else {
 		var err error
 		if failed, err = c.start(now); err != nil {
@@ -71,30 +74,34 @@ func (c *call) run() (*Response, error) {
 // is not the end: it runs once more inside the call, and counts against the
 // function's timeout; only when that fails too the call has failed.
 func (c *call) start(now time.Time) (*failure, error) {
-	i, e, v := c.invoker, c.environment, c.version
-	e.log = newLogWriter(i.config.Logs, v, now)
-	e.log.begin(c.request.LogTail)
-	e.log.initStarted(now)
-	stream := e.log.stream.Stream
-	keys := i.config.Credentials(v.Account, v.Role, v.Name)
-	spec := &sandbox.Spec{
-		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, TaskDir: v.TaskDir, OptDir: v.OptDir,
-		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, stream, keys, i.config.Endpoint, c.trace, OnDemand),
-		InitTimeout: limit.InitTimeout, Log: e.log.record,
-	}
+	spec := c.spec(now, OnDemand)
 	init, failed, err := c.initialise(spec, phaseInit)
 	if err != nil {
 		return nil, err
 	}
-	c.begin = i.config.Clock.Now()
+	c.begin = c.invoker.config.Clock.Now()
 	if failed == nil {
 		c.init = init
 		return nil, nil
 	}
 	again := *spec
-	again.InitTimeout = v.Timeout
+	again.InitTimeout = c.version.Timeout
 	_, failed, err = c.initialise(&again, phaseInvoke)
 	return failed, err
+}
+
+// spec opens the log of a new environment and describes what it needs.
+func (c *call) spec(now time.Time, kind InitializationType) *sandbox.Spec {
+	i, e, v := c.invoker, c.environment, c.version
+	e.log = newLogWriter(i.config.Logs, v, now)
+	e.log.begin(c.request.LogTail)
+	e.log.initStarted(now)
+	keys := i.config.Credentials(v.Account, v.Role, v.Name)
+	return &sandbox.Spec{
+		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, TaskDir: v.TaskDir, OptDir: v.OptDir,
+		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, e.log.stream.Stream, keys, i.config.Endpoint, c.trace, kind),
+		InitTimeout: limit.InitTimeout, Log: e.log.record,
+	}
 }
 
 // initialise starts the sandbox once. After a failure it is closed again.

@@ -9,8 +9,11 @@
 // wait in one fair queue, for a bounded time. A warm call touches no disk, no
 // lock shared by all functions, and starts no goroutine.
 //
-// Goroutines: one for each environment that is being closed; Close waits for
-// them. Locks: functionPool.mu (idle environments and counts of one function),
+// Provisioned environments are started ahead of any call and are neither reaped
+// nor evicted.
+//
+// Goroutines: one for each environment that is being closed or provisioned;
+// Close waits for them. Locks: functionPool.mu (idle environments and counts of one function),
 // hostQueue.mu (environments alive, waiting calls), logWriter.mu (the log of one
 // environment), shard.mu (table of functions). shard.mu may be held while
 // functionPool.mu is taken; every other one is a leaf, except that logWriter.mu

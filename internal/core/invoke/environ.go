@@ -25,7 +25,10 @@ const (
 type InitializationType string
 
 // The kinds of start.
-const OnDemand InitializationType = "on-demand"
+const (
+	OnDemand               InitializationType = "on-demand"
+	ProvisionedConcurrency InitializationType = "provisioned-concurrency"
+)
 
 // runtimeRelease counts what a function can notice of our runtimes: raise it
 // when the bootstrap changes its behaviour.

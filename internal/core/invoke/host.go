@@ -173,6 +173,22 @@ func (h *hostQueue) offer(e *environment, now time.Time) (taken, pooled bool) {
 	return false, false
 }
 
+// give hands an environment to the first waiting call of its version. One that
+// is kept ready frees no place, so nobody is passed over by that.
+func (h *hostQueue) give(e *environment) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for element := h.queue.Front(); element != nil; element = element.Next() {
+		w := element.Value.(*waiter)
+		if w.pool == e.pool && e.serves(w.version) {
+			h.removeLocked(w)
+			w.place <- e
+			return true
+		}
+	}
+	return false
+}
+
 // shortage is how many places, and how much memory, the waiting calls need
 // beyond what is free or about to be.
 func (h *hostQueue) shortage() (count, mb int) {

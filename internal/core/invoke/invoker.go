@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -40,6 +41,7 @@ type Config struct {
 	// ReservedTotal is how much of it the account's functions reserved together;
 	// it is asked on every call and must answer from memory. Nil: nothing.
 	ReservedTotal   func(account, region string) int
+	Provisions      Provisions    // environments to keep ready; nil: none
 	IdleTimeout     time.Duration // an environment idle for so long is closed; default 10 minutes
 	MaxEnvironments int           // alive at once on this host; default 1,000
 	MaxMemoryMB     int           // sum of MemorySize of the environments alive; 0: no limit
@@ -70,6 +72,7 @@ type Invoker struct {
 	functions *functionTable
 	host      *hostQueue
 	gate      *gate
+	keeper    keeper
 
 	// life ends when Close kills what still runs. Calls run under it rather than
 	// under their client's context: once begun, a call goes on without its client.
@@ -98,13 +101,19 @@ func New(config Config) (*Invoker, error) {
 	config.AccountConcurrency = cmp.Or(config.AccountConcurrency, limit.AccountInFlight)
 	config.IdleTimeout = cmp.Or(config.IdleTimeout, defaultIdleTimeout)
 	config.MaxEnvironments = cmp.Or(config.MaxEnvironments, defaultMaxEnvironments)
-	i := &Invoker{config: config, functions: newFunctionTable(), host: newHostQueue(config.MaxEnvironments, config.MaxMemoryMB), gate: newGate()}
+	i := &Invoker{config: config, functions: newFunctionTable(), host: newHostQueue(config.MaxEnvironments, config.MaxMemoryMB), gate: newGate(), keeper: newKeeper()}
 	i.life, i.kill = context.WithCancel(context.Background())
 	return i, nil
 }
 
-// Run closes environments that are idle for too long, until ctx ends.
+// Run closes environments that are idle for too long and keeps ready those that
+// are provisioned, until ctx ends.
 func (i *Invoker) Run(ctx context.Context) error {
+	if i.config.Provisions != nil {
+		var keeping sync.WaitGroup
+		defer keeping.Wait()
+		keeping.Go(func() { i.keepProvisioned(ctx) }) // ends when ctx does
+	}
 	period := min(max(i.config.IdleTimeout/reapsPerTimeout, minReapPeriod), maxReapPeriod)
 	for i.config.Clock.Sleep(ctx, period) == nil {
 		now := i.config.Clock.Now()
@@ -127,11 +136,11 @@ func (i *Invoker) Invoke(ctx context.Context, request *Request) (*Response, erro
 	v := request.Version
 	f := i.functions.enter(functionKey{v.Account, v.Region, v.Name})
 	defer f.leave()
-	reserved, err := i.admit(f, request)
+	where, err := i.admit(f, request)
 	if err != nil {
 		return nil, err
 	}
-	defer i.depart(f, reserved)
+	defer i.depart(f, where)
 	e, err := i.lease(ctx, f, v)
 	if err != nil {
 		return nil, err
@@ -241,6 +250,10 @@ func (i *Invoker) makeRoom() {
 // that waits.
 func (i *Invoker) release(e *environment) {
 	now := i.config.Clock.Now()
+	if e.kept {
+		i.releaseKept(e, now)
+		return
+	}
 	p := e.pool
 	for {
 		p.function.mu.Lock()
@@ -274,6 +287,9 @@ func (i *Invoker) release(e *environment) {
 // wait for that.
 func (i *Invoker) discard(all ...*environment) {
 	for _, e := range all {
+		if e.kept {
+			i.lose(e)
+		}
 		i.host.ending(e)
 		go func() { // ends when every process of the environment is gone
 			if e.sandbox != nil {

@@ -20,7 +20,9 @@ type environment struct {
 	memoryMB  int // its share of the host's memory
 	born      time.Time
 	idleSince time.Time
-	maxMemory int64 // high-water mark, bytes
+	maxMemory int64         // high-water mark, bytes
+	kept      bool          // provisioned; see keptPool
+	init      time.Duration // of its initialisation, until a call has reported it
 }
 
 // serves tells whether the environment was started from this reading of the
@@ -51,6 +53,7 @@ type functionPool struct {
 	dropped          bool // no longer in the table: look it up again
 	users            int  // calls that hold it
 	reservedInFlight int
+	rate             rate // of the calls within the reservation
 	starts           startBucket
 	versions         map[string]*versionPool
 }
@@ -61,6 +64,7 @@ type versionPool struct {
 	function *functionPool
 	retired  bool           // what is still in use must not come back
 	idle     []*environment // the least recently used first
+	kept     keptPool       // what is provisioned
 }
 
 // version returns the pool of a version, mu held.
@@ -73,9 +77,13 @@ func (f *functionPool) version(name string) *versionPool {
 	return p
 }
 
-// take removes the most recently used environment that serves v. What it finds
-// unusable on the way is returned for closing. mu is held.
+// take removes the most recently used environment that serves v, one that is
+// kept ready before any other. What it finds unusable on the way is returned for
+// closing. mu is held.
 func (p *versionPool) take(v *function.Version, now time.Time) (found *environment, unusable []*environment) {
+	if found, unusable = p.kept.take(v); found != nil {
+		return found, unusable
+	}
 	for n := len(p.idle); n > 0; n = len(p.idle) {
 		e := p.idle[n-1]
 		p.idle[n-1] = nil
@@ -97,8 +105,8 @@ func (f *functionPool) retire(name string) []*environment {
 	}
 	delete(f.versions, name)
 	p.retired = true
-	idle := p.idle
-	p.idle = nil
+	idle := append(p.idle, p.kept.idle...)
+	p.idle, p.kept.idle = nil, nil
 	return idle
 }
 
@@ -114,7 +122,7 @@ func (f *functionPool) reap(now time.Time, idleTimeout time.Duration) (unwanted 
 			}
 			return gone
 		})
-		if len(p.idle) == 0 && f.users == 0 {
+		if len(p.idle) == 0 && f.users == 0 && !p.kept.used() {
 			delete(f.versions, name)
 		}
 	}
