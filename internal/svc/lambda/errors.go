@@ -23,6 +23,7 @@ func translate(err error) error {
 		precondition *function.PreconditionError
 		denied       *function.AccessDeniedError
 		limited      *function.LimitError
+		unprovided   *function.MissingProvisionedError
 		throttled    *invoke.ThrottledError
 	)
 	switch {
@@ -42,6 +43,8 @@ func translate(err error) error {
 		return &fault.Fault{Code: "AccessDeniedException", Message: denied.Message, MessageMember: "Message", Status: 403, Sender: true}
 	case errors.As(err, &limited):
 		return limitFault(limited)
+	case errors.As(err, &unprovided):
+		return lambdaapi.ProvisionedConcurrencyConfigNotFoundException("%s", unprovided.Message)
 	case errors.As(err, &throttled):
 		return throttleFault(throttled)
 	case errors.Is(err, invoke.ErrShuttingDown):

@@ -48,6 +48,7 @@ func transcripts(t *testing.T) map[string][]step {
 		"layers":      layersSteps(t),
 		"permissions": permissionsSteps(t),
 		"invoke":      invokeSteps(t),
+		"provisioned": provisionedSteps(t),
 	}
 }
 
@@ -138,6 +139,23 @@ func permissionsSteps(t *testing.T) []step {
 		{operation: "GetFunctionRecursionConfig", path: "/2024-08-31/functions/foo/recursion-config"},
 		{operation: "PutFunctionRecursionConfig", path: "/2024-08-31/functions/foo/recursion-config", body: `{"RecursiveLoop":"Allow"}`},
 		{operation: "GetFunctionCodeSigningConfig", path: "/2020-06-30/functions/foo/code-signing-config"},
+	}
+}
+
+func provisionedSteps(t *testing.T) []step {
+	const config = "/2019-09-30/functions/foo/provisioned-concurrency"
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
+		{operation: "PublishVersion", path: functions + "/foo/versions", body: `{}`},
+		{operation: "GetProvisionedConcurrencyConfig", path: config + "?Qualifier=1"},
+		{operation: "PutProvisionedConcurrencyConfig", path: config + "?Qualifier=1", body: `{"ProvisionedConcurrentExecutions":2}`},
+		{operation: "GetProvisionedConcurrencyConfig", path: config + "?Qualifier=1"},
+		{operation: "ListProvisionedConcurrencyConfigs", path: config + "?List=ALL"},
+		{operation: "PutProvisionedConcurrencyConfig", path: config + "?Qualifier=1", body: `{"ProvisionedConcurrentExecutions":0}`},
+		{operation: "PutProvisionedConcurrencyConfig", path: config + "?Qualifier=%24LATEST", body: `{"ProvisionedConcurrentExecutions":1}`},
+		{operation: "PutFunctionConcurrency", path: "/2017-10-31/functions/foo/concurrency", body: `{"ReservedConcurrentExecutions":1}`},
+		{operation: "DeleteProvisionedConcurrencyConfig", path: config + "?Qualifier=1"},
+		{operation: "ListProvisionedConcurrencyConfigs", path: config + "?List=ALL"},
 	}
 }
 

@@ -25,9 +25,11 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
-// Invoker runs a resolved version; *invoke.Invoker is one.
+// Invoker runs a resolved version and knows which environments are ready;
+// *invoke.Invoker is one.
 type Invoker interface {
 	Invoke(ctx context.Context, request *invoke.Request) (*invoke.Response, error)
+	ProvisionedStatus(p *function.Provisioned) invoke.ProvisionedStatus
 }
 
 // Blobs opens code packages by content address; *blob.Store is one.
@@ -118,6 +120,10 @@ func (l *Lambda) Service() *wire.Service {
 		lambdaapi.HandlePutFunctionConcurrency(l.putFunctionConcurrency),
 		lambdaapi.HandleGetFunctionConcurrency(l.getFunctionConcurrency),
 		lambdaapi.HandleDeleteFunctionConcurrency(l.deleteFunctionConcurrency),
+		lambdaapi.HandlePutProvisionedConcurrencyConfig(l.putProvisionedConcurrencyConfig),
+		lambdaapi.HandleGetProvisionedConcurrencyConfig(l.getProvisionedConcurrencyConfig),
+		lambdaapi.HandleDeleteProvisionedConcurrencyConfig(l.deleteProvisionedConcurrencyConfig),
+		lambdaapi.HandleListProvisionedConcurrencyConfigs(l.listProvisionedConcurrencyConfigs),
 		lambdaapi.HandlePutRuntimeManagementConfig(l.putRuntimeManagementConfig),
 		lambdaapi.HandleGetRuntimeManagementConfig(l.getRuntimeManagementConfig),
 		lambdaapi.HandlePutFunctionRecursionConfig(l.putFunctionRecursionConfig),

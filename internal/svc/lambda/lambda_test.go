@@ -46,11 +46,19 @@ type runner struct {
 	response *invoke.Response
 	err      error
 	got      *invoke.Request
+	status   invoke.ProvisionedStatus
 }
 
 func (r *runner) Invoke(_ context.Context, request *invoke.Request) (*invoke.Response, error) {
 	r.got = request
 	return r.response, r.err
+}
+
+func (r *runner) ProvisionedStatus(p *function.Provisioned) invoke.ProvisionedStatus {
+	if r.status.Status == "" {
+		return invoke.ProvisionedStatus{Status: invoke.ProvisionInProgress}
+	}
+	return r.status
 }
 
 // keeper is a queue that keeps what it is given.
