@@ -173,7 +173,7 @@ func (s *session) ours(t *testing.T, runtime sandbox.Runtime, task, library stri
 			if contentType == "application/json" {
 				contentType = ""
 			}
-			meta := strings.Join([]string{requestID, deadline, functionARN, c.trace, c.clientContext, c.identity, contentType, c.tenant}, "\x00")
+			meta := strings.Join([]string{requestID, deadline, functionARN, c.trace, c.clientContext, c.identity, contentType, c.tenant, ""}, "\x00")
 			writeFrame(conn, 2, meta, c.event)
 			outcomes = append(outcomes, s.reply(conn, command, log))
 		}

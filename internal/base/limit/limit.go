@@ -13,9 +13,13 @@ const (
 	SyncRequestBytes  = 6 << 20     // 6,291,456: request of a synchronous call
 	AsyncRequestBytes = 1 << 20     // 1,048,576: request of an asynchronous call
 	ResponseBytes     = 6<<20 + 100 // 6,291,556: response of a synchronous call (RIE interop.MaxPayloadSize)
+	StreamBytes       = 200 << 20   // 209,715,200: response that a function streams
 	LogTailBytes      = 4 << 10     // X-Amz-Log-Result carries the last 4 KB of the log
 	ClientContext     = 3583        // bytes of X-Amz-Client-Context, base64
 )
+
+// StreamChunkBytes is the largest piece in which a streamed response travels.
+const StreamChunkBytes = 256 << 10
 
 // Function configuration.
 const (

@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -21,12 +22,19 @@ type Request struct {
 	TenantID                         string
 	Payload                          []byte
 	LogTail                          bool // wants Response.LogTail
+
+	// Stream takes a response that the function streams, piece by piece while it
+	// runs, on the goroutine of Invoke. It must not keep the slice, and must
+	// return some time after ctx ends. After an error it is not called again: the
+	// function goes on without its reader, as on AWS. Nil: Response.Payload has
+	// the whole of it.
+	Stream func(ctx context.Context, chunk []byte) error
 }
 
 // Response is the outcome of an invocation that ran. A function's own failure
 // is a Response with FunctionError set.
 type Response struct {
-	Payload       []byte
+	Payload       []byte // of a function that streamed: empty, or the error that ended it
 	FunctionError string // "" or "Unhandled"
 	LogTail       []byte // last 4 KB of the log of this call, when asked for
 	TraceID       string // the trace header of the call: the request's, completed

@@ -25,6 +25,7 @@ type call struct {
 // outcome is how the invoke phase ended.
 type outcome struct {
 	payload       []byte
+	streamed      int // bytes that went to Request.Stream
 	functionError bool
 	duration      time.Duration
 	failure       *failure // nil: the environment can serve again
@@ -35,7 +36,7 @@ type outcome struct {
 func (c *call) run() (*Response, error) {
 	i, e := c.invoker, c.environment
 	now := i.config.Clock.Now()
-	c.trace = traceHeader(c.request.TraceID, now)
+	c.trace = TraceHeader(c.request.TraceID, now)
 	var failed *failure
 	if e.sandbox != nil {
 		e.log.begin(c.request.LogTail)
@@ -170,19 +171,40 @@ func (c *call) invoke() outcome {
 	deadline := c.begin.Add(c.version.Timeout)
 	ctx, cancel := context.WithDeadline(c.invoker.life, deadline)
 	defer cancel()
-	result, err := e.sandbox.Invoke(ctx, &sandbox.Event{
+	event := &sandbox.Event{
 		RequestID: r.RequestID, Deadline: deadline, InvokedARN: r.InvokedARN, TraceID: c.trace,
 		ClientContext: r.ClientContext, TenantID: r.TenantID, Payload: r.Payload,
-	})
-	if err != nil {
-		return c.fail(c.failed(err))
 	}
-	o := outcome{payload: result.Payload, functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin)}
-	if result.ErrorType == sandbox.ResponseTooLarge || len(result.Payload) > limit.ResponseBytes {
+	var streamed int
+	if r.Stream != nil {
+		event.Stream = c.relay(ctx, &streamed)
+	}
+	result, err := e.sandbox.Invoke(ctx, event)
+	if err != nil {
+		o := c.fail(c.failed(err))
+		o.streamed = streamed
+		return o
+	}
+	o := outcome{payload: result.Payload, streamed: streamed, functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin)}
+	switch {
+	case result.ErrorType == sandbox.ResponseTooLarge && streamed > 0:
+		o.payload = streamTooLarge
+	case result.ErrorType == sandbox.ResponseTooLarge || len(result.Payload) > limit.ResponseBytes:
 		o.payload, o.functionError = responseTooLarge, true
 	}
 	e.maxMemory = max(e.maxMemory, result.MaxMemoryBytes)
 	return o
+}
+
+// relay passes the pieces of a streamed response on and counts their bytes.
+func (c *call) relay(ctx context.Context, bytes *int) func([]byte) {
+	gone := false
+	return func(chunk []byte) {
+		*bytes += len(chunk)
+		if !gone {
+			gone = c.request.Stream(ctx, chunk) != nil
+		}
+	}
 }
 
 // finish writes the end of the log, tells the hook and words the response.
@@ -197,7 +219,7 @@ func (c *call) finish(o *outcome) *Response {
 	if o.failure != nil {
 		report.Status, report.ErrorType = o.failure.status, o.failure.errorType
 	}
-	e.log.ended(c.invoker.config.Clock.Now(), &report, len(o.payload))
+	e.log.ended(c.invoker.config.Clock.Now(), &report, o.streamed+len(o.payload))
 	c.invoker.config.Reported(report)
 	response := &Response{Payload: o.payload, LogTail: e.log.finish(), TraceID: c.trace}
 	if o.functionError {

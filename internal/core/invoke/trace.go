@@ -18,10 +18,10 @@ const (
 // maxTraceHeader bounds what of a client's header is passed on.
 const maxTraceHeader = 1024
 
-// traceHeader completes a call's X-Amzn-Trace-Id. What the client sent stays;
+// TraceHeader completes a call's X-Amzn-Trace-Id; a complete one stays as it is. What the client sent stays;
 // what is missing or malformed is made new. Without a sampling decision nothing
 // is sampled, since nobody is there to take the segments.
-func traceHeader(given string, now time.Time) string {
+func TraceHeader(given string, now time.Time) string {
 	var root, parent, lineage string
 	sampled := "0"
 	if len(given) <= maxTraceHeader {

@@ -18,7 +18,7 @@ func TestTraceHeaderIsCompleted(t *testing.T) {
 		root + ";Sampled=?;Lineage=1:a1b2:0":  `^` + root + `;Parent=[0-9a-f]{16};Sampled=0;Lineage=1:a1b2:0$`,
 		"Root=1-zz;" + parent + "\nX-Evil: 1": `^Root=1-66666666-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$`,
 	} {
-		if got := traceHeader(given, time.Unix(0x66666666, 0)); !regexp.MustCompile(want).MatchString(got) {
+		if got := TraceHeader(given, time.Unix(0x66666666, 0)); !regexp.MustCompile(want).MatchString(got) {
 			t.Errorf("%q: %q, want %s", given, got, want)
 		}
 	}
@@ -26,7 +26,7 @@ func TestTraceHeaderIsCompleted(t *testing.T) {
 
 func TestEachCallHasItsOwnTrace(t *testing.T) {
 	now := time.Unix(0x66666666, 0)
-	if first, second := traceHeader("", now), traceHeader("", now); first == second {
+	if first, second := TraceHeader("", now), TraceHeader("", now); first == second {
 		t.Error("two calls share a trace")
 	}
 }
@@ -35,7 +35,7 @@ func FuzzTraceHeader(f *testing.F) {
 	f.Add("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a:0")
 	f.Add("Root=;;=;Parent")
 	f.Fuzz(func(t *testing.T, given string) {
-		if got := traceHeader(given, time.Unix(0x66666666, 0)); !traceForm.MatchString(got) && len(given) < maxTraceHeader {
+		if got := TraceHeader(given, time.Unix(0x66666666, 0)); !traceForm.MatchString(got) && len(given) < maxTraceHeader {
 			if !regexp.MustCompile(`(?i)` + traceForm.String()).MatchString(got) {
 				t.Errorf("%q gave %q", given, got)
 			}

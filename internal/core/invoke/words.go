@@ -337,9 +337,16 @@ func errorBody(kind, requestID, message string) []byte {
 	return body
 }
 
-// responseTooLarge is the payload in place of a response over the limit.
-var responseTooLarge = fmt.Appendf(nil, `{"errorMessage":"Response payload size exceeded maximum allowed payload size (%d bytes).","errorType":"%s"}`,
-	limit.ResponseBytes, sandbox.ResponseTooLarge)
+// responseTooLarge is the payload in place of a response over the limit, and
+// streamTooLarge what follows a streamed one.
+var (
+	responseTooLarge = tooLarge(limit.ResponseBytes)
+	streamTooLarge   = tooLarge(limit.StreamBytes)
+)
+
+func tooLarge(most int) []byte {
+	return fmt.Appendf(nil, `{"errorMessage":"Response payload size exceeded maximum allowed payload size (%d bytes).","errorType":"%s"}`, most, sandbox.ResponseTooLarge)
+}
 
 // megabytes rounds up, as REPORT does.
 func megabytes(n int64) int { return int((n + 1<<20 - 1) >> 20) }

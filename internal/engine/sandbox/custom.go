@@ -75,22 +75,33 @@ func (c *custom) init(e *env, deadline time.Time) (frame, error) {
 }
 
 // invoke runs one event; see Environment.Invoke.
-func (c *custom) invoke(ctx context.Context, e *env, event *Event) (*Result, error) {
+func (c *custom) invoke(ctx context.Context, e *env, event *Event) (_ *Result, err error) {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.alive, cancel)()
+	if event.Stream != nil {
+		stop := e.killAtEnd(ctx)
+		defer func() {
+			if stop() && err == nil {
+				err = e.broken(os.ErrDeadlineExceeded)
+			}
+		}()
+	}
 	answer, err := c.api.Invoke(waiting, &runtimeapi.Event{RequestID: event.RequestID, Deadline: event.Deadline, InvokedARN: event.InvokedARN, TraceID: event.TraceID,
-		ClientContext: event.ClientContext, Identity: event.Identity, ContentType: event.ContentType, TenantID: event.TenantID, Payload: event.Payload})
+		ClientContext: event.ClientContext, Identity: event.Identity, ContentType: event.ContentType, TenantID: event.TenantID, Payload: event.Payload, Stream: event.Stream})
 	if err != nil {
 		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded): // first: it may have been killed for that
+			err = os.ErrDeadlineExceeded
 		case c.alive.Err() != nil:
 			err = io.EOF
-		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			err = os.ErrDeadlineExceeded
 		default:
 			e.kill() // the caller gave up: nobody may get what the runtime still answers
 		}
 		return nil, e.broken(err)
+	}
+	if answer.Truncated && e.endsSoon() {
+		return nil, e.broken(io.EOF)
 	}
 	e.log.drain()
 	result := &Result{Payload: answer.Payload, ContentType: answer.ContentType, ErrorType: answer.ErrorType, MaxMemoryBytes: e.group.PeakBytes()}
@@ -101,6 +112,17 @@ func (c *custom) invoke(ctx context.Context, e *env, event *Event) (*Result, err
 		result.ContentType = "application/json"
 	}
 	return result, nil
+}
+
+// endsSoon tells whether a runtime that hung up in the middle of its response
+// did so because it ended.
+func (e *env) endsSoon() bool {
+	select {
+	case <-e.done:
+		return true
+	case <-time.After(closedSocketGrace):
+		return false
+	}
 }
 
 func (c *custom) close() error {

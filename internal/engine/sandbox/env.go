@@ -286,6 +286,9 @@ func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
 		return nil, e.broken(fmt.Errorf("%w: it spoke between events", errProtocol))
 	}
 	reply, err := e.exchange(frameInvoke, invokeMeta(event), event.Payload)
+	if err == nil && reply.kind == frameChunk {
+		reply, err = e.stream(ctx, event, reply)
+	}
 	if err != nil {
 		return nil, e.broken(err)
 	}
@@ -303,7 +306,11 @@ func invokeMeta(event *Event) []byte {
 	meta = append(meta, event.RequestID...)
 	meta = append(meta, 0)
 	meta = strconv.AppendInt(meta, event.Deadline.UnixMilli(), 10)
-	for _, field := range []string{event.InvokedARN, event.TraceID, string(event.ClientContext), string(event.Identity), event.ContentType, event.TenantID} {
+	mode := ""
+	if event.Stream != nil {
+		mode = "streaming"
+	}
+	for _, field := range []string{event.InvokedARN, event.TraceID, string(event.ClientContext), string(event.Identity), event.ContentType, event.TenantID, mode} {
 		meta = append(meta, 0)
 		meta = append(meta, field...)
 	}

@@ -50,6 +50,13 @@ type Event struct {
 	ContentType   string // empty means application/json
 	TenantID      string
 	Payload       []byte // passed to the handler verbatim
+
+	// Stream takes a response that the function streams, piece by piece and in
+	// order; the Result then has no payload. It is called by Invoke's goroutine
+	// and may take its time, which holds the function back but not its time
+	// limit: it must return some time after ctx's deadline too. It must not keep
+	// the slice. Nil: the response comes in the Result, whole.
+	Stream func(chunk []byte)
 }
 
 // Result is what the environment answered. A function's own failure is a
@@ -96,7 +103,8 @@ type Starter interface {
 	Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 }
 
-// ResponseTooLarge is the ErrorType of a response over limit.ResponseBytes.
+// ResponseTooLarge is the ErrorType of a response over limit.ResponseBytes, or
+// over limit.StreamBytes if it is streamed.
 const ResponseTooLarge = "Function.ResponseSizeTooLarge"
 
 // ErrTimeout tells that the time limit passed and the environment was killed.

@@ -19,6 +19,7 @@ const (
 	frameResult    = 19
 	frameError     = 20
 	frameTooLarge  = 21
+	frameChunk     = 22
 )
 
 // Bounds of a frame.
@@ -46,7 +47,11 @@ func readFrame(r io.Reader) (frame, error) {
 		return frame{}, err
 	}
 	meta, payload := binary.BigEndian.Uint32(header[4:]), binary.BigEndian.Uint32(header[8:])
-	if header[1]|header[2]|header[3] != 0 || meta > maxMetaBytes || payload > maxPayloadBytes {
+	most := uint32(maxPayloadBytes)
+	if header[0] == frameChunk {
+		most = limit.StreamChunkBytes
+	}
+	if header[1]|header[2]|header[3] != 0 || meta > maxMetaBytes || payload > most {
 		return frame{}, fmt.Errorf("%w: frame type %d, meta %d bytes, payload %d bytes", errProtocol, header[0], meta, payload)
 	}
 	body := make([]byte, meta+payload)

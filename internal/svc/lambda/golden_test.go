@@ -171,7 +171,8 @@ func invokeSteps(t *testing.T) []step {
 		{operation: "Invoke", path: functions + "/foo/invocations?Qualifier=7"},
 		{operation: "Invoke", path: functions + "/nobody/invocations"},
 		{operation: "InvokeAsync", path: "/2014-11-13/functions/foo/invoke-async", body: "{}"},
-		{operation: "InvokeWithResponseStream", path: "/2021-11-15/functions/foo/response-streaming-invocations", body: "{}", header: []string{"X-Amz-Log-Type", "Tail"}},
+		{operation: "InvokeWithResponseStream", path: "/2021-11-15/functions/foo/response-streaming-invocations", body: "{}",
+			header: []string{"X-Amz-Log-Type", "Tail", "X-Amzn-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"}},
 	}
 }
 

@@ -2,9 +2,12 @@
 // of the model is one message of package eventstream, with JSON or the raw
 // payload in it.
 //
-// Every event reaches the client at once. A stream that ends with a fault ends
-// with an exception message; any other error ends the connection. No
-// goroutines, no locks. Start reading at Send.
+// Every event reaches the client at once, and the next one is asked for when it
+// has been taken: nothing is kept for slow clients, and one that takes nothing
+// for maxStall is cut off. A stream that fails before its first event is an
+// error reply like any other; later a fault ends it with an exception message,
+// any other error ends the connection. No goroutines, no locks. Start reading at
+// Send.
 package jsonevent
 
 import (
@@ -33,11 +36,19 @@ const (
 	mediaText  = "text/plain"
 )
 
-// Send writes the events of stream to w, whose header has been sent; union is
-// the shape of the events. initial, if not nil, is the JSON of the
-// initial-response that the RPC protocols put in front.
-func Send(w http.ResponseWriter, model *shape.Service, union shape.Index, stream shape.EventStream, initial []byte) error {
-	s := sender{w: w, flush: http.NewResponseController(w), model: model, union: &model.Shapes[union]}
+// maxStall is how long a client may take for one message.
+const maxStall = time.Minute
+
+// Send writes the events of stream to w, after begin has sent the header; union
+// is the shape of the events. initial, if not nil, is the JSON of the
+// initial-response that the RPC protocols put in front. An error that came
+// before begin was called is for the caller to answer.
+func Send(w http.ResponseWriter, begin func(), model *shape.Service, union shape.Index, stream shape.EventStream, initial []byte) error {
+	s := sender{w: w, begin: begin, connection: http.NewResponseController(w), stall: maxStall, model: model, union: &model.Shapes[union]}
+	return s.run(stream, initial)
+}
+
+func (s *sender) run(stream shape.EventStream, initial []byte) error {
 	if initial != nil {
 		err := s.message([]eventstream.Header{
 			{Name: eventType, Value: "initial-response"}, {Name: contentType, Value: mediaJSON}, {Name: messageType, Value: "event"},
@@ -46,32 +57,55 @@ func Send(w http.ResponseWriter, model *shape.Service, union shape.Index, stream
 			return err
 		}
 	}
-	if stream == nil {
-		return nil
+	var err error
+	if stream != nil {
+		err = stream(s.event)
 	}
-	err := stream(s.event)
-	if f := fault.From(err); f != nil {
-		return s.fault(f)
+	if s.begin == nil { // it has begun
+		if f := fault.From(err); f != nil {
+			err = s.fault(f)
+		}
+		return errors.Join(err, s.deadline(time.Time{}))
+	}
+	if err == nil {
+		s.begin()
 	}
 	return err
 }
 
 type sender struct {
-	w     http.ResponseWriter
-	flush *http.ResponseController
-	model *shape.Service
-	union *shape.Shape
-	frame []byte // reused
+	w          http.ResponseWriter
+	begin      func() // nil once called
+	connection *http.ResponseController
+	stall      time.Duration
+	model      *shape.Service
+	union      *shape.Shape
+	frame      []byte // reused
+}
+
+// deadline bounds the writing of a message, where the connection can do that.
+func (s *sender) deadline(at time.Time) error {
+	if err := s.connection.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 func (s *sender) message(headers []eventstream.Header, payload []byte) (err error) {
 	if s.frame, err = eventstream.Append(s.frame[:0], eventstream.Message{Headers: headers, Payload: payload}); err != nil {
 		return err
 	}
+	if err = s.deadline(time.Now().Add(s.stall)); err != nil {
+		return err
+	}
+	if s.begin != nil {
+		s.begin()
+		s.begin = nil
+	}
 	if _, err = s.w.Write(s.frame); err != nil {
 		return err
 	}
-	if err = s.flush.Flush(); errors.Is(err, http.ErrNotSupported) {
+	if err = s.connection.Flush(); errors.Is(err, http.ErrNotSupported) {
 		return nil // a writer without Flush sends when it likes
 	}
 	return err

@@ -49,8 +49,7 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	if m, stream := events(x, out); m != nil {
 		h.Set("Content-Type", eventstream.ContentType)
 		h.Set("X-Amzn-Requestid", x.Call.RequestID)
-		w.WriteHeader(http.StatusOK)
-		return jsonevent.Send(w, x.Service, m.Shape, stream, initial(x, out))
+		return jsonevent.Send(w, func() { w.WriteHeader(http.StatusOK) }, x.Service, m.Shape, stream, initial(x, out))
 	}
 	body := []byte("{}")
 	if v := reflect.ValueOf(out); x.Operation.Output != shape.None && v.IsValid() {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -102,12 +103,11 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem() // the zero Value for nil
 	}
-	h := w.Header()
-	for name, values := range x.Call.Header {
-		h[name] = values
+	if m := events(x); m != nil && v.IsValid() {
+		return encodeEvents(w, x, m, v)
 	}
-	h.Set("X-Amzn-Requestid", x.Call.RequestID)
-	status := restbind.Response(x, h, v)
+	h := w.Header()
+	status := head(x, h, v)
 	if x.Operation.Output == shape.None {
 		return send(w, status, nil)
 	}
@@ -126,6 +126,41 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	return send(w, status, jsonvalue.AppendBody(nil, x.Service, x.Operation.Output, out))
 }
 
+// head sets the headers of a reply and returns its status.
+func head(x *wire.Exchange, h http.Header, v reflect.Value) int {
+	for name, values := range x.Call.Header {
+		h[name] = values
+	}
+	h.Set("X-Amzn-Requestid", x.Call.RequestID)
+	return restbind.Response(x, h, v)
+}
+
+// events is the member of the output that is a stream of events, or nil.
+func events(x *wire.Exchange) *shape.Member {
+	if x.Operation.Output == shape.None {
+		return nil
+	}
+	s := &x.Service.Shapes[x.Operation.Output]
+	if s.Payload == 0 || !x.Service.Shapes[s.Members[s.Payload-1].Shape].EventStream {
+		return nil
+	}
+	return &s.Members[s.Payload-1]
+}
+
+// encodeEvents writes a stream. Its header waits for the first event, because
+// until then the reply may still become an error.
+func encodeEvents(w http.ResponseWriter, x *wire.Exchange, m *shape.Member, v reflect.Value) error {
+	h := http.Header{}
+	status := head(x, h, v)
+	h.Set("Content-Type", eventstream.ContentType)
+	stream, _ := v.Field(int(x.Service.Shapes[x.Operation.Output].Payload - 1)).Interface().(shape.EventStream)
+	begin := func() {
+		maps.Copy(w.Header(), h)
+		w.WriteHeader(status)
+	}
+	return jsonevent.Send(w, begin, x.Service, m.Shape, stream, nil)
+}
+
 // encodePayload writes the member that is the whole body.
 func encodePayload(w http.ResponseWriter, x *wire.Exchange, status int, m *shape.Member, field reflect.Value) error {
 	h := w.Header()
@@ -141,10 +176,6 @@ func encodePayload(w http.ResponseWriter, x *wire.Exchange, status int, m *shape
 			return fmt.Errorf("send stream of %s: %w", x.Operation.Name, err)
 		}
 		return nil
-	case *shape.EventStream:
-		h.Set("Content-Type", eventstream.ContentType)
-		w.WriteHeader(status)
-		return jsonevent.Send(w, x.Service, m.Shape, *p, nil)
 	case *[]byte:
 		if *p != nil {
 			contentType(h, mediaBytes)

@@ -154,6 +154,93 @@ class Invoke(Case):
         last = list(self.api.invoke_with_response_stream(FunctionName=broken)["EventStream"])[-1]
         self.assertEqual(last["InvokeComplete"]["ErrorCode"], "Unhandled")
 
+    def stream(self, name, **options):
+        response = self.api.invoke_with_response_stream(FunctionName=name, **options)
+        return response, response["EventStream"]
+
+    def test_a_generator_streams_while_it_runs(self):
+        # It never ends by itself: what arrives before its timeout came at once.
+        self.create("import time\ndef handler(event, context):\n    yield 'one'\n    yield b'two'\n    time.sleep(600)\n", name=(name := self.name()), Timeout=3)
+        response, events = self.stream(name)
+        self.assertEqual((response["StatusCode"], response["ExecutedVersion"]), (200, "$LATEST"))
+        self.assertEqual(self.header(response, "content-type"), "application/vnd.amazon.eventstream")
+        self.assertRegex(self.header(response, "x-amzn-trace-id"), r"^Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
+        events, request = list(events), response["ResponseMetadata"]["RequestId"]
+        self.assertEqual(events[:-1], [{"PayloadChunk": {"Payload": b"one"}}, {"PayloadChunk": {"Payload": b"two"}}])
+        complete = events[-1]["InvokeComplete"]
+        self.assertEqual(complete["ErrorCode"], "Unhandled")
+        self.assertEqual(json.loads(complete["ErrorDetails"]), {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request} Error: Task timed out after 3.00 seconds"})
+
+    def test_a_stream_that_fails_and_one_that_crashes(self):
+        self.create("import os\ndef handler(event, context):\n    yield 'begun'\n    if event: os._exit(3)\n    raise KeyError('gone')\n", name=(name := self.name()))
+        response, events = self.stream(name, Payload=b"0", LogType="Tail")
+        first, last = list(events)
+        self.assertEqual(first, {"PayloadChunk": {"Payload": b"begun"}})
+        self.assertEqual(json.loads(last["InvokeComplete"]["ErrorDetails"]), {
+            "errorMessage": "'gone'", "errorType": "KeyError", "requestId": response["ResponseMetadata"]["RequestId"],
+            "stackTrace": ['  File "/var/task/app.py", line 5, in handler\n    raise KeyError(\'gone\')\n']})
+        self.assertIn("[ERROR] KeyError: 'gone'", base64.b64decode(last["InvokeComplete"]["LogResult"]).decode())
+        _, events = self.stream(name, Payload=b"1")
+        first, last = list(events)
+        self.assertEqual(json.loads(last["InvokeComplete"]["ErrorDetails"])["errorType"], "Runtime.ExitError")
+        self.assertEqual([e["PayloadChunk"]["Payload"] for e in list(self.stream(name, Payload=b"0")[1])[:-1]], [b"begun"], "the function does not recover")
+
+    def test_a_generator_of_a_buffered_call_is_its_pieces_together(self):
+        self.create("def handler(event, context):\n    yield 'one'\n    yield b'two'\n", name=(name := self.name()))
+        response = self.api.invoke(FunctionName=name)
+        self.assertEqual(response["Payload"].read(), b"onetwo")
+        self.assertNotIn("FunctionError", response)
+
+    def test_the_limits_of_streamed_and_buffered_responses(self):
+        source = ("def handler(event, context):\n    piece = b'x' * (1 << 20)\n    for _ in range(event >> 20): yield piece\n"
+                  "    yield piece[:event & ((1 << 20) - 1)]\n    print('closed')\n")
+        self.create(source, name=(name := self.name()), Timeout=300, MemorySize=512)
+
+        def collect(size):
+            got, last = 0, None
+            for last in self.stream(name, Payload=str(size).encode())[1]:
+                got += len(last.get("PayloadChunk", {}).get("Payload", b""))
+            return got, last["InvokeComplete"].get("ErrorDetails")
+
+        def whole(size):
+            response = self.api.invoke(FunctionName=name, Payload=str(size).encode())
+            body = response["Payload"].read()
+            return (0, body) if "FunctionError" in response else (len(body), None)
+
+        for call, limit in ((whole, (6 << 20) + 100), (collect, 200 << 20)):
+            self.assertEqual(call(limit), (limit, None))
+            self.assertEqual(json.loads(call(limit + 1)[1]), {
+                "errorMessage": f"Response payload size exceeded maximum allowed payload size ({limit} bytes).", "errorType": "Function.ResponseSizeTooLarge"})
+
+    def test_an_error_before_the_stream_is_an_error_reply(self):
+        self.create(name=(name := self.name()))
+        self.api.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        answer = self.fails("TooManyRequestsException", self.api.invoke_with_response_stream, FunctionName=name, code=429, message="Rate Exceeded.")
+        self.assertEqual(answer["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded")
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual(headers["content-type"], "application/json")
+        self.assertNotIn("x-amz-executed-version", headers)
+        self.fails("ResourceNotFoundException", self.api.invoke_with_response_stream, FunctionName="nobody", code=404, message=f"Function not found: {arn('nobody', '$LATEST')}")
+
+    def test_a_dry_run_of_a_stream_runs_nothing(self):
+        self.create("raise SystemExit(1)\n", name=(name := self.name()))
+        response, events = self.stream(name, InvocationType="DryRun")
+        self.assertEqual((response["StatusCode"], list(events)), (204, []))
+        self.assertNotIn("ExecutedVersion", response)
+
+    def test_a_function_goes_on_without_its_client(self):
+        source = ("import time\ndef handler(event, context):\n    for n in range(event):\n        yield b'x' * (1 << 20)\n    print('made all')\n")
+        self.create(source, name=(name := self.name()), Timeout=300, MemorySize=512)
+        _, events = self.stream(name, Payload=b"64")
+        for _ in events:
+            break
+        events.close()
+        logs, deadline, messages = client("logs"), time.monotonic() + 120, []
+        while "made all\n" not in messages and time.monotonic() < deadline:
+            time.sleep(0.05)
+            messages = [e["message"] for e in logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
+        self.assertIn("made all\n", messages)
+
     def test_boto3_inside_reaches_the_platform(self):
         self.create(name=(inner := self.name("inner")))
         source = ("import boto3, json\ndef handler(event, context):\n"

@@ -13,7 +13,6 @@ package runtimeapi
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,14 +38,19 @@ type Event struct {
 	ContentType   string // empty means application/json
 	TenantID      string
 	Payload       []byte
+
+	// Stream takes a response that the runtime streams, piece by piece; see
+	// sandbox.Event. Nil: the Answer has it whole.
+	Stream func(chunk []byte)
 }
 
 // Answer is what the runtime posted for an event, or for its initialisation.
 type Answer struct {
-	Payload     []byte
+	Payload     []byte // empty after a response that was streamed
 	ContentType string
 	ErrorType   string // empty for success
-	TooLarge    bool   // the response was over limit.ResponseBytes and not kept
+	Truncated   bool   // the runtime hung up in the middle of a streamed response
+	TooLarge    bool   // the response was over the limit and not kept, or not all of it streamed
 }
 
 // State of the runtime; the names are those of AWS's emulator and part of the
@@ -80,6 +84,7 @@ type API struct {
 	state     state
 	current   *Event       // the event under way, or the last one
 	answers   chan *Answer // of the event under way
+	pieces    *pieces      // of the event under way, nil unless it takes a stream
 	initFault *Answer      // of /init/error; set before initDone is closed
 }
 
@@ -113,20 +118,17 @@ func (a *API) InitFault() *Answer {
 // run at a time. After an error the environment must not be used again.
 func (a *API) Invoke(ctx context.Context, event *Event) (*Answer, error) {
 	answers := make(chan *Answer, 1)
+	streamed := newPieces(event.Stream)
+	defer streamed.end()
 	a.mu.Lock()
-	a.answers = answers
+	a.answers, a.pieces = answers, streamed
 	a.mu.Unlock()
 	select {
 	case a.events <- event:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	select {
-	case answer := <-answers:
-		return answer, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return streamed.relay(ctx, answers)
 }
 
 // next gives the next event to the runtime; it waits for as long as it takes.
@@ -196,43 +198,39 @@ func (a *API) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 var errTooLarge = errors.New("body over the limit")
 
-func writeTooLarge(w http.ResponseWriter) {
-	writeError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", limit.ResponseBytes))
+// Error types of answers that the runtime could not give whole.
+const (
+	responseTooLarge  = "Function.ResponseSizeTooLarge"
+	responseTruncated = "Runtime.TruncatedResponse"
+)
+
+func writeTooLarge(w http.ResponseWriter, most int) {
+	writeError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("Exceeded maximum allowed payload size (%d bytes).", most))
 }
 
 func (a *API) response(w http.ResponseWriter, r *http.Request) {
-	if mode := r.Header.Get("Lambda-Runtime-Function-Response-Mode"); mode != "" && mode != "streaming" {
+	if mode := r.Header.Get(responseMode); mode != "" && mode != "streaming" {
 		writeError(w, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
 		return
 	}
 	if !a.begin(w, r.PathValue("id"), response) {
 		return
 	}
+	if streamed := a.streaming(r); streamed != nil {
+		a.stream(w, r, streamed)
+		return
+	}
 	body, err := a.read(w, r)
 	switch {
 	case errors.Is(err, errTooLarge):
-		a.finish(&Answer{TooLarge: true, ErrorType: "Function.ResponseSizeTooLarge"})
-		writeTooLarge(w)
+		a.finish(&Answer{TooLarge: true, ErrorType: responseTooLarge})
+		writeTooLarge(w, limit.ResponseBytes)
 	case err != nil:
 		a.retry()
 	default:
 		a.finish(streamed(r, &Answer{Payload: body, ContentType: r.Header.Get("Content-Type")}))
 		writeAccepted(w)
 	}
-}
-
-// streamed turns a streamed response that failed on its way, which the runtime
-// tells in trailers, into the error.
-func streamed(r *http.Request, answer *Answer) *Answer {
-	kind := r.Trailer.Get("Lambda-Runtime-Function-Error-Type")
-	if kind == "" {
-		return answer
-	}
-	body, err := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
-	if err != nil {
-		body = nil
-	}
-	return &Answer{Payload: body, ContentType: "application/json", ErrorType: errorType(kind)}
 }
 
 // retry reopens the event after a body that did not arrive whole.
@@ -250,8 +248,8 @@ func (a *API) error(w http.ResponseWriter, r *http.Request) {
 	kind, contentType := errorType(r.Header.Get("Lambda-Runtime-Function-Error-Type")), r.Header.Get("Content-Type")
 	switch {
 	case errors.Is(err, errTooLarge):
-		a.finish(&Answer{TooLarge: true, ErrorType: "Function.ResponseSizeTooLarge"})
-		writeTooLarge(w)
+		a.finish(&Answer{TooLarge: true, ErrorType: responseTooLarge})
+		writeTooLarge(w, limit.ResponseBytes)
 		return
 	case err != nil:
 		a.retry()
@@ -293,7 +291,7 @@ func (a *API) initError(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	body, err := a.read(w, r)
 	if errors.Is(err, errTooLarge) {
-		writeTooLarge(w)
+		writeTooLarge(w, limit.ResponseBytes)
 		body = nil
 	} else if err == nil {
 		writeAccepted(w)

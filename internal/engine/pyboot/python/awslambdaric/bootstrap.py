@@ -18,10 +18,10 @@ import threading
 import time
 import traceback
 from types import ModuleType, TracebackType
-from typing import Any, Callable, Dict, List, NoReturn, Optional, TextIO, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
 from .lambda_context import LambdaContext
-from .lambda_runtime_client import LambdaRuntimeClient
+from .lambda_runtime_client import LambdaRuntimeClient, ResponseStream
 from .lambda_runtime_exception import FaultException
 from .lambda_runtime_log_utils import _DATETIME_FORMAT, _LEVEL_BITS, JSON_FRAME, TEXT_FRAME, UNHANDLED_EXCEPTION_WARNING, LogSink, error_lines, set_up_logging, wants_json
 from .lambda_runtime_marshaller import LambdaMarshaller, to_json
@@ -110,6 +110,9 @@ def handle_event_request(
         marshaller = lambda_runtime_client.marshaller
         event = marshaller.unmarshal_request(event_body, content_type)
         response = request_handler(event, lambda_context)
+        if isinstance(response, Iterator):
+            _stream(response, lambda_runtime_client.open_stream(invoke_id))
+            return
         result, result_content_type = marshaller.marshal_response(response)
     except FaultException as fault:
         error_result = make_error(fault.msg, fault.exception_type, fault.trace, invoke_id)
@@ -120,6 +123,25 @@ def handle_event_request(
         return
     log_error(error_result, log_sink)
     lambda_runtime_client.post_invocation_error(invoke_id, to_json(error_result), "", invocation_id)
+
+
+def _stream(response: Iterator[Any], stream: ResponseStream) -> None:
+    """Send what a handler yields, if it is bytes or text.
+
+    AWS: any iterator is a Runtime.MarshalError; to stream it is our extension."""
+    try:
+        for chunk in response:
+            if isinstance(chunk, str):
+                chunk = chunk.encode("utf-8")
+            elif not isinstance(chunk, (bytes, bytearray, memoryview)):
+                raise FaultException(FaultException.MARSHAL_ERROR, "Unable to marshal response: Object of type %s is not JSON serializable" % type(response).__name__)
+            if not stream.write(bytes(chunk)):
+                break
+    finally:
+        close = getattr(response, "close", None)
+        if callable(close):
+            close()
+    stream.end()
 
 
 def _parse(text: Optional[str], name: str) -> Any:

@@ -4,17 +4,19 @@ import json
 import os
 import socket
 import struct
-from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from .lambda_runtime_marshaller import LambdaMarshaller, to_json
 
 BIND, INVOKE = 1, 2
-PARKED, READY, INIT_ERROR, RESULT, ERROR, TOO_LARGE = 16, 17, 18, 19, 20, 21
+PARKED, READY, INIT_ERROR, RESULT, ERROR, TOO_LARGE, CHUNK = 16, 17, 18, 19, 20, 21, 22
 HEADER = struct.Struct(">B3xII")
 _FIRST_READ, _NEXT_READ = 64 << 10, 1 << 20
 
 # AWS: "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
 MAX_RESPONSE = 6 * 1024 * 1024 + 100
+MAX_STREAM = 200 * 1024 * 1024
+MAX_CHUNK = 256 * 1024
 
 
 class InvocationRequest(NamedTuple):
@@ -32,11 +34,39 @@ class InvocationRequest(NamedTuple):
     invocation_id: Optional[str] = None
 
 
+class ResponseStream:
+    """A response that is made piece by piece: each piece is sent at once to a
+    caller who takes a stream, all of them together to any other."""
+
+    def __init__(self, send: Callable[[int, str, bytes], None], invoke_id: str, streaming: bool) -> None:
+        self._send, self._invoke_id, self._streaming = send, invoke_id, streaming
+        self._limit = self._room = MAX_STREAM if streaming else MAX_RESPONSE
+        self._collected: List[bytes] = []
+
+    def write(self, data: bytes) -> bool:
+        """False: the response is too large, and no more is wanted."""
+        fits = data[: self._room]
+        self._room -= len(data)
+        if not self._streaming:
+            self._collected.append(fits)
+            return self._room >= 0
+        for start in range(0, len(fits), MAX_CHUNK):
+            self._send(CHUNK, self._invoke_id, fits[start : start + MAX_CHUNK])
+        return self._room >= 0
+
+    def end(self) -> None:
+        if self._room < 0:
+            self._send(TOO_LARGE, "%s\0%d" % (self._invoke_id, self._limit + 1), b"")
+        else:
+            self._send(RESULT, self._invoke_id + "\0application/octet-stream", b"".join(self._collected))
+
+
 class LambdaRuntimeClient:
     """Takes events and gives answers. The methods have AWS's names, because
     monitoring libraries wrap them."""
 
     marshaller: LambdaMarshaller
+    _streaming = False  # whether the caller takes the response as it is made
 
     def __init__(self, data_fd: int) -> None:
         self._socket = socket.socket(fileno=data_fd)
@@ -55,6 +85,7 @@ class LambdaRuntimeClient:
     def wait_next_invocation(self) -> InvocationRequest:
         _, meta, payload = self._receive()
         fields: List[str] = meta.decode().split("\0")
+        self._streaming = fields[8] == "streaming"
         return InvocationRequest(
             invoke_id=fields[0], deadline_time_in_ms=int(fields[1]), invoked_function_arn=fields[2], x_amzn_trace_id=fields[3] or None,
             client_context=fields[4] or None, cognito_identity=fields[5] or None, content_type=fields[6] or "application/json",
@@ -67,6 +98,9 @@ class LambdaRuntimeClient:
             self._send(TOO_LARGE, "%s\0%d" % (invoke_id, len(payload)))
         else:
             self._send(RESULT, invoke_id + "\0" + content_type, payload)
+
+    def open_stream(self, invoke_id: str) -> "ResponseStream":
+        return ResponseStream(self._send, invoke_id, self._streaming)
 
     def post_invocation_error(self, invoke_id: str, error_response_data: str, xray_fault: str, invocation_id: Optional[str] = None) -> None:
         kind = json.loads(error_response_data)["errorType"]
