@@ -114,6 +114,9 @@ func openTrees(off protections, folders ...string) ([]int, error) {
 		if off.readOnly {
 			attributes.Attr_set &^= unix.MOUNT_ATTR_RDONLY
 		}
+		if off.setuid {
+			attributes.Attr_set &^= unix.MOUNT_ATTR_NOSUID
+		}
 		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, attributes); err != nil {
 			return trees, fmt.Errorf("make %s read-only: %w", folder, err)
 		}

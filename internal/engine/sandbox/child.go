@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
@@ -25,9 +27,12 @@ type zygoteConfig struct {
 	BootstrapDir string
 	SiteDir      string // shown in place of the interpreter's site-packages, unless empty
 	ID           string
-	Filter       []byte   // seccomp program, for zygote.py
+	Filter       []byte // seccomp program, for zygote.py
+	Landlock     confine.FileRules
 	Off          []string // protections that the escape suite switched off
 }
+
+func (c *zygoteConfig) off(protection string) bool { return slices.Contains(c.Off, protection) }
 
 // zygoteEnviron is the environment of the interpreter until a function is bound.
 // An interpreter with a shared library looks for it where it was installed,
@@ -64,7 +69,7 @@ func becomeZygote(configuration string) error {
 	if err := json.Unmarshal([]byte(configuration), &config); err != nil {
 		return err
 	}
-	if err := buildRoot(config); err != nil {
+	if err := config.buildRoot(); err != nil {
 		return err
 	}
 	if err := unix.Sethostname([]byte("localhost")); err != nil {
@@ -73,7 +78,7 @@ func becomeZygote(configuration string) error {
 	if config.Python == "" {
 		return (&forker{control: controlFD, config: config}).run()
 	}
-	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "off": config.Off})
+	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "landlock": config.Landlock, "off": config.Off})
 	if err != nil {
 		return err
 	}
@@ -89,7 +94,7 @@ const safe = unix.MS_NOSUID | unix.MS_NODEV
 
 // buildRoot makes the minimal root that all environments of the runtime share
 // and enters it. The host's tree is not reachable afterwards.
-func buildRoot(config zygoteConfig) error {
+func (c *zygoteConfig) buildRoot() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -103,11 +108,11 @@ func buildRoot(config zygoteConfig) error {
 		}
 	}
 	binds := [][2]string{{"/usr", "/usr"}}
-	if config.Prefix != "" {
-		binds = append(binds, [2]string{config.Prefix, "/var/lang"}, [2]string{config.BootstrapDir, "/var/runtime"})
+	if c.Prefix != "" {
+		binds = append(binds, [2]string{c.Prefix, "/var/lang"}, [2]string{c.BootstrapDir, "/var/runtime"})
 	}
-	if config.SiteDir != "" {
-		binds = append(binds, [2]string{config.SiteDir, filepath.Join("/var/lang/lib", config.ID, "site-packages")})
+	if c.SiteDir != "" {
+		binds = append(binds, [2]string{c.SiteDir, filepath.Join("/var/lang/lib", c.ID, "site-packages")})
 	}
 	if _, err := os.Stat("/etc/ssl"); err == nil {
 		binds = append(binds, [2]string{"/etc/ssl", "/etc/ssl"})
@@ -122,47 +127,60 @@ func buildRoot(config zygoteConfig) error {
 		}
 	}
 	for _, bind := range binds {
-		if err := bindReadOnly(bind[0], filepath.Join(root, bind[1])); err != nil {
+		if err := c.bind(bind[0], filepath.Join(root, bind[1])); err != nil {
 			return err
+		}
+	}
+	if c.off("tmp") {
+		if err := unix.Mount("tmp", filepath.Join(root, "tmp"), "tmpfs", safe, "mode=1777,nr_inodes=0"); err != nil {
+			return fmt.Errorf("mount a shared /tmp: %w", err)
 		}
 	}
 	if err := writeEtc(filepath.Join(root, "etc")); err != nil {
 		return err
 	}
-	if err := makeDevices(filepath.Join(root, "dev")); err != nil {
+	if err := c.makeDevices(filepath.Join(root, "dev")); err != nil {
 		return err
 	}
 	// The zygote needs a /proc only to start; environments mount their own.
 	if err := unix.Mount("proc", filepath.Join(root, "proc"), "proc", safe|unix.MS_NOEXEC, "subset=pid"); err != nil {
 		return fmt.Errorf("mount proc: %w", err)
 	}
-	return enterRoot(root)
+	return c.enterRoot(root)
 }
 
-func enterRoot(root string) error {
+func (c *zygoteConfig) enterRoot(root string) error {
 	if err := unix.PivotRoot(root, filepath.Join(root, "old")); err != nil {
 		return fmt.Errorf("pivot_root: %w", err)
 	}
 	if err := unix.Chdir("/"); err != nil {
 		return err
 	}
-	if err := unix.Unmount("/old", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("unmount the old root: %w", err)
+	if !c.off("root") {
+		if err := unix.Unmount("/old", unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmount the old root: %w", err)
+		}
+		if err := unix.Rmdir("/old"); err != nil {
+			return err
+		}
 	}
-	if err := unix.Rmdir("/old"); err != nil {
-		return err
+	if c.off("readOnly") {
+		return nil
 	}
 	return unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY|safe, "")
 }
 
-// bindReadOnly shows source at target without the right to write, to gain
-// privileges by a setuid file or to open a device.
-func bindReadOnly(source, target string) error {
+// bind shows source at target without the right to write, to gain privileges by
+// a setuid file or to open a device.
+func (c *zygoteConfig) bind(source, target string) error {
 	if err := os.MkdirAll(target, 0o755); err != nil {
 		return err
 	}
 	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("bind %s: %w", source, err)
+	}
+	if c.off("readOnly") {
+		return nil
 	}
 	if err := unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|safe, ""); err != nil {
 		return fmt.Errorf("make %s read-only: %w", source, err)
@@ -188,7 +206,7 @@ func writeEtc(folder string) error {
 }
 
 // makeDevices fills a /dev with the nodes that programs need and no other.
-func makeDevices(folder string) error {
+func (c *zygoteConfig) makeDevices(folder string) error {
 	if err := unix.Mount("dev", folder, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755,size=64k,nr_inodes=32"); err != nil {
 		return fmt.Errorf("mount dev: %w", err)
 	}
@@ -208,16 +226,8 @@ func makeDevices(folder string) error {
 			return err
 		}
 	}
-	return unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NOEXEC, "")
-}
-
-// names lists the protections that are off, for zygote.py.
-func (p protections) names() []string {
-	var off []string
-	for name, is := range map[string]bool{"seccomp": p.seccomp, "landlock": p.landlock, "uid": p.uid, "procfs": p.procfs} {
-		if is {
-			off = append(off, name)
-		}
+	if c.off("readOnly") {
+		return nil
 	}
-	return off
+	return unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NOEXEC, "")
 }

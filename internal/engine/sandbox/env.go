@@ -186,6 +186,9 @@ func (e *env) checkStatus() error {
 	if off.seccomp {
 		delete(want, "Seccomp")
 	}
+	if off.setuid {
+		delete(want, "NoNewPrivs")
+	}
 	if off.uid {
 		want = nil
 	}

@@ -53,11 +53,6 @@ type Config struct {
 	off protections
 }
 
-// protections names what can be switched off by the escape suite.
-type protections struct {
-	seccomp, landlock, uid, memory, pids, cpu, network, readOnly, procfs bool
-}
-
 // Host makes execution environments on this machine.
 type Host struct {
 	config   Config
@@ -80,6 +75,9 @@ var _ Starter = (*Host)(nil)
 func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("isolation needs root: run lambkin as root (sudo lambkin serve)")
+	}
+	if config.off.egress {
+		config.EgressList = append(config.EgressList, "0.0.0.0/0")
 	}
 	policy, err := netns.NewPolicy(config.Egress, config.EgressList)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/seccomp"
 )
 
@@ -100,7 +101,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	defer theirs.Close()
 	z.control = fds[0]
 	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID,
-		Filter: seccomp.Program(), Off: h.config.off.names()})
+		Filter: seccomp.Program(), Landlock: confine.Files(), Off: h.config.off.names()})
 	if err != nil {
 		return err
 	}

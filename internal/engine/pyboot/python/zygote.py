@@ -103,42 +103,25 @@ class Filter:
 
 
 class Landlock:
-    """File rights that remain whatever the mounts allow: write below /tmp only."""
+    """File rights that remain whatever the mounts allow; confine/files.go has the table."""
 
-    WRITE_FILE, REMOVE_DIR, REMOVE_FILE = 1 << 1, 1 << 4, 1 << 5
-    MAKE_ANY = 0b1111111 << 6  # MAKE_CHAR to MAKE_SYM
-    MAKE_NODES = 1 << 6 | 1 << 11  # character and block devices: nowhere
-    REFER, TRUNCATE = 1 << 13, 1 << 14
-    SCOPE_ABSTRACT_UNIX_SOCKET, SCOPE_SIGNAL = 1, 2
     RULE_PATH_BENEATH = 1
 
-    def __init__(self) -> None:
-        version = libc.syscall(SYS_LANDLOCK_CREATE_RULESET, None, 0, 1)
-        self.version = max(0, version)
+    def __init__(self, ruleset: bytes, below: List[Dict[str, Any]]) -> None:
+        self.ruleset = ruleset
+        self.below = below
 
     def restrict(self) -> None:
-        if self.version < 1:
-            return
-        handled = self.WRITE_FILE | self.REMOVE_DIR | self.REMOVE_FILE | self.MAKE_ANY
-        if self.version >= 2:
-            handled |= self.REFER
-        if self.version >= 3:
-            handled |= self.TRUNCATE
-        attribute = struct.pack("=Q", handled)
-        if self.version >= 6:
-            attribute = struct.pack("=QQQ", handled, 0, self.SCOPE_ABSTRACT_UNIX_SOCKET | self.SCOPE_SIGNAL)
-        ruleset = check(libc.syscall(SYS_LANDLOCK_CREATE_RULESET, attribute, len(attribute), 0), "landlock ruleset")
-        self._allow(ruleset, "/tmp", handled & ~self.MAKE_NODES)
-        self._allow(ruleset, "/dev", self.WRITE_FILE | (handled & self.TRUNCATE))
-        self._allow(ruleset, "/proc", self.WRITE_FILE)
+        if not self.ruleset:
+            return  # a kernel without landlock
+        ruleset = check(libc.syscall(SYS_LANDLOCK_CREATE_RULESET, self.ruleset, len(self.ruleset), 0), "landlock ruleset")
+        for rule in self.below:
+            fd = os.open(rule["path"], os.O_PATH | os.O_CLOEXEC)
+            allowed = struct.pack("=Qi", rule["rights"], fd)
+            check(libc.syscall(SYS_LANDLOCK_ADD_RULE, ruleset, self.RULE_PATH_BENEATH, allowed, 0), "landlock rule for " + rule["path"])
+            os.close(fd)
         check(libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0), "landlock")
         os.close(ruleset)
-
-    def _allow(self, ruleset: int, path: str, rights: int) -> None:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rule = struct.pack("=Qi", rights, fd)
-        check(libc.syscall(SYS_LANDLOCK_ADD_RULE, ruleset, self.RULE_PATH_BENEATH, rule, 0), "landlock rule for " + path)
-        os.close(fd)
 
 
 def rehearse() -> None:
@@ -179,11 +162,11 @@ def handler(event, context):
 
 
 class Zygote:
-    def __init__(self, control: int, program: bytes, off: List[str]) -> None:
+    def __init__(self, control: int, filter: Filter, landlock: Landlock, off: List[str]) -> None:
         self.control = socket.socket(fileno=control)
-        self.filter = Filter(program)
-        self.landlock = Landlock()
-        self.off: Set[str] = set(off)
+        self.filter = filter
+        self.landlock = landlock
+        self.off: Set[str] = set(off)  # by the escape suite only
         self.pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.children: Dict[int, int] = {}  # pid -> fork id
 
@@ -239,7 +222,8 @@ class Zygote:
         return True
 
     def fork(self, request: Dict[str, Any], fds: List[int]) -> None:
-        check(libc.unshare(CLONE_NEWPID), "unshare the PID namespace")
+        if "pidns" not in self.off:
+            check(libc.unshare(CLONE_NEWPID), "unshare the PID namespace")
         try:
             pid = os.fork()
         except OSError:
@@ -269,14 +253,15 @@ class Zygote:
     def isolate(self, request: Dict[str, Any], fds: List[int]) -> None:
         data, log, network = fds[:3]
         check(libc.setns(network, CLONE_NEWNET), "enter the network namespace")
-        check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS), "unshare")
-        options = "mode=1777,size=%d,nr_inodes=%d" % (request["tmp_bytes"], request["tmp_inodes"])
-        mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
+        check(libc.unshare(CLONE_NEWNS | CLONE_NEWUTS | (0 if "ipc" in self.off else CLONE_NEWIPC)), "unshare")
+        if "tmp" not in self.off:
+            options = "mode=1777,size=%d,nr_inodes=%d" % (request["tmp_bytes"], request["tmp_inodes"])
+            mount("tmp", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "" if "procfs" in self.off else "subset=pid,hidepid=2")
         for tree, target in zip(fds[3:], ["/var/task", "/opt"] if len(fds) > 4 else ["/var/task"]):
             check(libc.syscall(SYS_MOVE_MOUNT, tree, b"", -100, target.encode(), MOVE_MOUNT_F_EMPTY_PATH), "mount " + target)
         self.order_descriptors(data, log)
-        for limit, value in LIMITS:
+        for limit, value in () if "limits" in self.off else LIMITS:
             resource.setrlimit(limit, (value, value))
         self.drop_rights(request["uid"])
 
@@ -291,7 +276,8 @@ class Zygote:
         # Standard error stays the zygote's until here, for messages of a failed step.
         os.dup2(high[1], 1, inheritable=True)
         os.dup2(high[1], 2, inheritable=True)
-        check(libc.syscall(SYS_CLOSE_RANGE, LOG_FD + 1, 0x7FFFFFFF, 0), "close_range")
+        if "descriptors" not in self.off:
+            check(libc.syscall(SYS_CLOSE_RANGE, LOG_FD + 1, 0x7FFFFFFF, 0), "close_range")
 
     def drop_rights(self, uid: int) -> None:
         os.setsid()
@@ -305,7 +291,8 @@ class Zygote:
             os.setresuid(uid, uid, uid)
         # The change of user hid /proc/self from its owner; /dev/stdout needs it.
         prctl(PR_SET_DUMPABLE, 1)
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        if "setuid" not in self.off:
+            prctl(PR_SET_NO_NEW_PRIVS, 1)
         if "landlock" not in self.off:
             self.landlock.restrict()
         if "seccomp" not in self.off:
@@ -316,7 +303,8 @@ def main() -> None:
     import base64
 
     configuration = json.loads(sys.argv[1])
-    zygote = Zygote(configuration["control"], base64.b64decode(configuration["filter"]), configuration["off"] or [])
+    landlock = Landlock(base64.b64decode(configuration["landlock"]["ruleset"] or ""), configuration["landlock"]["below"])
+    zygote = Zygote(configuration["control"], Filter(base64.b64decode(configuration["filter"])), landlock, configuration["off"] or [])
     bootstrap.preload()
     gc.collect()
     gc.freeze()

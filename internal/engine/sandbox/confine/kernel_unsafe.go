@@ -6,14 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Landlock rights, as zygote.py names them.
-const (
-	makeNodes = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK
-	writes    = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | makeNodes |
-		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
-		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
-)
-
 // LandlockVersion is the version that the kernel offers, 0 for none.
 func LandlockVersion() int {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
@@ -23,37 +15,20 @@ func LandlockVersion() int {
 	return int(version)
 }
 
-// restrictFiles leaves, whatever the mounts allow, the right to write below
-// /tmp only. A kernel without landlock is told by Host.Isolation.
+// restrictFiles applies the rules to the thread. A kernel without landlock is
+// told by Host.Isolation.
 func restrictFiles() error {
-	version := LandlockVersion()
-	if version == 0 {
+	rules := Files()
+	if len(rules.Ruleset) == 0 {
 		return nil
 	}
-	attribute := unix.LandlockRulesetAttr{Handled_access_fs: writes}
-	size := unsafe.Sizeof(attribute.Handled_access_fs)
-	if version >= 2 {
-		attribute.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_REFER
-	}
-	if version >= 3 {
-		attribute.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
-	}
-	if version >= 6 {
-		attribute.Scoped = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
-		size = unsafe.Offsetof(attribute.Quiet_access_fs) // what version 6 knows
-	}
-	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attribute)), size, 0)
+	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(unsafe.SliceData(rules.Ruleset))), uintptr(len(rules.Ruleset)), 0)
 	if errno != 0 {
 		return errno
 	}
 	defer unix.Close(int(ruleset))
-	truncate := attribute.Handled_access_fs & unix.LANDLOCK_ACCESS_FS_TRUNCATE
-	for path, rights := range map[string]uint64{
-		"/tmp":  attribute.Handled_access_fs &^ makeNodes,
-		"/dev":  unix.LANDLOCK_ACCESS_FS_WRITE_FILE | truncate,
-		"/proc": unix.LANDLOCK_ACCESS_FS_WRITE_FILE,
-	} {
-		if err := allowBelow(ruleset, path, rights); err != nil {
+	for _, rule := range rules.Below {
+		if err := allowBelow(ruleset, rule.Path, rule.Rights); err != nil {
 			return err
 		}
 	}
