@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,184 +15,15 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
 )
 
-// attempt is one try to leave the sandbox. Its body runs in a handler with the
-// modules below imported and `host` bound to a folder of the host; it returns a
-// true value if it escaped and raises or returns a false one if it did not.
-type attempt struct {
-	name string
-	body string
-	off  protections // what must be switched off for it to succeed
-	// unproven says why the attempt cannot be shown to succeed unprotected.
-	unproven string
-	victim   string // handler body of another environment that lives meanwhile
-	memoryMB int    // 0: what buys one vCPU
-}
-
-const escapeProlog = `
-import ctypes, errno, glob, mmap, os, resource, signal, socket, struct, subprocess, sys, threading, time
-libc = ctypes.CDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
-def syscall(*arguments):
-    result = libc.syscall(*arguments)
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
-def handler(event, context):
-    host = event["host"]
-    try:
-        return bool(attempt(host))
-    except Exception as error:
-        print("denied:", error)
-        return False
-def attempt(host):
-`
-
-var (
-	asRoot  = protections{uid: true, seccomp: true, landlock: true}
-	noCalls = protections{seccomp: true}
-)
-
-var attempts = []attempt{
-	{name: "write the package", body: `open("/var/task/app.py", "a").write("# changed"); return True`, off: protections{uid: true, landlock: true, readOnly: true}},
-	{name: "write the runtime", body: `open("/var/runtime/bootstrap.py", "a"); return True`, unproven: "the tree is read-only for the zygote too, which nothing switches off"},
-	{name: "write /usr", body: `open("/usr/bin/evil", "w"); return True`, unproven: "the tree is read-only for the zygote too, which nothing switches off"},
-	{name: "write the root", body: `os.mkdir("/evil"); return True`, unproven: "the root is read-only for the zygote too, which nothing switches off"},
-	{name: "read a folder of the host", body: `return os.listdir(host)`, unproven: "the host's tree is not mounted; nothing switches that off"},
-	{name: "read the host's shadow file", body: `return open("/etc/shadow").read()`, unproven: "the host's /etc is not mounted; nothing switches that off"},
-	{name: "see other processes", body: `return [p for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid()]`, unproven: "the PID namespace is part of the fork"},
-	{name: "read kernel symbols", body: `return os.path.exists("/proc/kallsyms")`, off: protections{procfs: true}},
-	{name: "read kernel settings", body: `return os.listdir("/proc/sys/kernel")`, off: protections{procfs: true}},
-	{name: "become root", body: `os.setuid(0); return os.getuid() == 0`, off: asRoot},
-	{name: "hold capabilities", body: `return int([l for l in open("/proc/self/status") if l.startswith("CapEff")][0].split()[1], 16)`, off: asRoot},
-	{name: "gain rights by a setuid file", body: `
-    os.system("cp /bin/sh /tmp/sh && chmod 4755 /tmp/sh")
-    return subprocess.run(["/bin/su", "-c", "id -u"], stdin=subprocess.DEVNULL, capture_output=True).stdout.strip() == b"0"`, unproven: "su asks for a password unless the caller is root, and nosuid mounts stand in every case"},
-	{name: "mount", body: `return libc.mount(b"x", b"/tmp", b"tmpfs", 0, b"") == 0`, off: asRoot},
-	{name: "unmount", body: `return libc.umount2(b"/tmp", 2) == 0`, off: asRoot},
-	{name: "make a user namespace", body: `return libc.unshare(0x10000000) == 0`, off: noCalls},
-	{name: "clone into a namespace", body: `
-    pid = syscall(56, 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0)
-    if pid == 0: os._exit(0)
-    return pid > 0`, off: noCalls},
-	{name: "enter a namespace", body: `return libc.setns(os.open("/proc/self/ns/uts", os.O_RDONLY), 0) == 0`, off: asRoot},
-	{name: "change the root", body: `os.chroot("/tmp"); return True`, off: asRoot},
-	{name: "make a device", body: `os.mknod("/tmp/disk", 0o60600, os.makedev(254, 0)); return True`, off: asRoot},
-	{name: "set the host name", body: `return libc.sethostname(b"evil", 4) == 0`, off: asRoot},
-	{name: "trace a child", body: `
-    pid = os.fork()
-    if pid == 0: time.sleep(60); os._exit(0)
-    return libc.ptrace(16, pid, 0, 0) == 0`, off: noCalls},
-	{name: "use the kernel keyring", body: `return syscall(250, 0, -3, 1) >= 0`, off: noCalls},
-	{name: "load a bpf program", body: `return syscall(321, 0, ctypes.create_string_buffer(struct.pack("=IIIII", 2, 4, 4, 1, 0) + bytes(100)), 72) >= 0`, off: asRoot},
-	{name: "set up io_uring", body: `return syscall(425, 4, ctypes.create_string_buffer(120)) >= 0`, off: noCalls},
-	{name: "open a performance counter", body: `return syscall(298, ctypes.create_string_buffer(struct.pack("=IIQ", 1, 112, 0) + bytes(100)), 0, -1, -1, 0) >= 0`, off: asRoot},
-	{name: "use userfaultfd", body: `return syscall(323, 1) >= 0`, off: noCalls},
-	{name: "open a raw socket", body: `socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); return True`, off: asRoot},
-	{name: "open a packet socket", body: `socket.socket(socket.AF_PACKET, socket.SOCK_RAW); return True`, off: asRoot},
-	{name: "reach a server on the host's loopback", body: `
-    socket.create_connection(("127.0.0.1", event_port), 2).close(); return True`, off: protections{network: true}},
-	{name: "send UDP out", body: `
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3)
-    s.connect(("127.0.0.1", event_port)); s.send(b"ping"); return s.recv(8) == b"pong"`, off: protections{network: true}},
-	{name: "fill /tmp beyond its size", body: `
-    with open("/tmp/big", "wb") as f:
-        os.posix_fallocate(f.fileno(), 0, 600 << 20)
-    return True`, unproven: "the size is part of the mount"},
-	{name: "make endless files in /tmp", body: `
-    for i in range(140_000): os.close(os.open("/tmp/%d" % i, os.O_CREAT))
-    return True`, unproven: "the number is part of the mount"},
-	{name: "make endless processes", body: `
-    made = 0
-    try:
-        while made < 1100:
-            if os.fork() == 0: time.sleep(60); os._exit(0)
-            made += 1
-    finally:
-        pass
-    return made >= 1100`, off: protections{pids: true, uid: true, memory: true}},
-	{name: "open endless descriptors", body: `return [os.open("/dev/null", os.O_RDONLY) for _ in range(2000)]`, unproven: "the limit is set for every child"},
-	{name: "raise a resource limit", body: `resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096)); return True`, unproven: "even root lacks CAP_SYS_RESOURCE on some machines"},
-	{name: "hold more memory than allowed", body: `return len(b"x" * (2 << 30))`, off: protections{memory: true}},
-	{name: "inherit a descriptor of the supervisor", body: `
-    return [fd for fd in os.listdir("/proc/self/fd") if int(fd) > 4 and os.path.exists("/proc/self/fd/" + fd) and "/proc" not in os.readlink("/proc/self/fd/" + fd)]`, unproven: "close_range is part of the fork"},
-	{name: "make a device file through landlock", body: `os.mkfifo("/dev/evil"); return True`, unproven: "/dev is read-only for the zygote too"},
-	{name: "signal the zygote", body: `
-    return os.getppid() != 0 or os.kill(os.getppid(), 0) is None and False`, unproven: "the PID namespace is part of the fork"},
-	{name: "find a process of another environment", victim: "pass", body: `
-    found = []
-    for pid in range(1, 5000):
-        try: os.kill(pid, 0)
-        except ProcessLookupError: continue
-        except PermissionError: pass
-        found.append(pid)
-    return found != [os.getpid()]`, unproven: "the PID namespace is part of the fork"},
-	{name: "reach a port of another environment", victim: `
-    s = socket.create_server(("127.0.0.1", 47811)); keep.append(s)`, body: `
-    socket.create_connection(("127.0.0.1", 47811), 2).close(); return True`, off: protections{network: true}},
-	{name: "reach an abstract socket of another environment", victim: `
-    s = socket.socket(socket.AF_UNIX); s.bind(b"\0lambkin-escape-test"); s.listen(); keep.append(s)`, body: `
-    socket.socket(socket.AF_UNIX).connect(b"\0lambkin-escape-test"); return True`, off: protections{network: true, landlock: true}},
-	{name: "read a file in another environment's /tmp", victim: `
-    open("/tmp/secret", "w").write("x")`, body: `return os.path.exists("/tmp/secret")`, unproven: "/tmp is mounted for each environment"},
-	{name: "attach another environment's shared memory", victim: `
-    assert libc.shmget(4242, 4096, 0o1666) >= 0`, body: `return libc.shmget(4242, 4096, 0) >= 0`, unproven: "the IPC namespace is part of the fork"},
-	{name: "read another environment's memory", victim: "pass", body: `
-    base = ctypes.create_string_buffer(8)
-    for pid in list(range(2, 500)):
-        local = struct.pack("=QQ", ctypes.addressof(base), 8)
-        if libc.process_vm_readv(pid, local, 1, local, 1, 0) > 0: return True
-    return False`, unproven: "the PID namespace is part of the fork"},
-	{name: "read a child's memory", body: `
-    data = ctypes.create_string_buffer(b"secret")
-    pid = os.fork()
-    if pid == 0: time.sleep(60); os._exit(0)
-    where = struct.pack("=QQ", ctypes.addressof(data), 6)
-    return libc.process_vm_readv(pid, where, 1, where, 1, 0) == 6`, off: noCalls},
-	{name: "change a kernel setting", body: `
-    with open("/proc/sys/kernel/domainname", "w") as f: f.write("evil")
-    return True`, off: protections{procfs: true, uid: true, landlock: true}},
-	{name: "escape the out-of-memory killer", body: `
-    with open("/proc/self/oom_score_adj", "w") as f: f.write("-500")
-    return True`, unproven: "even root lacks CAP_SYS_RESOURCE on some machines"},
-	{name: "read the kernel's log", body: `return libc.klogctl(10, None, 0) >= 0`, off: asRoot},
-	{name: "load a kernel module", body: `
-    libc.syscall(175, b"", 0, b"")
-    return ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS)`, unproven: "some kernels have no modules"},
-	{name: "switch address randomisation off", body: `return syscall(135, 0x0040000) >= 0`, off: noCalls},
-	{name: "name a file by handle", body: `
-    handle, mount = ctypes.create_string_buffer(struct.pack("=Ii", 128, 0) + bytes(128)), ctypes.c_int()
-    return syscall(303, -100, b"/tmp", handle, ctypes.byref(mount), 0) == 0`, off: noCalls},
-	{name: "clone into a namespace by clone3", body: `
-    pid = syscall(435, struct.pack("=8Q", 0x10000000, 0, 0, 0, signal.SIGCHLD, 0, 0, 0), 64)
-    if pid == 0: os._exit(0)
-    return pid > 0`, off: noCalls},
-	{name: "use more CPU than the memory size buys", memoryMB: 128, body: `
-    end = time.monotonic() + 8
-    while time.monotonic() < end:
-        wall, cpu = time.monotonic(), time.process_time()
-        while time.monotonic() < wall + 1: pass
-        if time.process_time() - cpu > 0.16 * (time.monotonic() - wall): return True
-    return False`, off: protections{cpu: true}},
-	{name: "call the cloud's metadata address", body: `
-    s = socket.create_connection(("169.254.169.254", 80), 3); s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-    return len(s.recv(1))`, unproven: "no such service answers on this machine; TestEgress shows that the policy decides"},
-	{name: "type into a terminal", body: `
-    import fcntl; fcntl.ioctl(0, 0x5412, b"x"); return True`, unproven: "an environment has no terminal to type into"},
-}
-
 // TestEscape runs every attempt in a protected environment, where it must fail,
 // and with its protection switched off, where it must succeed: an attempt that
 // fails both ways would prove nothing.
 func TestEscape(t *testing.T) {
-	port := listen(t)
-	secret := t.TempDir()
-	if err := os.WriteFile(filepath.Join(secret, "secret"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
 	protected := newHost(t, Config{})
+	victim := newVictim(t)
 	hosts := map[protections]*Host{}
 	for _, a := range attempts {
-		if a.unproven == "" && hosts[a.off] == nil {
+		if hosts[a.off] == nil {
 			hosts[a.off] = newHost(t, Config{off: a.off, Parked: -1})
 		}
 	}
@@ -200,29 +32,34 @@ func TestEscape(t *testing.T) {
 		for _, a := range attempts {
 			t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
 				t.Parallel()
-				try(t, a, protected, hosts[a.off], fmt.Sprintf("event_port = %d\n", port)+escapeProlog+"    "+a.body+"\n", secret, &proven)
+				if try(t, a, protected, hosts[a.off], victim) {
+					proven.Add(1)
+				}
 			})
 		}
 	})
 	t.Logf("%d attempts, %d of them shown to succeed without their protection", len(attempts), proven.Load())
 }
 
-func try(t *testing.T, a attempt, protected, bare *Host, source, secret string, proven *atomic.Int32) {
+// try tells whether the attempt was shown to succeed without protection.
+func try(t *testing.T, a attempt, protected, bare *Host, victim hostVictim) bool {
 	t.Helper()
-	if strings.Contains(a.body, "syscall(") && runtime.GOARCH != "amd64" {
+	if (strings.Contains(a.body, "syscall(") || strings.Contains(a.body, "int 0x80")) && runtime.GOARCH != "amd64" {
 		t.Skip("SKIPPED: its system calls are numbered as on amd64")
 	}
-	if escaped(t, protected, a, source, secret) {
+	source := victim.facts + escapeProlog + "    " + a.body + "\n"
+	if escaped(t, protected, a, source, victim.folder) {
 		t.Error("ESCAPED from the full sandbox")
 	}
-	if a.unproven != "" {
-		t.Logf("not shown to succeed without protection: %s", a.unproven)
-		return
-	}
-	if !escaped(t, bare, a, source, secret) {
+	switch {
+	case escaped(t, bare, a, source, victim.folder):
+		return true
+	case a.kernel != "":
+		t.Logf("NOT SHOWN to succeed without protection: this machine lacks %s", a.kernel)
+	default:
 		t.Errorf("fails even with %+v off: the attempt proves nothing", a.off)
 	}
-	proven.Add(1)
+	return false
 }
 
 // escaped runs the attempt in an environment of its own. An environment that is
@@ -236,6 +73,9 @@ func escaped(t *testing.T, h *Host, a attempt, source, secret string) bool {
 	spec.MemoryMB = limit.MBPerVCPU
 	if a.memoryMB != 0 {
 		spec.MemoryMB = a.memoryMB
+	}
+	if strings.Contains(a.body, "/var/task/id") {
+		copySetuid(t, "/usr/bin/id", filepath.Join(spec.TaskDir, "id"))
 	}
 	e, init, err := h.Start(t.Context(), spec)
 	if err != nil {
@@ -275,16 +115,77 @@ func startVictim(t *testing.T, h *Host, body string) Environment {
 // escapeTimeout bounds one attempt.
 const escapeTimeout = 30 * time.Second
 
-// listen opens servers on the host's loopback that nobody may reach: TCP, and
-// UDP on the same port.
-func listen(t *testing.T) int {
+func copySetuid(t *testing.T, from, to string) {
 	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	program, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(to, 0o755|os.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hostVictim is what the host has that nobody may reach: servers, and a folder
+// with a private and a public part.
+type hostVictim struct {
+	folder string
+	facts  string // for the attempts, in Python
+}
+
+func newVictim(t *testing.T) hostVictim {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "lambkin-escape-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	for _, made := range []struct {
+		name string
+		mode os.FileMode
+	}{{"", 0o755}, {"private", 0o700}, {"public", 0o755}} {
+		name := filepath.Join(folder, made.name)
+		if err := errors.Join(os.MkdirAll(name, made.mode), os.Chmod(name, made.mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket := filepath.Join(folder, "public", "socket")
+	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	port := listener.Addr().(*net.TCPAddr).Port
+	key, file := filepath.Join(folder, "private", "key"), filepath.Join(folder, "public", "file")
+	if err := errors.Join(os.WriteFile(key, []byte("secret"), 0o600), os.WriteFile(file, nil, 0o666), os.Chmod(file, 0o666), os.Chmod(socket, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	port, address := listen(t)
+	return hostVictim{folder: folder, facts: fmt.Sprintf("event_port, host_address, free_port = %d, %q, %d\n", port, address, callForever(t))}
+}
+
+// listen opens servers on the host's loopback and on its own address, TCP and
+// UDP on the same port.
+func listen(t *testing.T) (port int, address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() { // ends when listener is closed
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte("host"))
+			conn.Close()
+		}
+	}()
+	port = listener.Addr().(*net.TCPAddr).Port
 	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	if err != nil {
 		t.Fatal(err)
@@ -299,5 +200,43 @@ func listen(t *testing.T) int {
 			packets.WriteToUDPAddrPort([]byte("pong"), from)
 		}
 	}()
-	return port
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		if network, ok := a.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
+			return port, network.IP.String()
+		}
+	}
+	return port, "127.0.0.1" // no other: the attempt cannot be shown to succeed
+}
+
+// callForever calls a free port of the host again and again, as a neighbour
+// would, and returns its number.
+func callForever(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr()
+	listener.Close()
+	tick := time.NewTicker(50 * time.Millisecond)
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() { // ends when stop is closed
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-stop:
+				return
+			}
+			if conn, err := net.Dial("tcp4", address.String()); err == nil {
+				conn.Close()
+			}
+		}
+	}()
+	return address.(*net.TCPAddr).Port
 }

@@ -99,7 +99,7 @@ var refused = []uintptr{
 	unix.SYS_FSOPEN, unix.SYS_FSMOUNT, unix.SYS_MOUNT_SETATTR, unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_KCMP,
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_IO_URING_SETUP,
 	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE, unix.SYS_KEXEC_LOAD, unix.SYS_REBOOT, unix.SYS_SWAPON, unix.SYS_SWAPOFF,
-	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_MKNODAT, unix.SYS_NAME_TO_HANDLE_AT,
+	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_NAME_TO_HANDLE_AT,
 	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_PERSONALITY, unix.SYS_PIDFD_GETFD, unix.SYS_SETGROUPS, unix.SYS_CAPSET,
 	unix.SYS_SYSLOG, unix.SYS_FANOTIFY_INIT,
 }
@@ -136,6 +136,8 @@ func Program() []byte {
 	p.clone()
 	p.socket()
 	p.terminalInjection()
+	p.namedPipe(uint32(unix.SYS_MKNODAT), dataArg2)
+	p.legacyCalls()
 	for _, number := range numbers() {
 		p.when(unix.BPF_JEQ, number, 1)
 		p.ret(allow)
@@ -205,6 +207,16 @@ func (p *program) terminalInjection() {
 	p.load(dataArg1)
 	p.unless(unix.BPF_JEQ, unix.TIOCSTI, 2)
 	p.unless(unix.BPF_JEQ, unix.TIOCLINUX, 1)
+	p.ret(allow)
+	p.ret(eperm)
+}
+
+// namedPipe allows mknod of a pipe and of nothing else.
+func (p *program) namedPipe(call, mode uint32) {
+	p.when(unix.BPF_JEQ, call, 5)
+	p.load(mode)
+	*p = append(*p, unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: unix.S_IFMT})
+	p.when(unix.BPF_JEQ, unix.S_IFIFO, 1)
 	p.ret(allow)
 	p.ret(eperm)
 }

@@ -17,6 +17,8 @@ var legacyFamilies = []family{
 	{"fork and vfork: they take no flags", []uintptr{unix.SYS_FORK, unix.SYS_VFORK}},
 }
 
+func (p *program) legacyCalls() { p.namedPipe(uint32(unix.SYS_MKNOD), dataArg1) }
+
 func (p *program) foreignNumbers() {
 	p.when(unix.BPF_JGE, x32Bit, 1)
 	p.ret(kill)
