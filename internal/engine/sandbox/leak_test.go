@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,9 +51,10 @@ func TestNothingIsLeft(t *testing.T) {
 	go discard(h) // ends with the host
 	fillPool(t, h, workers+1)
 	endAll(t, h, workers*len(endings), workers)
-	before := holdings(t, h)
+	before, ownBefore := holdings(t, h), own()
 	endAll(t, h, rounds, workers)
 	compare(t, "after the environments", before, holdings(t, h))
+	flat(t, ownBefore)
 	killZygote(t, h)
 	endAll(t, h, workers*len(endings), workers)
 	compare(t, "after the zygote was killed", before, holdings(t, h))
@@ -163,6 +165,39 @@ func killZygote(t *testing.T, h *Host) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// memory is what this process holds itself.
+type memory struct {
+	heapBytes  uint64
+	goroutines int
+}
+
+// maxGrowth of the heap is noise: caches of the runtime and of the tests.
+const maxGrowth = 2 << 20
+
+func own() memory {
+	runtime.GC()
+	runtime.GC() // the first one may only have begun to free
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return memory{heapBytes: stats.HeapAlloc, goroutines: runtime.NumGoroutine()}
+}
+
+// flat waits until this process holds no more than before.
+func flat(t *testing.T, before memory) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	after := own()
+	for deadline := time.Now().Add(60 * time.Second); after.heapBytes > before.heapBytes+maxGrowth || after.goroutines > before.goroutines; after = own() {
+		if time.Now().After(deadline) {
+			t.Errorf("this process holds %+v, before it were %+v", after, before)
+			return
+		}
+		<-tick.C
+	}
+	t.Logf("this process holds %+v, before it were %+v", after, before)
 }
 
 // holdings counts what environments may hold.

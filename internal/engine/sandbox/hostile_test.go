@@ -1,0 +1,164 @@
+package sandbox
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
+)
+
+// peerOf makes an environment whose processes are this test: what it returns is
+// the hostile end of its data socket.
+func peerOf(t testing.TB) (*env, *net.UnixConn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]*net.UnixConn
+	for i, fd := range fds {
+		file := os.NewFile(uintptr(fd), "data")
+		conn, err := net.FileConn(file)
+		file.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends[i] = conn.(*net.UnixConn)
+	}
+	log, pipe, err := newLogPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(pipe)
+	e := &env{host: &Host{logger: slog.New(slog.DiscardHandler)}, group: &cgroup.Group{}, pidfd: -1, conn: ends[0], reader: bufio.NewReaderSize(ends[0], 64<<10),
+		log: log, done: make(chan struct{})}
+	close(e.done) // its processes end whenever they are asked to
+	return e, ends[1]
+}
+
+func (e *env) closePeer(peer *net.UnixConn) {
+	e.conn.Close()
+	e.log.file.Close()
+	peer.Close()
+}
+
+// FuzzAHostilePeer answers an event with anything, in two pieces, and hangs up.
+// The caller must get the answer to its own event, as it was sent, or an error,
+// and get it at once.
+func FuzzAHostilePeer(f *testing.F) {
+	good := encoded(frameResult, "mine\x00application/json", `{"n": 1}`)
+	f.Add(good, 5)
+	f.Add(append(bytes.Clone(good), good...), len(good))
+	f.Add(encoded(frameError, "mine\x00Exception", `{}`), 0)
+	f.Add(encoded(frameTooLarge, "mine\x007000000", ""), 12)
+	f.Add(encoded(frameResult, "another's\x00", "{}"), 3)
+	f.Add(encoded(frameReady, "", ""), 3)
+	f.Add([]byte{19, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 4)
+	f.Fuzz(func(t *testing.T, data []byte, cut int) {
+		if len(data) > 128<<10 {
+			return // it fits the socket's buffer
+		}
+		e, peer := peerOf(t)
+		defer e.closePeer(peer)
+		cut = max(0, min(cut, len(data)))
+		go func() { // ends when all is sent or the environment is closed
+			io.CopyN(io.Discard, peer, headerBytes)
+			peer.Write(data[:cut])
+			peer.Write(data[cut:])
+			peer.CloseWrite()
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		result, err := e.Invoke(ctx, &Event{RequestID: "mine"})
+		if errors.Is(err, ErrTimeout) {
+			t.Fatalf("%x: the caller waited until its time was up", data)
+		}
+		if err != nil {
+			return
+		}
+		sent, parseErr := readFrame(bytes.NewReader(data))
+		if parseErr != nil || !bytes.HasPrefix(sent.meta, []byte("mine\x00")) || (sent.kind != frameTooLarge && !bytes.Equal(sent.payload, result.Payload)) {
+			t.Errorf("%x gave %+v", data, result)
+		}
+	})
+}
+
+// TestASecondAnswerReachesNobody sends two answers to one event in one write: the
+// second is there before the next event is sent, and must not answer it, whatever
+// request it names.
+func TestASecondAnswerReachesNobody(t *testing.T) {
+	for _, id := range []string{"first", "second"} {
+		e, peer := peerOf(t)
+		answers := append(encoded(frameResult, "first\x00", "1"), encoded(frameResult, id+"\x00", "2")...)
+		if _, err := peer.Write(answers); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if r, err := e.Invoke(ctx, &Event{RequestID: "first"}); err != nil || string(r.Payload) != "1" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if r, err := e.Invoke(ctx, &Event{RequestID: "second"}); !errors.Is(err, errProtocol) {
+			t.Errorf("an answer to %q that was sent before the event gave %+v, %v", id, r, err)
+		}
+		cancel()
+		e.closePeer(peer)
+	}
+}
+
+// TestTricklingBytesDoNotMoveTheDeadline: a peer that sends a byte now and then
+// is cut off at the event's time, not later.
+func TestTricklingBytesDoNotMoveTheDeadline(t *testing.T) {
+	e, peer := peerOf(t)
+	defer e.closePeer(peer)
+	go func() { // ends when the environment is closed
+		for {
+			if _, err := peer.Write([]byte{0}); err != nil {
+				return
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if r, err := e.Invoke(ctx, &Event{RequestID: "mine"}); err == nil {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestDescriptorsSentWithAFrameAreClosed: a peer may pass descriptors over a
+// unix socket; they must not fill the supervisor's table.
+func TestDescriptorsSentWithAFrameAreClosed(t *testing.T) {
+	e, peer := peerOf(t)
+	defer e.closePeer(peer)
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	before := count()
+	for range 100 {
+		if _, _, err := peer.WriteMsgUnix(encoded(frameResult, "mine\x00", "1"), unix.UnixRights(0, 0, 0, 0), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Invoke(ctx, &Event{RequestID: "mine"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := count(); after > before {
+		t.Errorf("%d descriptors, before it were %d", after, before)
+	}
+}
