@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -255,6 +257,32 @@ def handler(event, context):
 		}
 		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1"), Stream: take}); !errors.Is(err, errProtocol) {
 			t.Errorf("the next caller got %+v, %v", r, err)
+		}
+	})
+}
+
+// FuzzStream feeds what a hostile function may write after the first chunk.
+func FuzzStream(f *testing.F) {
+	f.Add(encoded(frameChunk, "id", "more"))
+	f.Add(append(encoded(frameChunk, "id", ""), encoded(frameResult, "id\x00text/plain", "")...))
+	f.Add(append(encoded(frameChunk, "id", "x"), encoded(frameResult, "id\x00text/plain", "more")...))
+	f.Add(encoded(frameChunk, "other", "x"))
+	f.Add(encoded(frameTooLarge, "id\x0077", ""))
+	f.Add([]byte{frameChunk, 0, 0, 0, 0, 0, 0, 2, 0, 4, 0, 1, 'i', 'd'})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e := &env{pidfd: -1, reader: bufio.NewReader(bytes.NewReader(data))}
+		streamed := 0
+		take := func(chunk []byte) {
+			if streamed += len(chunk); len(chunk) > limit.StreamChunkBytes {
+				t.Errorf("a chunk of %d bytes", len(chunk))
+			}
+		}
+		last, err := e.stream(t.Context(), &Event{RequestID: "id", Stream: take}, frame{kind: frameChunk, meta: []byte("id"), payload: []byte("x")})
+		if streamed > len(data)+1 {
+			t.Errorf("%d bytes in, %d streamed", len(data), streamed)
+		}
+		if err == nil && (last.kind == frameChunk || last.kind == frameResult && len(last.payload) > 0) {
+			t.Errorf("a stream ends with %+v", last)
 		}
 	})
 }
