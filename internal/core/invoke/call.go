@@ -175,19 +175,20 @@ func (c *call) invoke() outcome {
 		RequestID: r.RequestID, Deadline: deadline, InvokedARN: r.InvokedARN, TraceID: c.trace,
 		ClientContext: r.ClientContext, TenantID: r.TenantID, Payload: r.Payload,
 	}
-	var streamed int
+	var relayed *relay
 	if r.Stream != nil {
-		event.Stream = c.relay(ctx, &streamed)
+		relayed = &relay{to: r.Stream}
+		event.Stream = relayed.under(ctx)
 	}
 	result, err := e.sandbox.Invoke(ctx, event)
 	if err != nil {
 		o := c.fail(c.failed(err))
-		o.streamed = streamed
+		o.streamed = relayed.count()
 		return o
 	}
-	o := outcome{payload: result.Payload, streamed: streamed, functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin)}
+	o := outcome{payload: result.Payload, streamed: relayed.count(), functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin)}
 	switch {
-	case result.ErrorType == sandbox.ResponseTooLarge && streamed > 0:
+	case result.ErrorType == sandbox.ResponseTooLarge && o.streamed > 0:
 		o.payload = streamTooLarge
 	case result.ErrorType == sandbox.ResponseTooLarge || len(result.Payload) > limit.ResponseBytes:
 		o.payload, o.functionError = responseTooLarge, true
@@ -196,15 +197,28 @@ func (c *call) invoke() outcome {
 	return o
 }
 
-// relay passes the pieces of a streamed response on and counts their bytes.
-func (c *call) relay(ctx context.Context, bytes *int) func([]byte) {
-	gone := false
+// relay passes the pieces of a streamed response on.
+type relay struct {
+	to    func(ctx context.Context, chunk []byte) error
+	bytes int
+	gone  bool // there is nobody to take more
+}
+
+func (r *relay) under(ctx context.Context) func([]byte) {
 	return func(chunk []byte) {
-		*bytes += len(chunk)
-		if !gone {
-			gone = c.request.Stream(ctx, chunk) != nil
+		r.bytes += len(chunk)
+		if !r.gone {
+			r.gone = r.to(ctx, chunk) != nil
 		}
 	}
+}
+
+// count is how much was streamed, nothing of a call that does not stream.
+func (r *relay) count() int {
+	if r == nil {
+		return 0
+	}
+	return r.bytes
 }
 
 // finish writes the end of the log, tells the hook and words the response.

@@ -253,19 +253,6 @@ func TestInvokeErrors(t *testing.T) {
 	if status, header, body = call(); status != 200 || header.Get("X-Amz-Function-Error") != "Unhandled" || body != `{"errorMessage":"x"}` {
 		t.Errorf("function error: %d %v %s", status, header, body)
 	}
-	for _, test := range []struct {
-		size int
-		kind string
-		want string
-	}{
-		{6<<20 + 1, "RequestResponse", "Request must be smaller than 6291456 bytes for the InvokeFunction operation"},
-		{1<<20 + 1, "Event", "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"},
-	} {
-		w := b.do(t, "Invoke", functions+"/foo/invocations", `"`+strings.Repeat("x", test.size-2)+`"`, "X-Amz-Invocation-Type", test.kind)
-		if w.Code != 413 || !strings.Contains(w.Body.String(), test.want) {
-			t.Errorf("%s of %d bytes: %d %.300s", test.kind, test.size, w.Code, w.Body)
-		}
-	}
 }
 
 func TestAnErrorOfTheMachineIsNotTranslated(t *testing.T) {
