@@ -26,7 +26,6 @@ import (
 	"sync/atomic"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
-	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
@@ -57,12 +56,14 @@ type Config struct {
 	AllowedHosts []string
 }
 
-// Mount is a raw handler beside the AWS APIs. It sees the request as it came:
-// no signature was checked, the body is not bounded and CORS is its own business.
+// Mount is something beside the AWS APIs: an API of our own, or a raw handler,
+// which sees the request as it came: no signature was checked, the body is not
+// bounded and CORS is its own business.
 type Mount struct {
 	Path    string // "/_lambkin/console/" takes the subtree, "/_lambkin/x" only itself
 	Label   string // instead of Path: the second label of the host, "lambda-url" in id.lambda-url.us-east-1.localhost
 	Handler http.Handler
+	API     *API // instead of Handler
 }
 
 // Stats are counters since the start.
@@ -135,6 +136,9 @@ func (g *Gateway) mount(mounts []Mount) error {
 		if m.Label != "" {
 			table, key = g.labels, strings.ToLower(m.Label)
 		}
+		if m.API != nil && m.Handler == nil {
+			m.Handler = m.API.handler(g)
+		}
 		if m.Label == "" && !strings.HasPrefix(m.Path, "/") || m.Label != "" && m.Path != "" || m.Handler == nil {
 			return fmt.Errorf("mount %+v needs a handler and either a path or a label", m)
 		}
@@ -158,9 +162,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.requests.Add(1)
-	e := &exchange{gateway: g, w: writer{ResponseWriter: w}, r: r}
-	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Request: r, Header: http.Header{}}
-	e.Exchange.Call = &e.call
+	e := g.newExchange(w, r)
 	defer e.recover()
 	allowed := g.cors(&e.w, r)
 	if allowed && preflight(&e.w, r) {

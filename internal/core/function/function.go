@@ -326,7 +326,7 @@ func (r *Registry) Delete(ctx context.Context, t Target) error {
 		return err
 	}
 	r.changed(t.Scope, t.Name, "")
-	return nil
+	return r.EndSource(t.Scope, t.Name)
 }
 
 func (r *Registry) deleteVersion(ctx context.Context, t Target) error {

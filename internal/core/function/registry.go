@@ -66,6 +66,8 @@ type Registry struct {
 	usage  sync.Map // Scope -> usage
 	totals sync.Map // Scope -> *total
 	queues [sizes]*queue
+
+	sources sources
 }
 
 // NewRegistry only builds: Run makes functions active. Clock and Logger may be
@@ -80,7 +82,7 @@ func NewRegistry(config Config) (*Registry, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Registry{config: config, trees: tree.New(config.Folder)}
+	r := &Registry{config: config, trees: tree.New(config.Folder), sources: sources{functions: map[functionKey]*source{}}}
 	for i := range r.queues {
 		r.queues[i] = &queue{claimed: map[string]bool{}, wake: make(chan struct{}, 1)}
 	}

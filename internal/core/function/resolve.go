@@ -140,6 +140,6 @@ func (r *Registry) outcome(row *versionRow, resolved Resolved, kept map[string]i
 		}
 		return outcome{err: &ConflictError{Message: message}}
 	}
-	resolved.Version, resolved.Provisioned = r.finish(serving), kept[row.Version.Version]
+	resolved.Version, resolved.Provisioned = r.overlaid(r.finish(serving)), kept[row.Version.Version]
 	return outcome{resolved: &resolved}
 }

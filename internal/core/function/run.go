@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -71,6 +73,9 @@ func (q *queue) release(key []byte) {
 func (r *Registry) Run(ctx context.Context) error {
 	if err := r.trees.Prepare(); err != nil {
 		return err
+	}
+	if err := os.RemoveAll(filepath.Join(r.config.Folder, sourcesFolder)); err != nil {
+		return fmt.Errorf("remove the sources of an earlier run: %w", err)
 	}
 	r.wake() // for what was pending when the process ended
 	group, groupCtx := errgroup.WithContext(ctx)

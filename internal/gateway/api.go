@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/shape"
+	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
+)
+
+// API is an interface of our own beside those of AWS. It comes as far as AWS's
+// operations do: the caller is known, the signature was verified over the whole
+// body, and pages of foreign origins were refused. An error that it returns
+// before it wrote anything is answered as that of a rest-json operation.
+type API struct {
+	Service   string // signing name that requests must carry
+	BodyBytes int64  // the largest body
+	Serve     func(ctx context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error
+}
+
+// handler is the API as a mount.
+func (a *API) handler(g *Gateway) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.requests.Add(1)
+		e := g.newExchange(w, r)
+		e.dest = destination{protocol: shape.RestJSON, signing: a.Service}
+		defer e.recover()
+		allowed := g.cors(&e.w, r)
+		if allowed && preflight(&e.w, r) {
+			return
+		}
+		if err := e.serveAPI(a, allowed); err != nil {
+			e.fail(err)
+		}
+	})
+}
+
+func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	e := &exchange{gateway: g, w: writer{ResponseWriter: w}, r: r}
+	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Request: r, Header: http.Header{}}
+	e.Exchange.Call = &e.call
+	return e
+}
+
+func (e *exchange) serveAPI(a *API, originAllowed bool) error {
+	claim, err := sigv4.Parse(e.r)
+	e.claim, e.signed = claim, err == nil
+	e.aim()
+	switch {
+	case !originAllowed:
+		return e.dest.fault(accessDenied, refusedOrigin)
+	case err != nil:
+		return e.dest.refuse(err)
+	case claim.Service != a.Service:
+		return e.dest.refuse(&sigv4.Error{Kind: sigv4.Mismatch, Message: fmt.Sprintf("Credential should be scoped to correct service: '%s'.", a.Service)})
+	}
+	if err := e.identify(); err != nil {
+		return err
+	}
+	body, err := readBody(&e.w, e.r, a.BodyBytes)
+	if errors.Is(err, errTooLarge) {
+		return e.dest.tooLarge(bodyLimit{bytes: a.BodyBytes})
+	}
+	if err == nil {
+		err = e.verify(body)
+	}
+	if err != nil {
+		return e.unreadable(err)
+	}
+	e.read = true
+	return a.Serve(e.r.Context(), &e.call, &e.w, body)
+}
