@@ -26,7 +26,7 @@ func deploy() *cobra.Command {
 		Short: "Create or update a function from a folder or a zip",
 		Long: "Packs a folder (or takes a zip), creates the function or updates it, and waits until it can be called.\n" +
 			"Settings come from the flags, else from " + cli.ProjectFile + " in the folder. Packages in requirements.txt are installed into the package.",
-		Example: "  lambkin deploy ./hello\n  lambkin deploy ./hello --name greeter --memory 512 --env STAGE=prod --env DEBUG=1\n  lambkin deploy build.zip --handler app.handler --runtime python3.12",
+		Example: "  lambkin deploy ./hello\n  lambkin deploy ./hello --watch\n  lambkin deploy ./hello --name greeter --memory 512 --env STAGE=prod --env DEBUG=1\n  lambkin deploy build.zip --handler app.handler --runtime python3.12",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			project, err := projectOf(cmd, args[0])
@@ -37,7 +37,13 @@ func deploy() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return deployProject(cmd, c, args[0], project)
+			if watches, err := cmd.Flags().GetBool("watch"); err != nil {
+				return err
+			} else if watches {
+				return watch(cmd, c, args[0])
+			}
+			_, err = deployProject(cmd.Context(), cmd, c, args[0], project)
+			return err
 		},
 	}
 	clientFlags(command)
@@ -51,7 +57,8 @@ func deploy() *cobra.Command {
 	flags.Int("timeout", 0, fmt.Sprintf("seconds that a call may take (default %d)", cli.DefaultTimeout))
 	flags.StringArray("env", nil, "environment variable KEY=VALUE; may be repeated")
 	flags.StringArray("layer", nil, "ARN of a layer version; may be repeated, in the order in which they are merged")
-	completeFlag(command, "runtime", slices.Concat(pyboot.Versions, []string{"provided.al2023", "provided.al2"})...)
+	flags.Bool("watch", false, "go on: each change of a source file is what the next call runs, without a zip (development mode)")
+	completeFlag(command, "runtime", slices.Concat(pyboot.Versions, []string{"provided.al2023"})...)
 	return command
 }
 
@@ -136,25 +143,25 @@ func fillProject(project *cli.Project, path string, isFolder bool) error {
 }
 
 // deployProject packs and deploys, telling what takes long.
-func deployProject(cmd *cobra.Command, c *cli.Client, path string, project *cli.Project) error {
+func deployProject(ctx context.Context, cmd *cobra.Command, c *cli.Client, path string, project *cli.Project) (*cli.Function, error) {
 	messages := cmd.ErrOrStderr()
-	archive, err := packageOf(cmd.Context(), path, project.Runtime, messages)
+	archive, err := packageOf(ctx, path, project.Runtime, messages)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	function, created, err := c.Deploy(cmd.Context(), project.Deployment(archive), func(string) { fmt.Fprintf(messages, "waiting until %s is ready\n", project.Name) })
+	function, created, err := c.Deploy(ctx, project.Deployment(archive), func(string) { fmt.Fprintf(messages, "waiting until %s is ready\n", project.Name) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if wantsJSON(cmd) {
-		return writeJSON(cmd.OutOrStdout(), function)
+		return function, writeJSON(cmd.OutOrStdout(), function)
 	}
 	verb := "updated"
 	if created {
 		verb = "created"
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s (%s, %s, %d MB); call it with: lambkin invoke %s\n", verb, function.FunctionName, function.Runtime, function.Handler, function.MemorySize, function.FunctionName)
-	return err
+	return function, err
 }
 
 // packageOf reads the zip, or packs the folder with its requirements.

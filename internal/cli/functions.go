@@ -24,6 +24,7 @@ type Function struct {
 
 	MemorySize, Timeout    int // MB, seconds
 	CodeSize               int64
+	CodeSha256             string
 	State                  string `json:",omitempty"`
 	StateReason            string `json:",omitempty"`
 	LastUpdateStatus       string `json:",omitempty"`

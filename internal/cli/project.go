@@ -103,8 +103,9 @@ func FindHandler(folder string) (string, error) {
 	return "", fmt.Errorf("no handler found in %s: name it with --handler FILE.FUNCTION or in %s (handler = \"app.handler\")", folder, ProjectFile)
 }
 
-// leftOut are the files of a source folder that never belong into a package.
-var leftOut = regexp.MustCompile(`(^|/)(\.git|\.hg|\.venv|venv|__pycache__|\.mypy_cache|\.pytest_cache|\.ruff_cache|node_modules|\.idea|\.vscode|\.env|\.DS_Store)(/|$)|\.pyc$`)
+// leftOut are the files of a source folder that never belong into a package:
+// those of tools, and what editors write beside a file that is being edited.
+var leftOut = regexp.MustCompile(`(^|/)(\.git|\.hg|\.venv|venv|__pycache__|\.mypy_cache|\.pytest_cache|\.ruff_cache|node_modules|\.idea|\.vscode|\.env|\.DS_Store|4913|\.#[^/]*)(/|$)|(\.pyc|\.sw[a-z]|~)$`)
 
 // Pack makes a deployment package of the folders, later ones first where both
 // have a file. Equal trees give equal bytes, so an unchanged function keeps its CodeSha256.
@@ -114,21 +115,7 @@ func Pack(folders ...string) ([]byte, error) {
 	packed := map[string]bool{}
 	var total int64
 	for i := len(folders) - 1; i >= 0; i-- {
-		err := filepath.WalkDir(folders[i], func(path string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			name, err := filepath.Rel(folders[i], path)
-			if err != nil {
-				return err
-			}
-			name = filepath.ToSlash(name)
-			if leftOut.MatchString(name) || name == ProjectFile {
-				if entry.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			}
+		err := walkSource(folders[i], func(path, name string, entry fs.DirEntry) error {
 			if packed[name] || !entry.Type().IsRegular() && entry.Type()&fs.ModeSymlink == 0 {
 				return nil
 			}
@@ -153,6 +140,27 @@ func Pack(folders ...string) ([]byte, error) {
 		return nil, fmt.Errorf("the package is %d MB zipped; at most %d MB can be uploaded: move large dependencies into a layer", out.Len()>>20, limit.ZippedCodeBytes>>20)
 	}
 	return out.Bytes(), nil
+}
+
+// walkSource visits what of a source folder belongs into a package, folders too.
+func walkSource(folder string, visit func(path, name string, entry fs.DirEntry) error) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if leftOut.MatchString(name) || name == ProjectFile {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		return visit(path, name, entry)
+	})
 }
 
 // packFile adds one file; a symbolic link is added as what it points to.

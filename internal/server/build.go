@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
@@ -202,7 +203,8 @@ func (s *Server) warm(ctx context.Context) {
 }
 
 func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {
-	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Blobs: blobs, Secret: secret, Clock: clock.System})
+	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Blobs: blobs, Secret: secret, Clock: clock.System,
+		Development: s.config.AccessKey == ""})
 	if err != nil {
 		return err
 	}
@@ -212,7 +214,10 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 		},
 		Identity: keys, Clock: clock.System, Logger: s.config.Logger,
-		Mounts: []gateway.Mount{{Path: lambda.CodePath, Handler: api.CodeHandler()}},
+		Mounts: []gateway.Mount{
+			{Path: lambda.CodePath, Handler: api.CodeHandler()},
+			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: api.Development}},
+		},
 	})
 	if err != nil {
 		return err

@@ -209,6 +209,9 @@ func (s *Source) lay(from, to string) error {
 		return err
 	}
 	defer root.Close()
+	for _, name := range s.Removed {
+		removeEmpty(root, path.Dir(path.Clean(name)))
+	}
 	for _, file := range s.Files {
 		if total += int64(len(file.Data)); total > limit.UnzippedCodeBytes {
 			return &InvalidError{Message: fmt.Sprintf("Unzipped size must be smaller than %d bytes", limit.UnzippedCodeBytes)}
@@ -218,6 +221,17 @@ func (s *Source) lay(from, to string) error {
 		}
 	}
 	return nil
+}
+
+// removeEmpty removes a folder and those above it as far as they hold nothing:
+// Python would import an empty one.
+func removeEmpty(root *os.Root, folder string) {
+	for ; folder != "." && folder != "/"; folder = path.Dir(folder) {
+		_ = root.Remove(path.Join(folder, "__pycache__")) // not empty, or not there
+		if root.Remove(folder) != nil {
+			return
+		}
+	}
 }
 
 const (

@@ -62,6 +62,10 @@ func TestPutSourceIsWhatTheNextCallRuns(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(last.TaskDir, "app.py")); err == nil {
 		t.Error("a removed file is still there")
 	}
+	w.PutSource(t.Context(), at("f"), &Source{CodeSHA256: deployed.CodeSHA256, Removed: []string{"lib/part.py", "lib/other.py"}})
+	if _, err := os.Stat(filepath.Join(w.runs().TaskDir, "lib")); err == nil {
+		t.Error("an empty folder is left, which Python would import")
+	}
 	if got := must2(w.GetConfiguration(t.Context(), at("f")))(t); got.CodeSHA256 != deployed.CodeSHA256 || got.TaskDir != before.TaskDir {
 		t.Error("Get does not tell the deployed package")
 	}

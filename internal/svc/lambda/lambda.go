@@ -50,6 +50,8 @@ type Config struct {
 	Queue    Queue       // nil: asynchronous calls are refused
 	Secret   []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
 	Clock    clock.Clock // default clock.System
+
+	Development bool // the API for development answers
 }
 
 // Lambda is the service.
@@ -60,6 +62,8 @@ type Lambda struct {
 	queue    Queue // or nil
 	secret   []byte
 	clock    clock.Clock
+
+	development bool
 }
 
 // New only builds.
@@ -73,7 +77,7 @@ func New(config Config) (*Lambda, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
-	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, queue: config.Queue, secret: config.Secret, clock: config.Clock}, nil
+	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, queue: config.Queue, secret: config.Secret, clock: config.Clock, development: config.Development}, nil
 }
 
 // Service is the table of the operations. What is not in it is answered by the

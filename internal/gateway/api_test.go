@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
+)
+
+// TestOwnAPIsAreGuardedAsAWSs sends to an API of our own what must not come
+// through, and one request that must.
+func TestOwnAPIsAreGuardedAsAWSs(t *testing.T) {
+	const path = "/_lambkin/own/thing"
+	for _, development := range []bool{false, true} {
+		served := 0
+		s := start(t, development, func(c *Config) {
+			c.Mounts = []Mount{{Path: "/_lambkin/own/", API: &API{Service: "lambda", BodyBytes: 10, Serve: func(_ context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error {
+				served++
+				_, err := w.Write([]byte(call.Account + " " + call.Region + " " + string(body)))
+				return err
+			}}}}
+		})
+		body := []byte("body")
+		changed := s.request("PUT", path, body)
+		sigv4.Sign(changed, ada, "lambda", "eu-west-1", time.Now(), sigv4.PayloadHash([]byte("other")))
+		for name, test := range map[string]struct {
+			request *http.Request
+			status  int
+			code    string
+		}{
+			"no signature":    {s.request("PUT", path, body), 403, "MissingAuthenticationTokenException"},
+			"another service": {sign(s.request("PUT", path, body), ada, "sts", body), 403, "SignatureDoesNotMatch"},
+			"another body":    {changed, 403, "InvalidSignatureException"},
+			"a wrong secret":  {sign(s.request("PUT", path, body), sigv4.Credentials{AccessKeyID: ada.AccessKeyID, SecretAccessKey: "wrong"}, "lambda", body), 403, "InvalidSignatureException"},
+			"too large":       {sign(s.request("PUT", path, []byte(strings.Repeat("x", 11))), ada, "lambda", []byte(strings.Repeat("x", 11))), 413, "RequestEntityTooLargeException"},
+			"a web page":      {sign(s.request("PUT", path, body, "Origin", "https://evil.example"), ada, "lambda", body), 403, "AccessDeniedException"},
+		} {
+			if got := s.send(test.request); got.status != test.status || got.code() != test.code && !strings.Contains(got.body, "Credential should be scoped") {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
+		// A page whose name was bound to our address, with a key that it invented.
+		stranger := sigv4.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}
+		if got := s.call(stranger, "lambda", "PUT", path, body, "Host", "evil.example"); got.status != 403 {
+			t.Errorf("a foreign name: %+v", got)
+		}
+		if served != 0 {
+			t.Errorf("%d refused requests were served", served)
+		}
+		if got := s.call(ada, "lambda", "PUT", path, body); got.status != 200 || got.body != adaAccount+" eu-west-1 body" {
+			t.Errorf("a good request: %+v", got)
+		}
+	}
+}
