@@ -18,6 +18,8 @@ const followTimeout = 2 * time.Minute
 
 // output collects what a process writes, readable meanwhile.
 type output struct {
+	wrote chan struct{} // holds a token when there is something new
+
 	mu   sync.Mutex
 	text bytes.Buffer
 }
@@ -25,6 +27,10 @@ type output struct {
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	select {
+	case o.wrote <- struct{}{}:
+	default:
+	}
 	return o.text.Write(p)
 }
 
@@ -75,9 +81,12 @@ func (d *developer) calls(want string) {
 
 func (d *developer) shows(want string) {
 	d.t.Helper()
-	for deadline := time.Now().Add(followTimeout); !strings.Contains(d.output.String(), want); time.Sleep(settleTime) {
-		if time.Now().After(deadline) {
-			d.t.Fatalf("the watch never said %q:\n%s", want, &d.output)
+	late := time.After(followTimeout)
+	for !strings.Contains(d.output.String(), want) {
+		select {
+		case <-d.output.wrote:
+		case <-late:
+			d.t.Fatalf("it never said %q:\n%s", want, &d.output)
 		}
 	}
 }
@@ -88,7 +97,7 @@ func TestWatch(t *testing.T) {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}
 	endpoint, data := serveForScripts(t)
-	d := &developer{t: t, binary: filepath.Join(filepath.Dir(data), "lambkin"), endpoint: endpoint, folder: filepath.Join(t.TempDir(), "watched")}
+	d := &developer{t: t, binary: filepath.Join(filepath.Dir(data), "lambkin"), endpoint: endpoint, folder: filepath.Join(t.TempDir(), "watched"), output: output{wrote: make(chan struct{}, 1)}}
 	d.write("app.py", "def handler(event, context):\n    return 'first'\n")
 	watch := d.command("deploy", d.folder, "--watch")
 	watch.Stdout, watch.Stderr = io.Discard, &d.output
