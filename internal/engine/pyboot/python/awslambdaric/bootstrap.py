@@ -110,7 +110,7 @@ def handle_event_request(
         marshaller = lambda_runtime_client.marshaller
         event = marshaller.unmarshal_request(event_body, content_type)
         response = request_handler(event, lambda_context)
-        if isinstance(response, Iterator):
+        if hasattr(type(response), "__next__") and isinstance(response, Iterator):  # the first alone is quick, the second sure
             _stream(response, lambda_runtime_client.open_stream(invoke_id))
             return
         result, result_content_type = marshaller.marshal_response(response)
