@@ -140,7 +140,7 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 	}
 	s.registry, err = function.NewRegistry(function.Config{
 		Store: state, Blobs: blobs, Folder: folder, Clock: clock.System, Logger: s.config.Logger,
-		Runtime: s.prepareRuntime, Compile: s.compile,
+		Runtime: s.prepareRuntime, Compile: s.compile, Preload: s.preload,
 		// The invoker is made after the registry; nothing changes before Run.
 		Changed:     func(scope function.Scope, name, version string) { s.invoker.Retire(scope, name, version) },
 		Concurrency: s.config.AccountConcurrency,
@@ -177,7 +177,7 @@ func (s *Server) prepareRuntime(ctx context.Context, id string) error {
 	if err := s.runtimes.Prepare(ctx, id); err != nil {
 		return err
 	}
-	return s.host.Warm(ctx, id)
+	return s.host.Warm(ctx, id, "")
 }
 
 // compile writes the bytecode of a package. A function also runs without, only
@@ -189,15 +189,30 @@ func (s *Server) compile(ctx context.Context, runtime, dir string) error {
 	return ctx.Err()
 }
 
+// preload has a zygote that holds boto3 ready for a function that imports it.
+func (s *Server) preload(ctx context.Context, v *function.Version) string {
+	if sandbox.IsCustom(v.Runtime) || !bytecode.ImportsBoto3(v.TaskDir, v.OptDir) {
+		return ""
+	}
+	if err := s.host.Warm(ctx, v.Runtime, sandbox.PreloadBoto3); err != nil && ctx.Err() == nil {
+		s.config.Logger.Warn("boto3 could not be imported ahead", "runtime", v.Runtime, "err", err)
+	}
+	return sandbox.PreloadBoto3
+}
+
 // warm makes the runtimes of the functions that exist ready for their first call.
 func (s *Server) warm(ctx context.Context) {
-	ids, err := s.registry.Runtimes(ctx)
+	runtimes, err := s.registry.Runtimes(ctx)
 	if err != nil {
 		s.config.Logger.Warn("the functions' runtimes could not be listed", "err", err)
 	}
-	for _, id := range ids {
-		if err := s.prepareRuntime(ctx, id); err != nil && ctx.Err() == nil {
-			s.config.Logger.Warn("a runtime could not be made ready", "runtime", id, "err", err)
+	for _, needed := range runtimes {
+		err := s.prepareRuntime(ctx, needed.ID)
+		if err == nil && needed.Preload != "" {
+			err = s.host.Warm(ctx, needed.ID, needed.Preload)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.config.Logger.Warn("a runtime could not be made ready", "runtime", needed.ID, "err", err)
 		}
 	}
 }

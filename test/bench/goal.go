@@ -12,6 +12,7 @@ const (
 	goalThroughput     = 0.45 // of the floor's requests/s
 	goalCold           = 15 * time.Millisecond
 	goalStart          = 50 * time.Millisecond
+	goalBoto3          = 60 * time.Millisecond
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 8.0
 )

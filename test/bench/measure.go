@@ -45,6 +45,12 @@ func manyModules(name string) platform.Function {
 	return f
 }
 
+// withBoto3 is a function as most are on AWS: a client is made when it starts.
+func withBoto3(name string) platform.Function {
+	return platform.Function{Name: name, MemoryMB: oneVCPU, Files: map[string]string{
+		"app.py": "import boto3\nqueue = boto3.client('sqs')\n\n\ndef handler(event, context):\n    return event\n"}}
+}
+
 // eventBytes is the size of the event, that of a small API call.
 const eventBytes = 1 << 10
 
@@ -120,6 +126,11 @@ func (b *bench) coldImports(ctx context.Context, p *platform.Platform) error {
 		return err
 	}
 	b.add(row{what: fmt.Sprintf("cold start that imports %d modules of the package, p50 of %d", modules, importStarts), lambkin: milliseconds(percentile(latencies, 0.5))})
+	if latencies, err = b.firstCalls(ctx, p, withBoto3("boto3"), importStarts); err != nil {
+		return err
+	}
+	p50 := percentile(latencies, 0.5)
+	b.add(row{what: fmt.Sprintf("cold start that imports boto3 and makes a client, p50 of %d", importStarts), lambkin: milliseconds(p50), goal: atMostTime(p50, goalBoto3)})
 	return nil
 }
 

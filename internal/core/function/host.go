@@ -1,6 +1,7 @@
 package function
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -44,8 +45,8 @@ func (r *Registry) ReservedTotal(account, region string) int {
 
 // Runtimes are the runtimes of all functions, each once, in order: what a
 // server should have ready.
-func (r *Registry) Runtimes(ctx context.Context) ([]string, error) {
-	found := map[string]bool{}
+func (r *Registry) Runtimes(ctx context.Context) ([]Runtime, error) {
+	found := map[Runtime]bool{}
 	lo, hi := tuple.Range(service, tableFunction)
 	err := r.view(ctx, func(rd reader) error {
 		return rd.scan(lo, hi, func(e store.Entry) (bool, error) {
@@ -53,9 +54,14 @@ func (r *Registry) Runtimes(ctx context.Context) ([]string, error) {
 			if err := decode(e.Value, &row); err != nil {
 				return false, err
 			}
-			found[row.Latest.Runtime] = true
+			found[Runtime{row.Latest.Runtime, row.Latest.Preload}] = true
 			return true, nil
 		})
 	})
-	return slices.Sorted(maps.Keys(found)), err
+	return slices.SortedFunc(maps.Keys(found), func(a, b Runtime) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Preload, b.Preload))
+	}), err
 }
+
+// Runtime is a runtime that functions need, and what it should hold for them.
+type Runtime struct{ ID, Preload string }

@@ -25,6 +25,9 @@ type Config struct {
 	// Compile prepares an unpacked tree for a runtime (bytecode) before it becomes
 	// visible. Nil: nothing to do.
 	Compile func(ctx context.Context, runtime, dir string) error
+	// Preload tells, from the trees, what of the runtime's own the version will
+	// import, and may prepare for it. Nil: nothing.
+	Preload func(ctx context.Context, v *Version) string
 	// Changed tells that environments of earlier readings of this version are
 	// stale, after an update of $LATEST has become active or the version was
 	// deleted; "" is every version of a function that was deleted. It must not

@@ -93,7 +93,7 @@ const (
 // state and time.
 func contentHash(v Version) string {
 	v.Version, v.RevisionID, v.Generation, v.LastModified = "", "", "", time.Time{}
-	v.State, v.StateReason, v.StateReasonCode = "", "", ""
+	v.State, v.StateReason, v.StateReasonCode, v.Preload = "", "", "", ""
 	v.LastUpdateStatus, v.LastUpdateReason, v.LastUpdateCode = "", "", ""
 	encoded, err := json.Marshal(v)
 	if err != nil {

@@ -196,7 +196,7 @@ func (r *Registry) prepare(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	done, err := r.settle(ctx, t, version.Generation, failed)
+	done, err := r.settle(ctx, t, &version, failed)
 	// A version that is new has no environments that could be stale.
 	if err == nil && done && failed == nil && version.LastUpdateStatus == updateInProgress {
 		r.changed(t.Scope, t.Name, t.Qualifier)
@@ -228,7 +228,7 @@ func (r *Registry) dropPending(ctx context.Context, t Target) error {
 }
 
 // settle writes the outcome, unless the version is another one by now.
-func (r *Registry) settle(ctx context.Context, t Target, generation string, failed *failure) (done bool, err error) {
+func (r *Registry) settle(ctx context.Context, t Target, built *Version, failed *failure) (done bool, err error) {
 	err = r.updateFunction(ctx, t, func(c *change, function *functionRow) error {
 		done = false
 		row := &function.Latest
@@ -240,10 +240,11 @@ func (r *Registry) settle(ctx context.Context, t Target, generation string, fail
 			}
 			row = published
 		}
-		if row.Generation != generation || !row.waiting() {
+		if row.Generation != built.Generation || !row.waiting() {
 			return nil
 		}
 		row.settle(failed)
+		row.Preload = built.Preload
 		row.RevisionID = ids.UUID()
 		if n != 0 {
 			c.putVersion(row)
@@ -275,7 +276,7 @@ func (row *versionRow) settle(failed *failure) {
 	}
 }
 
-// build makes every tree of a version. An error is the machine's fault and
+// build makes every tree of a version and notes what it will import. An error is the machine's fault and
 // worth another try.
 func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 	if r.config.Runtime != nil {
@@ -312,6 +313,9 @@ func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 		return &failure{reason: archiveError(err).Error(), code: "InvalidZipFileException"}, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{reason: "The code of the function is gone from the data folder: " + err.Error(), code: "InternalError"}, nil
+	}
+	if err == nil && r.config.Preload != nil {
+		v.Preload = r.config.Preload(ctx, r.finish(v))
 	}
 	return nil, err
 }

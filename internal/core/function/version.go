@@ -54,6 +54,10 @@ type Version struct {
 	KMSKeyARN     string
 	SnapStart     string // "None" or "PublishedVersions"
 
+	// Preload names what of the runtime's own the code will import; see
+	// Config.Preload. It is known once the version is active.
+	Preload string `json:",omitempty"`
+
 	// TaskDir and OptDir are the unpacked, read-only trees that an environment
 	// sees as /var/task and /opt; OptDir is empty without layers. Both are
 	// filled by the registry when it reads the version, not stored.

@@ -99,7 +99,7 @@ func (c *call) spec(now time.Time, kind InitializationType) *sandbox.Spec {
 	e.log.initStarted(now)
 	keys := i.config.Credentials(v.Account, v.Role, v.Name)
 	return &sandbox.Spec{
-		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, TaskDir: v.TaskDir, OptDir: v.OptDir,
+		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, Preload: v.Preload, TaskDir: v.TaskDir, OptDir: v.OptDir,
 		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, e.log.stream.Stream, keys, i.config.Endpoint, c.trace, kind),
 		InitTimeout: limit.InitTimeout, Log: e.log.record,
 	}

@@ -27,6 +27,7 @@ type zygoteConfig struct {
 	BootstrapDir string
 	SiteDir      string // shown in place of the interpreter's site-packages, unless empty
 	ID           string
+	Preload      string // for zygote.py
 	Filter       []byte // seccomp program, for zygote.py
 	Landlock     confine.FileRules
 	Off          []string // protections that the escape suite switched off
@@ -78,7 +79,8 @@ func becomeZygote(configuration string) error {
 	if config.Python == "" {
 		return (&forker{control: controlFD, config: config}).run()
 	}
-	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "landlock": config.Landlock, "off": config.Off})
+	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "landlock": config.Landlock, "off": config.Off,
+		"preload": config.Preload})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ type Spec struct {
 	InitTimeout time.Duration
 	// Background says that nobody waits: what is parked is left to those who do.
 	Background bool
+	// Preload names what of the runtime's own the function will import, which a
+	// zygote may hold already: PreloadBoto3, or nothing.
+	Preload string
 
 	// Log receives what the environment writes to its log, in order, never
 	// concurrently for one environment. A record is one write boundary: a framed
@@ -28,6 +31,9 @@ type Spec struct {
 	// at MaxLogRecordBytes). The callee must not keep the slice.
 	Log func(record LogRecord)
 }
+
+// PreloadBoto3 is boto3 and what belongs to it.
+const PreloadBoto3 = "boto3"
 
 // LogRecord is one log event of an environment.
 type LogRecord struct {

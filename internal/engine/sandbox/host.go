@@ -64,7 +64,7 @@ type Host struct {
 	uids     chan int // free user ids
 
 	mu      sync.Mutex
-	zygotes map[string]*zygote // by runtime id
+	zygotes map[zygoteKey]*zygote
 	closed  bool
 }
 
@@ -88,7 +88,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups,
-		networks: netns.NewPool(policy, logger), attacher: newAttacher(), uids: make(chan int, MaxEnvironments), zygotes: map[string]*zygote{}}
+		networks: netns.NewPool(policy, logger), attacher: newAttacher(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}
 	for i := range MaxEnvironments {
 		h.uids <- firstUID + i
 	}
@@ -100,9 +100,9 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 func (h *Host) Endpoint() net.Listener { return h.networks.Endpoint() }
 
 // Warm starts the runtime's zygote ahead of the first call and parks the first
-// environments.
-func (h *Host) Warm(ctx context.Context, runtime string) error {
-	z, err := h.zygote(ctx, runtime)
+// environments; preload as in Spec.
+func (h *Host) Warm(ctx context.Context, runtime, preload string) error {
+	z, err := h.zygote(ctx, zygoteKey{runtime, preload})
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (h *Host) Warm(ctx context.Context, runtime string) error {
 
 // Start makes an environment and runs its initialisation; see Starter.
 func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error) {
-	z, err := h.zygote(ctx, spec.Runtime)
+	z, err := h.zygoteFor(ctx, spec)
 	if err != nil {
 		return nil, Init{}, err
 	}
@@ -132,20 +132,46 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 	return e, init, nil
 }
 
-// zygote returns the runtime's zygote, starting it if there is none alive.
-func (h *Host) zygote(ctx context.Context, id string) (*zygote, error) {
+// zygoteKey names a zygote.
+type zygoteKey struct{ runtime, preload string }
+
+// zygoteFor returns the zygote that serves spec best without waiting: while the
+// one with the preloaded modules is not ready, that is the plain one.
+func (h *Host) zygoteFor(ctx context.Context, spec *Spec) (*zygote, error) {
+	if spec.Preload != "" {
+		h.mu.Lock()
+		z := h.zygotes[zygoteKey{spec.Runtime, spec.Preload}]
+		h.mu.Unlock()
+		if z != nil && z.ready() {
+			return z, nil
+		}
+		if z == nil || z.dead() {
+			go h.warmBeside(spec.Runtime, spec.Preload) // ends when the zygote has started, within a bound, or with Close
+		}
+	}
+	return h.zygote(ctx, zygoteKey{runtime: spec.Runtime})
+}
+
+func (h *Host) warmBeside(runtime, preload string) {
+	if err := h.Warm(context.Background(), runtime, preload); err != nil {
+		h.logger.Debug("no zygote with preloaded modules", "runtime", runtime, "preload", preload, "err", err)
+	}
+}
+
+// zygote returns a zygote, starting it if there is none alive.
+func (h *Host) zygote(ctx context.Context, key zygoteKey) (*zygote, error) {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
 		return nil, errors.New("the sandbox host is closed")
 	}
-	z := h.zygotes[id]
+	z := h.zygotes[key]
 	if z == nil || z.dead() {
-		z = newZygote(id, h.logger)
+		z = newZygote(key.runtime, key.preload, h.logger)
 		z.parking = newParking(h, z)
-		h.zygotes[id] = z
+		h.zygotes[key] = z
 		h.mu.Unlock()
-		z.start(ctx, h, id)
+		z.start(ctx, h)
 	} else {
 		h.mu.Unlock()
 	}
@@ -162,7 +188,7 @@ func (h *Host) Close() error {
 	h.mu.Lock()
 	h.closed = true
 	zygotes := h.zygotes
-	h.zygotes = map[string]*zygote{}
+	h.zygotes = map[zygoteKey]*zygote{}
 	h.mu.Unlock()
 	for _, z := range zygotes {
 		z.close()

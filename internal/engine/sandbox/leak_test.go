@@ -150,7 +150,7 @@ func killZygote(t *testing.T, h *Host) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, err := h.zygote(t.Context(), spec.Runtime)
+	z, err := h.zygote(t.Context(), zygoteKey{runtime: spec.Runtime})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 // waitParked waits until so many environments are ready.
 func waitParked(t testing.TB, h *Host, runtime string, count int) *parking {
 	t.Helper()
-	z, err := h.zygote(t.Context(), runtime)
+	z, err := h.zygote(t.Context(), zygoteKey{runtime: runtime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestAStartTakesAParkedEnvironment(t *testing.T) {
 	h := newHost(t, Config{})
 	spec, collected := specOf(t, "import os\ndef handler(event, context):\n    print('here')\n    return [os.getuid(), os.listdir('/opt'), os.statvfs('/tmp').f_blocks * 4096 >> 20]\n")
 	spec.OptDir, spec.EphemeralMB = t.TempDir(), 700
-	if err := h.Warm(t.Context(), spec.Runtime); err != nil {
+	if err := h.Warm(t.Context(), spec.Runtime, ""); err != nil {
 		t.Fatal(err)
 	}
 	p := waitParked(t, h, spec.Runtime, minParked)
@@ -59,7 +59,7 @@ func TestAStartTakesAParkedEnvironment(t *testing.T) {
 func TestAParkedEnvironmentThatDiedIsNotUsed(t *testing.T) {
 	h := newHost(t, Config{})
 	spec, _ := specOf(t, "def handler(event, context): return 1\n")
-	if err := h.Warm(t.Context(), spec.Runtime); err != nil {
+	if err := h.Warm(t.Context(), spec.Runtime, ""); err != nil {
 		t.Fatal(err)
 	}
 	p := waitParked(t, h, spec.Runtime, minParked)
@@ -105,7 +105,7 @@ func TestParkingFollowsTheDemand(t *testing.T) {
 func TestACustomRuntimeIsParkedToo(t *testing.T) {
 	h := newHost(t, Config{})
 	spec, collected := customSpec(t, customLoop+"def handle(id, event): call('POST', 'invocation/%s/response' % id, b'1')\nserve()")
-	if err := h.Warm(t.Context(), spec.Runtime); err != nil {
+	if err := h.Warm(t.Context(), spec.Runtime, ""); err != nil {
 		t.Fatal(err)
 	}
 	waitParked(t, h, spec.Runtime, minParked)

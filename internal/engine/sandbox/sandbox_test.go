@@ -240,7 +240,7 @@ func BenchmarkColdStart(b *testing.B)       { benchmarkColdStart(b, Config{Parke
 func benchmarkColdStart(b *testing.B, config Config) {
 	h := newHost(b, config)
 	spec, _ := specOf(b, "def handler(event, context):\n    return event\n")
-	if err := h.Warm(b.Context(), spec.Runtime); err != nil {
+	if err := h.Warm(b.Context(), spec.Runtime, ""); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

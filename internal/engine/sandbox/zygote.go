@@ -29,6 +29,7 @@ const controlBytes = 64 << 10
 // first caller that needs it; the others wait for started.
 type zygote struct {
 	id       string // of the runtime
+	preload  string // what it holds beside the standard library; see Spec
 	logger   *slog.Logger
 	started  chan struct{} // closed when startErr is set
 	startErr error
@@ -61,8 +62,18 @@ const (
 	messageBytes  = 9
 )
 
-func newZygote(id string, logger *slog.Logger) *zygote {
-	return &zygote{id: id, logger: logger, started: make(chan struct{}), ended: make(chan struct{}), children: map[uint32]*env{}}
+func newZygote(id, preload string, logger *slog.Logger) *zygote {
+	return &zygote{id: id, preload: preload, logger: logger, started: make(chan struct{}), ended: make(chan struct{}), children: map[uint32]*env{}}
+}
+
+// ready tells whether the zygote takes requests.
+func (z *zygote) ready() bool {
+	select {
+	case <-z.started:
+		return z.startErr == nil && !z.dead()
+	default:
+		return false
+	}
 }
 
 func (z *zygote) dead() bool {
@@ -75,21 +86,21 @@ func (z *zygote) dead() bool {
 }
 
 // start runs the interpreter and waits until it has preloaded its modules.
-func (z *zygote) start(ctx context.Context, h *Host, id string) {
+func (z *zygote) start(ctx context.Context, h *Host) {
 	defer close(z.started)
-	runtime, err := Runtime{ID: id}, error(nil)
-	if !IsCustom(id) {
-		runtime, err = h.runtimes.Resolve(ctx, id)
+	runtime, err := Runtime{ID: z.id}, error(nil)
+	if !IsCustom(z.id) {
+		runtime, err = h.runtimes.Resolve(ctx, z.id)
 	}
 	if err == nil {
 		err = z.spawn(h, runtime)
 	}
 	if err != nil {
-		z.startErr = fmt.Errorf("start the runtime %s: %w", id, err)
+		z.startErr = fmt.Errorf("start the runtime %s: %w", z.id, err)
 		close(z.ended)
 		return
 	}
-	h.logger.Debug("runtime started", "runtime", id, "pid", z.cmd.Process.Pid)
+	h.logger.Debug("runtime started", "runtime", z.id, "preload", z.preload, "pid", z.cmd.Process.Pid)
 }
 
 func (z *zygote) spawn(h *Host, runtime Runtime) error {
@@ -100,7 +111,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	theirs := os.NewFile(uintptr(fds[1]), "control")
 	defer theirs.Close()
 	z.control = fds[0]
-	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID,
+	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload,
 		Filter: seccomp.Program(), Landlock: confine.Files(), Off: h.config.off.names()})
 	if err != nil {
 		return err

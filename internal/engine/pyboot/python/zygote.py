@@ -305,7 +305,7 @@ def main() -> None:
     configuration = json.loads(sys.argv[1])
     landlock = Landlock(base64.b64decode(configuration["landlock"]["ruleset"] or ""), configuration["landlock"]["below"])
     zygote = Zygote(configuration["control"], Filter(base64.b64decode(configuration["filter"])), landlock, configuration["off"] or [])
-    bootstrap.preload()
+    bootstrap.preload(configuration["preload"])
     gc.collect()
     gc.freeze()
     try:

@@ -20,6 +20,7 @@ import traceback
 from types import ModuleType, TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
+from . import preloaded
 from .lambda_context import LambdaContext
 from .lambda_runtime_client import LambdaRuntimeClient, ResponseStream
 from .lambda_runtime_exception import FaultException
@@ -28,23 +29,11 @@ from .lambda_runtime_marshaller import LambdaMarshaller, to_json
 
 Handler = Callable[[Any, LambdaContext], Any]
 
-# Modules that most handlers import: paid for once, in the zygote.
-PRELOAD = (
-    "__future__", "ast", "base64", "bisect", "calendar", "collections.abc", "concurrent.futures", "concurrent.futures.thread", "configparser", "contextlib",
-    "copy", "csv", "dataclasses", "datetime", "email.message", "email.mime.text", "enum", "functools", "glob", "gzip", "hashlib", "heapq", "hmac", "html",
-    "http.client", "http.cookies", "inspect", "io", "itertools", "locale", "logging.handlers", "math", "mimetypes", "numbers", "operator", "pathlib", "pickle",
-    "platform", "queue", "re", "secrets", "select", "shutil", "ssl", "statistics", "string", "subprocess", "tempfile", "textwrap", "threading", "typing",
-    "unicodedata", "urllib.parse", "urllib.request", "uuid", "weakref", "xml.etree.ElementTree", "xml.etree.cElementTree", "zipfile", "zlib",
-)  # fmt: skip
-
-
-def preload() -> None:
+def preload(more: str = "") -> None:
     """Import what handlers will want and touch the paths of a call."""
-    for name in PRELOAD:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            pass  # another version, or a trimmed interpreter; the function will be told at its own import
+    preloaded.load_standard()
+    if more == "boto3":
+        preloaded.load_boto3()
     # The interpreter runs without the site module, which gives every program exit() and its like.
     import site
 
@@ -198,8 +187,10 @@ def set_path(task_root: str) -> None:
     sys.path[:] = path + [entry for entry in wanted if entry and entry not in path] + own
     # Not all of the cache: to free the zygote's entries would cost a copy of the
     # pages they lie in.
-    for entry in sys.path[: len(sys.path) - len(own)]:
+    own_first = len(sys.path) - len(own)
+    for entry in sys.path[:own_first]:
         sys.path_importer_cache.pop(entry, None)
+    preloaded.forget_shadowed(entry for entry in sys.path[:own_first] if entry not in (site, runtime))
 
 
 class Unbuffered:
