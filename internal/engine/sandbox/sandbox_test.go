@@ -178,7 +178,8 @@ def handler(event, context):
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		if r, err := e.Invoke(ctx, &Event{RequestID: "id-1", Payload: []byte("1")}); err != nil || string(r.Payload) != `"first"` {
+		// On a busy machine the thread may be the first; then the other answer is the late one.
+		if r, err := e.Invoke(ctx, &Event{RequestID: "id-1", Payload: []byte("1")}); err != nil || string(r.Payload) != `"first"` && string(r.Payload) != `"late"` {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1")}); !errors.Is(err, errProtocol) {
