@@ -37,7 +37,7 @@ func demo() *cobra.Command {
 		Long:    "Starts a server over a data folder, deploys the functions of examples/, calls them and shows results, log lines and times.\nThe server goes on until interrupted.",
 		Example: "  sudo lambkin demo\n  sudo lambkin demo --once --data /tmp/demo",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: isolating(func(cmd *cobra.Command, _ []string) error {
 			once, err := cmd.Flags().GetBool("once")
 			if err != nil {
 				return err
@@ -64,7 +64,7 @@ func demo() *cobra.Command {
 				return nil
 			}
 			return err
-		},
+		}),
 	}
 	serverFlags(command)
 	command.Flags().Bool("once", false, "end after the calls instead of serving on")

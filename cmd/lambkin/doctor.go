@@ -46,7 +46,8 @@ type runtimeState struct {
 }
 
 type sandboxState struct {
-	Works bool            `json:"works"`
+	Works bool `json:"works"`
+	sandbox.Isolation
 	Sees  json.RawMessage `json:"a_function_sees,omitempty"`
 	Error string          `json:"error,omitempty"`
 }
@@ -58,7 +59,7 @@ func doctor() *cobra.Command {
 		Long:    "Finds the Python runtimes of this machine and runs a function in a real execution environment to show what it can see.",
 		Example: "  sudo lambkin doctor\n  sudo lambkin doctor --output json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: isolating(func(cmd *cobra.Command, _ []string) error {
 			d, err := diagnose(cmd.Context(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
@@ -73,7 +74,7 @@ func doctor() *cobra.Command {
 				return encoder.Encode(d)
 			}
 			return d.print(cmd.OutOrStdout())
-		},
+		}),
 	}
 }
 
@@ -101,17 +102,27 @@ func diagnose(ctx context.Context, messages io.Writer) (*diagnosis, error) {
 		}
 		d.Runtimes = append(d.Runtimes, state)
 	}
-	sees, err := trySandbox(ctx, folder, runtimes, slog.New(slog.NewTextHandler(messages, nil)))
-	if err != nil {
+	if err := d.Sandbox.try(ctx, folder, runtimes, slog.New(slog.NewTextHandler(messages, nil))); err != nil {
 		d.Sandbox.Error = err.Error()
-	} else {
-		d.Sandbox = sandboxState{Works: true, Sees: sees}
 	}
 	return d, nil
 }
 
-// trySandbox runs the probe function in an environment of the newest runtime.
-func trySandbox(ctx context.Context, folder string, runtimes *pyboot.Runtimes, logger *slog.Logger) (json.RawMessage, error) {
+// try asks what protects functions and runs one.
+func (s *sandboxState) try(ctx context.Context, folder string, runtimes *pyboot.Runtimes, logger *slog.Logger) error {
+	host, err := sandbox.New(sandbox.Config{}, runtimes, logger)
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	s.Isolation = host.Isolation()
+	s.Sees, err = probe(ctx, host, folder)
+	s.Works = err == nil
+	return err
+}
+
+// probe runs the probe function in an environment of the newest runtime.
+func probe(ctx context.Context, host *sandbox.Host, folder string) (json.RawMessage, error) {
 	task := filepath.Join(folder, "task")
 	if err := os.Mkdir(task, 0o755); err != nil {
 		return nil, err
@@ -119,11 +130,6 @@ func trySandbox(ctx context.Context, folder string, runtimes *pyboot.Runtimes, l
 	if err := os.WriteFile(filepath.Join(task, "probe.py"), []byte(probeSource), 0o644); err != nil {
 		return nil, err
 	}
-	host, err := sandbox.New(sandbox.Config{}, runtimes, logger)
-	if err != nil {
-		return nil, err
-	}
-	defer host.Close()
 	spec := &sandbox.Spec{Runtime: pyboot.Versions[len(pyboot.Versions)-1], Handler: "probe.handler", TaskDir: task, MemoryMB: 128, EphemeralMB: 512, InitTimeout: doctorTimeout}
 	environment, init, err := host.Start(ctx, spec)
 	if err != nil {
@@ -156,10 +162,36 @@ func (d *diagnosis) print(w io.Writer) error {
 		}
 	}
 	fmt.Fprintln(w, "Isolation")
+	for _, p := range d.Sandbox.Protections {
+		state := "on  "
+		if !p.On {
+			state = "OFF "
+		}
+		if p.Weak {
+			state = "WEAK"
+		}
+		fmt.Fprintf(w, "  %s %-13s %s\n", state, p.Name, p.Detail)
+		if p.Fix != "" {
+			fmt.Fprintf(w, "       %-13s mend it: %s\n", "", p.Fix)
+		}
+	}
 	if !d.Sandbox.Works {
 		_, err := fmt.Fprintln(w, "  does not work here:", d.Sandbox.Error)
 		return err
 	}
-	_, err := fmt.Fprintf(w, "  works; a function sees %s\n", d.Sandbox.Sees)
+	fmt.Fprintf(w, "  a function runs and sees %s\n", d.Sandbox.Sees)
+	_, err := fmt.Fprintln(w, " ", d.Sandbox.degree())
 	return err
+}
+
+// degree is the isolation of this machine in one sentence.
+func (s *sandboxState) degree() string {
+	switch {
+	case len(s.Weak()) > 0:
+		return "isolation is WEAK: functions must trust each other, and serve wants --isolation=weak"
+	case !s.Complete:
+		return "isolation is strong, but not complete: see what is OFF"
+	default:
+		return "isolation is complete; all functions share one kernel, as in any container"
+	}
 }

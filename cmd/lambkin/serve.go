@@ -13,6 +13,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/cli"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/server"
 )
 
@@ -25,6 +26,7 @@ type serverFile struct {
 	SecretKey          string            `toml:"secret_key"`
 	LogLevel           string            `toml:"log_level"`
 	AccountConcurrency int               `toml:"account_concurrency"`
+	Isolation          string            `toml:"isolation"`
 	Interpreters       map[string]string `toml:"interpreters"` // runtime id -> path
 }
 
@@ -34,11 +36,13 @@ func serve() *cobra.Command {
 		Short: "Run the server",
 		Long: "Runs the platform: the AWS APIs, the functions and their state in one data folder.\n" +
 			"Each setting comes from its flag, else its environment variable, else the file of --config.\n" +
-			"Without configured access keys the server accepts any key, and therefore listens on the loopback interface only.",
+			"Without configured access keys the server accepts any key, and therefore listens on the loopback interface only.\n" +
+			"Root isolates fully. An ordinary user isolates with user namespaces, which is weaker: it needs --isolation=weak." +
+			" lambkin doctor tells the difference on this machine.",
 		Example: "  sudo lambkin serve\n  sudo lambkin serve --data /var/lib/lambkin --listen 127.0.0.1:4566\n" +
 			"  sudo LAMBKIN_ACCESS_KEY=… LAMBKIN_SECRET_KEY=… lambkin serve --listen 0.0.0.0:4566",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: isolating(func(cmd *cobra.Command, _ []string) error {
 			config, err := serverConfig(cmd)
 			if err != nil {
 				return err
@@ -49,10 +53,28 @@ func serve() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "lambkin listens at http://%s, data in %s\n", s.Address(), config.Folder)
 			return s.Run(cmd.Context(), nil)
-		},
+		}),
 	}
 	serverFlags(command)
 	return command
+}
+
+// isolating runs a command that isolates functions: that of an ordinary user
+// runs again as root of a user namespace.
+func isolating(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		status, again, err := sandbox.EnterUserNamespace()
+		if err != nil {
+			return err
+		}
+		if !again {
+			return run(cmd, args)
+		}
+		if status != 0 {
+			os.Exit(status) // it has said why
+		}
+		return nil
+	}
 }
 
 // serverFlags adds the flags of the commands that run a server.
@@ -63,6 +85,7 @@ func serverFlags(command *cobra.Command) {
 	flags.String("config", "", "TOML file with further settings (LAMBKIN_CONFIG)")
 	flags.String("log-level", "", "debug, info, warn or error (LAMBKIN_LOG_LEVEL; default info)")
 	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
+	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly (LAMBKIN_ISOLATION)")
 }
 
 // serverConfig joins flags, environment, file and defaults, in this order.
@@ -90,6 +113,7 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		AccessKey:          cmp.Or(os.Getenv("LAMBKIN_ACCESS_KEY"), file.AccessKey),
 		SecretKey:          cmp.Or(os.Getenv("LAMBKIN_SECRET_KEY"), file.SecretKey),
 		AccountConcurrency: cmp.Or(concurrency, file.AccountConcurrency),
+		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
 		Interpreters:       file.Interpreters,
 		Search:             pyboot.SearchPath(os.Getenv("PATH"), home),
 		Logger:             logger,
@@ -105,7 +129,7 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, isolation, [interpreters])", key)
 	}
 	return err
 }

@@ -126,6 +126,9 @@ func (s *Server) buildSandbox() error {
 		return err
 	}
 	s.closers = append(s.closers, s.host.Close)
+	if err := s.checkIsolation(s.host.Isolation()); err != nil {
+		return err
+	}
 	if folder, err = s.folder("compiler", sharedMode); err != nil {
 		return err
 	}

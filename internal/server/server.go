@@ -46,11 +46,15 @@ type Config struct {
 	AccountConcurrency   int    // 0: AWS's default
 	Interpreters         map[string]string
 	Search               []string // folders with interpreters
+	Isolation            string   // WeakIsolation, or empty: a host that isolates weakly is refused
 	Logger               *slog.Logger
 }
 
 // Validate finds mistakes that a user can mend.
 func (c *Config) Validate() error {
+	if c.Isolation != "" && c.Isolation != WeakIsolation {
+		return fmt.Errorf("isolation %q: the only value is %q, which accepts a host that isolates weakly", c.Isolation, WeakIsolation)
+	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("the address to listen at must be HOST:PORT: %w", err)

@@ -28,6 +28,7 @@ type zygoteConfig struct {
 	SiteDir      string // shown in place of the interpreter's site-packages, unless empty
 	ID           string
 	Preload      string // for zygote.py
+	OneUser      bool   // of a user namespace, in which devices cannot be made
 	Filter       []byte // seccomp program, for zygote.py
 	Landlock     confine.FileRules
 	Off          []string // protections that the escape suite switched off
@@ -215,11 +216,8 @@ func (c *zygoteConfig) makeDevices(folder string) error {
 	nodes := map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9} // minor numbers of major 1
 	for name, minor := range nodes {
 		path := filepath.Join(folder, name)
-		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))); err != nil {
+		if err := c.makeDevice(name, path, minor); err != nil {
 			return fmt.Errorf("make /dev/%s: %w", name, err)
-		}
-		if err := os.Chmod(path, 0o666); err != nil { // mknod obeys the umask
-			return err
 		}
 	}
 	links := map[string]string{"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
@@ -232,4 +230,17 @@ func (c *zygoteConfig) makeDevices(folder string) error {
 		return nil
 	}
 	return unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NOEXEC, "")
+}
+
+func (c *zygoteConfig) makeDevice(name, path string, minor uint32) error {
+	if c.OneUser {
+		if err := os.WriteFile(path, nil, 0o666); err != nil {
+			return err
+		}
+		return unix.Mount("/dev/"+name, path, "", unix.MS_BIND, "")
+	}
+	if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o666) // mknod obeys the umask
 }

@@ -104,7 +104,7 @@ func (c *custom) invoke(ctx context.Context, e *env, event *Event) (_ *Result, e
 		return nil, e.broken(io.EOF)
 	}
 	e.log.drain()
-	result := &Result{Payload: answer.Payload, ContentType: answer.ContentType, ErrorType: answer.ErrorType, MaxMemoryBytes: e.group.PeakBytes()}
+	result := &Result{Payload: answer.Payload, ContentType: answer.ContentType, ErrorType: answer.ErrorType, MaxMemoryBytes: e.peakBytes()}
 	if answer.TooLarge {
 		result.ErrorType = ResponseTooLarge
 	}

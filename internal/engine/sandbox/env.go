@@ -92,7 +92,7 @@ func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	}
 	e.log = logs
 	theirs = append(theirs, pipe)
-	request := forkRequest{UID: e.uid, TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB, Rehearse: ahead}
+	request := forkRequest{UID: e.user(), TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB, Rehearse: ahead}
 	fds := []int{data, pipe, e.network.Namespace()}
 	if err := z.fork(e, request, fds...); err != nil {
 		return nil, err
@@ -103,6 +103,34 @@ func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	}
 	go e.log.run() // ends when every process of the environment has closed the pipe
 	return e, nil
+}
+
+// user is the user id that the processes have. 0 is the only one of a user
+// namespace; its capabilities are taken, so that it is no more than its owner.
+func (e *env) user() int {
+	if e.host.oneUser {
+		return 0
+	}
+	return e.uid
+}
+
+// peakBytes is the most memory that the environment held: without a memory
+// cgroup only what its first process did, while it lives.
+func (e *env) peakBytes() int64 {
+	if e.host.cgroups == nil || e.host.cgroups.LimitsMemory() {
+		return e.group.PeakBytes()
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.pid))
+	if err != nil {
+		return 0 // it has ended
+	}
+	_, rest, _ := strings.Cut(string(status), "\nVmHWM:")
+	kilobytes, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	peak, err := strconv.ParseInt(kilobytes, 10, 64)
+	if err != nil {
+		return 0 // it is a zombie
+	}
+	return peak << 10
 }
 
 func (h *Host) group(uid int) (*cgroup.Group, error) {
@@ -181,7 +209,7 @@ func (e *env) checkStatus() error {
 		return err
 	}
 	want := map[string]string{"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2",
-		"Uid": strings.TrimSuffix(strings.Repeat(strconv.Itoa(e.uid)+"\t", 4), "\t")}
+		"Uid": strings.TrimSuffix(strings.Repeat(strconv.Itoa(e.user())+"\t", 4), "\t")}
 	off := e.host.config.off
 	if off.seccomp {
 		delete(want, "Seccomp")
@@ -223,6 +251,13 @@ func (e *env) equip(spec *Spec) error {
 	if e.host.config.off.memory {
 		return nil
 	}
+	if !e.host.cgroups.LimitsMemory() {
+		// The best there is: each process for itself. Host.Isolation tells it.
+		bytes := uint64(spec.MemoryMB) << 20
+		if err := unix.Prlimit(e.pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: bytes, Max: bytes}, nil); err != nil {
+			return fmt.Errorf("limit the memory: %w", err)
+		}
+	}
 	return e.group.LimitMemory(spec.MemoryMB)
 }
 
@@ -261,7 +296,7 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		return init, nil
 	case frameInitError:
 		init.ErrorType, init.ErrorBody = string(reply.meta), reply.payload
-		init.MaxMemoryBytes = e.group.PeakBytes()
+		init.MaxMemoryBytes = e.peakBytes()
 		return init, nil
 	default:
 		return init, fmt.Errorf("%w: frame type %d instead of the end of init", errProtocol, reply.kind)
@@ -300,7 +335,7 @@ func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
 		return nil, e.broken(err)
 	}
 	e.log.drain()
-	result.MaxMemoryBytes = e.group.PeakBytes()
+	result.MaxMemoryBytes = e.peakBytes()
 	return result, nil
 }
 
@@ -359,9 +394,9 @@ func (e *env) broken(cause error) error {
 	e.log.drain()
 	switch {
 	case errors.Is(cause, os.ErrDeadlineExceeded):
-		return &TimeoutError{MaxMemoryBytes: e.group.PeakBytes()}
+		return &TimeoutError{MaxMemoryBytes: e.peakBytes()}
 	case errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, syscall.EPIPE), errors.Is(cause, syscall.ECONNRESET):
-		exit := &ExitError{Status: e.status.ExitStatus(), MaxMemoryBytes: e.group.PeakBytes()}
+		exit := &ExitError{Status: e.status.ExitStatus(), MaxMemoryBytes: e.peakBytes()}
 		if e.status.Signaled() {
 			exit.Status, exit.Signal = 0, int(e.status.Signal())
 			exit.OutOfMemory = e.status.Signal() == syscall.SIGKILL && e.group.OutOfMemory()

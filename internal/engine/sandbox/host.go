@@ -61,7 +61,8 @@ type Host struct {
 	cgroups  *cgroup.Tree
 	networks *netns.Pool
 	attacher *attacher
-	uids     chan int // free user ids
+	oneUser  bool     // of an ordinary user: all environments have the same user id
+	uids     chan int // free user ids; only numbers if there is one user
 
 	mu      sync.Mutex
 	zygotes map[zygoteKey]*zygote
@@ -74,7 +75,7 @@ var _ Starter = (*Host)(nil)
 // starts nothing yet.
 func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	if os.Geteuid() != 0 {
-		return nil, errors.New("isolation needs root: run lambkin as root (sudo lambkin serve)")
+		return nil, errors.New("isolation needs root, or EnterUserNamespace first")
 	}
 	if config.off.egress {
 		config.EgressList = append(config.EgressList, "0.0.0.0/0")
@@ -88,7 +89,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups,
-		networks: netns.NewPool(policy, logger), attacher: newAttacher(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}
+		networks: netns.NewPool(policy, logger), attacher: newAttacher(), oneUser: oneUser(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}
 	for i := range MaxEnvironments {
 		h.uids <- firstUID + i
 	}

@@ -14,8 +14,9 @@ import (
 type Protection struct {
 	Name   string `json:"name"`
 	On     bool   `json:"on"`
-	Detail string `json:"detail"`        // what it keeps, or why it is off
-	Fix    string `json:"fix,omitempty"` // command that would switch it on
+	Weak   bool   `json:"weak,omitempty"` // it is off, and without it a hostile function can do harm to others
+	Detail string `json:"detail"`         // what it keeps, or why it is off
+	Fix    string `json:"fix,omitempty"`  // command that would switch it on
 }
 
 // Isolation is what this host's environments are protected by.
@@ -26,29 +27,55 @@ type Isolation struct {
 	Protections []Protection `json:"protections"`
 }
 
+// Weak lists what is off and must not be where functions do not trust each other.
+func (i Isolation) Weak() []Protection {
+	var weak []Protection
+	for _, p := range i.Protections {
+		if p.Weak {
+			weak = append(weak, p)
+		}
+	}
+	return weak
+}
+
 // Isolation tells what protects environments on this host. It tries what can be
 // tried.
 func (h *Host) Isolation() Isolation {
 	all := []Protection{
 		{Name: "namespaces", On: true, Detail: "each environment has its own mounts, processes, IPC, host name and network"},
-		{Name: "users", On: true, Detail: "each environment has a user id of its own and no capabilities"},
+		h.userProtection(),
 		seccompProtection(),
 		landlockProtection(),
 	}
 	missing := h.cgroups.Missing()
-	for _, limited := range []struct{ controller, detail string }{
-		{"memory", "memory is bounded by MemorySize"}, {"cpu", "CPU is shared by MemorySize"}, {"pids", "processes are bounded"},
+	for _, limited := range []struct{ controller, detail, without string }{
+		{"memory", "memory is bounded by MemorySize", "only each process of a function is bounded by MemorySize, not its files and not all together"},
+		{"cpu", "CPU is shared by MemorySize", "a function can use all CPUs"},
+		{"pids", "processes are bounded", "all functions share one bound of processes"},
 	} {
 		p := Protection{Name: limited.controller, On: true, Detail: limited.detail}
 		if slices.Contains(missing, limited.controller) {
-			p.On, p.Detail, p.Fix = false, "the cgroup controller "+limited.controller+" is not mounted or not writable: not limited",
+			p.On, p.Weak, p.Detail, p.Fix = false, limited.controller != "cpu", "the cgroup controller "+limited.controller+" is not mounted or not writable: "+limited.without,
 				"mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
+			if h.oneUser {
+				p.Fix = runAsRoot
+			}
 		}
 		all = append(all, p)
 	}
 	all = append(all, h.networkProtection())
 	complete := !slices.ContainsFunc(all, func(p Protection) bool { return !p.On })
 	return Isolation{Complete: complete, Protections: all}
+}
+
+const runAsRoot = "run as root: sudo lambkin serve"
+
+func (h *Host) userProtection() Protection {
+	p := Protection{Name: "users", On: true, Detail: "each environment has a user id of its own and no capabilities"}
+	if h.oneUser {
+		p.On, p.Weak, p.Detail, p.Fix = false, true, "all environments have your own user id, without capabilities: only namespaces keep them from each other and from your files", runAsRoot
+	}
+	return p
 }
 
 func seccompProtection() Protection {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,16 @@ import (
 
 func TestMain(m *testing.M) {
 	Child()
+	if os.Getenv(userVariable) != "" {
+		status, again, err := EnterUserNamespace()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if again {
+			os.Exit(status)
+		}
+	}
 	os.Exit(m.Run())
 }
 
@@ -28,7 +39,7 @@ func (hostPython) Resolve(ctx context.Context, id string) (Runtime, error) {
 		return Runtime{}, fmt.Errorf("%w: %w", ErrRuntimeMissing, err)
 	}
 	prefix, python, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	bootstrap, err := filepath.Abs("../pyboot/python")
+	bootstrap, err := filepath.Abs(cmp.Or(os.Getenv(bootstrapVariable), "../pyboot/python"))
 	return Runtime{ID: id, Prefix: prefix, Python: python, BootstrapDir: bootstrap}, err
 }
 

@@ -111,7 +111,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	theirs := os.NewFile(uintptr(fds[1]), "control")
 	defer theirs.Close()
 	z.control = fds[0]
-	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload,
+	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload, OneUser: h.oneUser,
 		Filter: seccomp.Program(), Landlock: confine.Files(), Off: h.config.off.names()})
 	if err != nil {
 		return err

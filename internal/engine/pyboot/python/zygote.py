@@ -42,8 +42,10 @@ MOVE_MOUNT_F_EMPTY_PATH = 4
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_CAPBSET_DROP = 24
+PR_SET_SECUREBITS = 28
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
+SECUREBITS_NO_ROOT = 0x2F  # NOROOT, NO_SETUID_FIXUP and their locks, KEEP_CAPS locked off
 
 # Numbers of system calls that are the same on every architecture since Linux 5.1.
 SYS_MOVE_MOUNT = 429
@@ -87,6 +89,13 @@ def prctl(option: int, *arguments: Any) -> None:
 
 def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
     check(libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()), "mount " + target)
+
+
+def drop_capabilities() -> None:
+    """Make root no more than its user namespace's owner, also after exec."""
+    prctl(PR_SET_SECUREBITS, SECUREBITS_NO_ROOT)
+    header = struct.pack("=Ii", 0x20080522, 0)
+    check(libc.capset(header, bytes(24)), "drop capabilities")
 
 
 class Filter:
@@ -286,9 +295,12 @@ class Zygote:
             for capability in range(LAST_CAPABILITY + 1):
                 if libc.prctl(PR_CAPBSET_DROP, ctypes.c_void_p(capability), 0, 0, 0) != 0:
                     break  # past the kernel's last capability
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
+            if uid == 0:  # the only user of a user namespace, which has one group as well
+                drop_capabilities()
+            else:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
         # The change of user hid /proc/self from its owner; /dev/stdout needs it.
         prctl(PR_SET_DUMPABLE, 1)
         if "setuid" not in self.off:

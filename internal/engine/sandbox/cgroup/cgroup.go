@@ -51,6 +51,9 @@ func New() (*Tree, error) {
 	if controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers")); err == nil && bytes.Contains(controllers, []byte("memory")) {
 		t.v2 = true
 		folder, err := os.MkdirTemp(root, prefix())
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+			return t, nil // without the right to use them: Missing tells
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +74,9 @@ func New() (*Tree, error) {
 	}
 	return t, nil
 }
+
+// LimitsMemory tells whether LimitMemory has an effect.
+func (t *Tree) LimitsMemory() bool { return t.memory != "" }
 
 // Missing names the controllers that this host does not give.
 func (t *Tree) Missing() []string {

@@ -132,6 +132,9 @@ func dropUser(uid int) error {
 			break // past the kernel's last capability; the supervisor checks the result
 		}
 	}
+	if uid == 0 {
+		return dropCapabilities()
+	}
 	if err := unix.Setgroups(nil); err != nil {
 		return fmt.Errorf("drop groups: %w", err)
 	}
@@ -140,6 +143,21 @@ func dropUser(uid int) error {
 	}
 	if err := unix.Setresuid(uid, uid, uid); err != nil {
 		return fmt.Errorf("set the user: %w", err)
+	}
+	return nil
+}
+
+// dropCapabilities makes root no more than its user namespace's owner, also
+// after it executes something.
+func dropCapabilities() error {
+	const noRoot = 0x2f // SECBIT_NOROOT, NO_SETUID_FIXUP and their locks, KEEP_CAPS locked off
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil {
+		return fmt.Errorf("lock the capabilities: %w", err)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return fmt.Errorf("drop capabilities: %w", err)
 	}
 	return nil
 }

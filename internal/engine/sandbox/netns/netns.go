@@ -133,6 +133,16 @@ func (n *Network) Listen(port int) (net.Listener, error) {
 
 // inside runs work on a thread that enters a namespace and comes back.
 func inside(enter, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- onThread(enter, work) }() // ends when the work is done
+	return <-done
+}
+
+// onThread is inside on this goroutine. Where the thread cannot come back it
+// stays locked: Go ends it with the goroutine instead of running other work
+// inside the namespace. In a user namespace that is so by nature, as the host's
+// network is not its own.
+func onThread(enter, work func() error) error {
 	runtime.LockOSThread()
 	home, err := openNamespace()
 	if err != nil {
@@ -145,13 +155,15 @@ func inside(enter, work func() error) error {
 		return fmt.Errorf("enter a network namespace: %w", err)
 	}
 	err = work()
-	if back := unix.Setns(home, unix.CLONE_NEWNET); back != nil {
-		// The thread stays locked, so Go ends it with the goroutine instead of
-		// running other work inside the namespace.
+	switch back := unix.Setns(home, unix.CLONE_NEWNET); back {
+	case nil:
+		runtime.UnlockOSThread()
+		return err
+	case unix.EPERM:
+		return err
+	default:
 		return errors.Join(err, fmt.Errorf("leave the network namespace: %w", back))
 	}
-	runtime.UnlockOSThread()
-	return err
 }
 
 // openNamespace opens the network namespace of the calling thread.

@@ -1,0 +1,107 @@
+package sandbox
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// With userVariable this test program runs as an ordinary user does; the user
+// may not read the repository, so its part of it is where bootstrapVariable says.
+const (
+	userVariable      = "LAMBKIN_TEST_USER"
+	bootstrapVariable = "LAMBKIN_TEST_BOOTSTRAP"
+	ordinaryUser      = 712_345 // not of the range of environments
+)
+
+// notKept are the attempts that nothing keeps for an ordinary user. Each is told
+// by Host.Isolation as weak or off, under the name here.
+var notKept = map[string]string{
+	"become root":                                      "users", // it is root of the user namespace, without a right
+	"gain rights by a setuid file":                     "users", // the file's owner is the environment's user
+	"hold more memory than allowed in /tmp":            "memory",
+	"hold more memory than allowed in an unnamed file": "memory",
+	"hold more memory than allowed in shared memory":   "memory",
+	"hold more memory than allowed in many processes":  "memory",
+	"use more CPU than the memory size buys":           "cpu",
+}
+
+// TestEscapeOfAnOrdinaryUser runs the escape suite once more, as a user without
+// rights and in user namespaces.
+func TestEscapeOfAnOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: becomes an ordinary user, which only root can")
+	}
+	folder, err := os.MkdirTemp("", "lambkin-user-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	bootstrap, temporary := filepath.Join(folder, "python"), filepath.Join(folder, "tmp")
+	if err := os.CopyFS(bootstrap, os.DirFS("../pyboot/python")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(temporary, ordinaryUser, ordinaryUser); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^TestAsAnOrdinaryUser$", "-test.v", "-test.timeout", "10m")
+	cmd.Dir = folder
+	cmd.Env = []string{userVariable + "=1", bootstrapVariable + "=" + bootstrap, "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + temporary, "TMPDIR=" + temporary}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryUser, Gid: ordinaryUser}}
+	out, err := cmd.CombinedOutput()
+	switch text := string(out); {
+	case strings.Contains(text, ErrNoUserNamespaces.Error()):
+		t.Skipf("SKIPPED: %s", text)
+	case err != nil || !strings.Contains(text, "--- PASS: TestAsAnOrdinaryUser"):
+		t.Errorf("%v\n%s", err, text)
+	default:
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, "attempts as an ordinary user") {
+				t.Log(strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+// TestAsAnOrdinaryUser is the part of TestEscapeOfAnOrdinaryUser that runs as one.
+func TestAsAnOrdinaryUser(t *testing.T) {
+	if os.Getenv(userVariable) == "" {
+		t.Skip("part of TestEscapeOfAnOrdinaryUser")
+	}
+	h := newHost(t, Config{})
+	off := map[string]bool{}
+	for _, p := range h.Isolation().Protections {
+		off[p.Name] = !p.On
+	}
+	if !off["users"] || len(h.Isolation().Weak()) == 0 {
+		t.Errorf("told %+v of a host whose environments have one user", h.Isolation())
+	}
+	victim, tried := newVictim(t), 0
+	t.Run("attempts", func(t *testing.T) {
+		for _, a := range attempts {
+			if told, known := notKept[a.name]; known {
+				if !off[told] {
+					t.Errorf("%q is not kept, and that is not told", a.name)
+				}
+				continue
+			}
+			tried++
+			t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
+				t.Parallel()
+				if escaped(t, h, a, victim.facts+escapeProlog+"    "+a.body+"\n", victim.folder) {
+					t.Error("ESCAPED")
+				}
+			})
+		}
+	})
+	t.Logf("%d attempts as an ordinary user", tried)
+}
