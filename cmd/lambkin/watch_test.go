@@ -79,6 +79,16 @@ func (d *developer) calls(want string) {
 	d.t.Fatalf("the function answers %s, never %s; the watch said:\n%s", got, want, &d.output)
 }
 
+// until waits for a condition.
+func (d *developer) until(what string, condition func() bool) {
+	d.t.Helper()
+	for deadline := time.Now().Add(followTimeout); !condition(); {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("never: %s\n%s", what, &d.output)
+		}
+	}
+}
+
 func (d *developer) shows(want string) {
 	d.t.Helper()
 	late := time.After(followTimeout)

@@ -68,6 +68,20 @@ type reply struct {
 // send signs and sends the request and reads the reply; a status of 300 or
 // more is an *Error.
 func (c *Client) send(ctx context.Context, r request) (*reply, error) {
+	answer, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxReplyBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read the reply of %s: %w", c.Endpoint, err)
+	}
+	return &reply{answer.Header, body}, nil
+}
+
+// open is send up to the body of the reply, which the caller closes.
+func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	call, err := http.NewRequestWithContext(ctx, r.method, strings.TrimSuffix(c.Endpoint, "/")+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
@@ -85,15 +99,15 @@ func (c *Client) send(ctx context.Context, r request) (*reply, error) {
 	if err != nil {
 		return nil, c.explain(err)
 	}
+	if answer.StatusCode < http.StatusMultipleChoices {
+		return answer, nil
+	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxReplyBytes))
 	if err != nil {
 		return nil, fmt.Errorf("read the reply of %s: %w", c.Endpoint, err)
 	}
-	if answer.StatusCode >= http.StatusMultipleChoices {
-		return nil, errorOf(answer.StatusCode, answer.Header, body)
-	}
-	return &reply{answer.Header, body}, nil
+	return nil, errorOf(answer.StatusCode, answer.Header, body)
 }
 
 // explain says what a user can do about a server that does not answer.

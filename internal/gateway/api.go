@@ -73,5 +73,6 @@ func (e *exchange) serveAPI(a *API, originAllowed bool) error {
 		return e.unreadable(err)
 	}
 	e.read = true
+	e.w.Header().Set("X-Amzn-Requestid", e.call.RequestID)
 	return a.Serve(e.r.Context(), &e.call, &e.w, body)
 }

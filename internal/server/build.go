@@ -222,7 +222,7 @@ func (s *Server) warm(ctx context.Context) {
 
 func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {
 	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Blobs: blobs, Secret: secret, Clock: clock.System,
-		Development: s.config.AccessKey == ""})
+		Development: s.config.AccessKey == "", DebugLayer: s.runtimes.DebugLayer})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 )
 
 // Request is one synchronous invocation of a resolved version.
@@ -23,6 +25,11 @@ type Request struct {
 	Payload                          []byte
 	LogTail                          bool // wants Response.LogTail
 
+	// Debug, if not nil, lets a debugger into an environment of this call's own,
+	// which has DebugMemoryMB at least. The caller gives the version a Timeout
+	// that a developer can live with and a Generation that no other call has.
+	Debug *sandbox.Debug
+
 	// Stream takes a response that the function streams, piece by piece while it
 	// runs, on the goroutine of Invoke. It must not keep the slice, and must
 	// return some time after ctx ends. After an error it is not called again: the
@@ -30,6 +37,10 @@ type Request struct {
 	// the whole of it.
 	Stream func(ctx context.Context, chunk []byte) error
 }
+
+// DebugMemoryMB is what an environment has at least with a debugger in it: the
+// memory that the debugger takes, and a whole CPU.
+const DebugMemoryMB = limit.MBPerVCPU
 
 // Response is the outcome of an invocation that ran. A function's own failure
 // is a Response with FunctionError set.

@@ -63,7 +63,7 @@ func (c *call) run() (*Response, error) {
 		return nil, ErrShuttingDown // it was us who killed it
 	}
 	response := c.finish(&o)
-	if o.failure != nil {
+	if o.failure != nil || c.request.Debug != nil {
 		i.discard(e)
 	} else {
 		i.release(e)
@@ -85,6 +85,9 @@ func (c *call) start(now time.Time) (*failure, error) {
 		c.init = init
 		return nil, nil
 	}
+	if c.request.Debug != nil {
+		return failed, nil // the debugger has seen it; a second run would wait for a second debugger
+	}
 	again := *spec
 	again.InitTimeout = c.version.Timeout
 	_, failed, err = c.initialise(&again, phaseInvoke)
@@ -98,11 +101,15 @@ func (c *call) spec(now time.Time, kind InitializationType) *sandbox.Spec {
 	e.log.begin(c.request.LogTail)
 	e.log.initStarted(now)
 	keys := i.config.Credentials(v.Account, v.Role, v.Name)
-	return &sandbox.Spec{
+	spec := &sandbox.Spec{
 		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, Preload: v.Preload, TaskDir: v.TaskDir, OptDir: v.OptDir,
 		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, e.log.stream.Stream, keys, i.config.Endpoint, c.trace, kind),
 		InitTimeout: limit.InitTimeout, Log: e.log.record,
 	}
+	if c.request.Debug != nil {
+		spec.Debug, spec.InitTimeout, spec.MemoryMB = c.request.Debug, v.Timeout, max(v.MemoryMB, DebugMemoryMB)
+	}
+	return spec
 }
 
 // initialise starts the sandbox once. After a failure it is closed again.

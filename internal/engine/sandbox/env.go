@@ -272,12 +272,15 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		name, value, _ := strings.Cut(pair, "=")
 		environ[name] = value
 	}
-	meta, err := json.Marshal(map[string]any{"handler": spec.Handler, "environ": environ, "runtime": spec.Runtime})
+	meta, err := json.Marshal(map[string]any{"handler": spec.Handler, "environ": environ, "runtime": spec.Runtime, "debug": spec.Debug != nil})
 	if err != nil {
 		return Init{}, err
 	}
 	if err := e.conn.SetDeadline(begin.Add(spec.InitTimeout)); err != nil {
 		return Init{}, err
+	}
+	if spec.Debug != nil {
+		e.openDebug(spec.Debug)
 	}
 	reply, err := e.exchange(frameBind, meta, nil)
 	if e.custom != nil && errors.Is(err, io.EOF) {

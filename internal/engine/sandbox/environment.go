@@ -25,6 +25,9 @@ type Spec struct {
 	// zygote may hold already: PreloadBoto3, or nothing.
 	Preload string
 
+	// Debug, if not nil, lets a debugger in.
+	Debug *Debug
+
 	// Log receives what the environment writes to its log, in order, never
 	// concurrently for one environment. A record is one write boundary: a framed
 	// record of the bootstrap, or a line of raw output (with its newline, or cut

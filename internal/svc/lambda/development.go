@@ -33,9 +33,12 @@ func (l *Lambda) Development(ctx context.Context, call *wire.Call, w http.Respon
 	if err != nil {
 		return lambdaapi.InvalidParameterValueException("The name of the function cannot be read.")
 	}
-	t, err := target(call, "UpdateFunctionCode", &name, nil)
+	t, err := target(call, "UpdateFunctionCode", &name, optional(call.Request.URL.Query().Get("Qualifier")))
 	if err != nil {
 		return err
+	}
+	if call.Request.Method+" "+what == "POST debug" {
+		return l.debug(ctx, call, w, t, body)
 	}
 	if t.Qualifier != "" && t.Qualifier != function.Latest {
 		return lambdaapi.InvalidParameterValueException("Only $LATEST can be developed: versions do not change.")

@@ -51,7 +51,10 @@ type Config struct {
 	Secret   []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
 	Clock    clock.Clock // default clock.System
 
-	Development bool // the API for development answers
+	// Development says that the API for development answers. DebugLayer then
+	// gives the folder that has the debugger beside what is in opt.
+	Development bool
+	DebugLayer  func(ctx context.Context, runtime, opt string) (string, error)
 }
 
 // Lambda is the service.
@@ -64,6 +67,7 @@ type Lambda struct {
 	clock    clock.Clock
 
 	development bool
+	debugLayer  func(ctx context.Context, runtime, opt string) (string, error)
 }
 
 // New only builds.
@@ -77,7 +81,7 @@ func New(config Config) (*Lambda, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
-	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, queue: config.Queue, secret: config.Secret, clock: config.Clock, development: config.Development}, nil
+	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, queue: config.Queue, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
 }
 
 // Service is the table of the operations. What is not in it is answered by the

@@ -131,6 +131,16 @@ func (n *Network) Listen(port int) (net.Listener, error) {
 	return listener, err
 }
 
+// Dial connects to a port of the namespace's own loopback address.
+func (n *Network) Dial(port int) (net.Conn, error) {
+	var conn net.Conn
+	err := inside(func() error { return unix.Setns(n.namespace, unix.CLONE_NEWNET) }, func() (err error) {
+		conn, err = net.DialTimeout("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dialTimeout)
+		return err
+	})
+	return conn, err
+}
+
 // inside runs work on a thread that enters a namespace and comes back.
 func inside(enter, work func() error) error {
 	done := make(chan error, 1)

@@ -259,6 +259,8 @@ def _serve(client: LambdaRuntimeClient, log_sink: LogSink) -> NoReturn:
     _become(configuration)
     LambdaRuntimeClient.marshaller = LambdaMarshaller()
     stamp = set_up_logging(log_sink)
+    if configuration.get("debug"):
+        importlib.import_module("lambkin_debug")  # waits for a debugger
     handler = _bind(client, configuration["handler"], log_sink)
     if handler is None:
         client.wait_end()
