@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/textproto"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -153,6 +154,52 @@ func into(t *testing.T, body []byte, value any) {
 	}
 }
 
+// debugged is what the test calls.
+const debugged = `import time
+
+STARTED = time.time()
+
+def handler(event, context):
+    doubled = event['number'] * 2
+    return {'doubled': doubled, 'left': context.get_remaining_time_in_millis()}
+`
+
+// debugs starts a call that waits for a debugger and returns where. The output of
+// the developer is that of the call.
+func (d *developer) debugs(answer io.Writer, port string) (call *exec.Cmd, address string) {
+	d.t.Helper()
+	d.output.text.Reset()
+	call = d.command("invoke", "debugged", `{"number": 21}`, "--debug", "--debug-port", port, "--log")
+	call.Stdout, call.Stderr = answer, &d.output
+	if err := call.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { call.Process.Kill() })
+	d.shows("pathMappings")
+	_, rest, _ := strings.Cut(d.output.String(), "waiting for a debugger at ")
+	address, _, _ = strings.Cut(rest, ";")
+	if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
+		d.t.Fatalf("the debugger is awaited at %s, which is not of the loopback interface", address)
+	}
+	return call, address
+}
+
+// stops waits until the function stands at a breakpoint of the line and returns
+// the thread and its variables.
+func (e *editor) stops(source string, line int) (thread int, values map[string]string) {
+	e.t.Helper()
+	var stopped struct {
+		Reason   string
+		ThreadID int `json:"threadId"`
+	}
+	into(e.t, e.event("stopped"), &stopped)
+	place, values := e.variables(stopped.ThreadID)
+	if place != fmt.Sprintf("%s:%d", source, line) || stopped.Reason != "breakpoint" {
+		e.t.Fatalf("stopped at %s because of %s, not at line %d", place, stopped.Reason, line)
+	}
+	return stopped.ThreadID, values
+}
+
 // TestDebug steps into a function as a developer does: breakpoint, variable, on.
 func TestDebug(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -160,30 +207,14 @@ func TestDebug(t *testing.T) {
 	}
 	endpoint, data := serveForScripts(t)
 	d := &developer{t: t, binary: filepath.Join(filepath.Dir(data), "lambkin"), endpoint: endpoint, folder: filepath.Join(t.TempDir(), "debugged"), output: output{wrote: make(chan struct{}, 1)}}
-	d.write("app.py", "import time\n\nSTARTED = time.time()\n\ndef handler(event, context):\n    doubled = event['number'] * 2\n    return {'doubled': doubled, 'left': context.get_remaining_time_in_millis()}\n")
+	d.write("app.py", debugged)
 	d.write("lambkin.toml", "timeout = 1\nmemory = 128\n")
 	if out, err := d.command("deploy", d.folder).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	call := d.command("invoke", "debugged", `{"number": 21}`, "--debug", "--debug-port", "0", "--log")
 	var answer bytes.Buffer
-	call.Stdout, call.Stderr = &answer, &d.output
-	if err := call.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		call.Process.Kill()
-		if t.Failed() {
-			t.Logf("the call said:\n%s%s", &answer, &d.output)
-		}
-	})
-	d.shows("pathMappings")
-	_, rest, _ := strings.Cut(d.output.String(), "waiting for a debugger at ")
-	address, _, _ := strings.Cut(rest, ";")
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || !net.ParseIP(host).IsLoopback() {
-		t.Fatalf("the debugger is awaited at %s, which is not of the loopback interface", address)
-	}
+	call, address := d.debugs(&answer, "0")
+	_, port, _ := net.SplitHostPort(address)
 	if out, err := d.command("invoke", "debugged", "--debug", "--debug-port", port).CombinedOutput(); err == nil || !strings.Contains(string(out), "Port "+port+" is in use") {
 		t.Errorf("a second call at the same port: %v: %s", err, out)
 	}
@@ -193,62 +224,41 @@ func TestDebug(t *testing.T) {
 	// Line 3 is module code: the debugger is there before the function is imported.
 	e.request("setBreakpoints", map[string]any{"source": map[string]string{"path": source}, "breakpoints": []map[string]int{{"line": 3}, {"line": 7}}})
 	e.request("configurationDone", nil)
-	for _, stop := range []struct {
-		line     int
-		variable string
-		value    string
-	}{{3, "time", "<module 'time' (built-in)>"}, {7, "doubled", "42"}} {
-		var stopped struct {
-			Reason   string
-			ThreadID int `json:"threadId"`
-		}
-		into(t, e.event("stopped"), &stopped)
-		place, values := e.variables(stopped.ThreadID)
-		if place != fmt.Sprintf("%s:%d", source, stop.line) || stopped.Reason != "breakpoint" {
-			t.Fatalf("stopped at %s because of %s, not at line %d", place, stopped.Reason, stop.line)
-		}
-		if got := values[stop.variable]; got != stop.value {
-			t.Errorf("%s is %q, not %s: %v", stop.variable, got, stop.value, values)
-		}
-		if stop.line == 7 {
-			// The function has a timeout of one second, which is suspended.
-			e.request("evaluate", map[string]any{"expression": "__import__('time').sleep(1.5)"})
-		}
-		e.send("continue", map[string]any{"threadId": stopped.ThreadID}) // the call may end before the answer comes
+	thread, _ := e.stops(source, 3)
+	e.request("continue", map[string]any{"threadId": thread})
+	thread, values := e.stops(source, 7)
+	if values["doubled"] != "42" || values["event"] != "{'number': 21}" {
+		t.Errorf("the variables are %v", values)
 	}
+	// The function has a timeout of one second, which is suspended.
+	e.request("evaluate", map[string]any{"expression": "time.sleep(1.5)"})
+	e.send("continue", map[string]any{"threadId": thread}) // the call may end before the answer comes
 	if err := call.Wait(); err != nil {
 		t.Fatalf("%v: %s %s", err, &answer, &d.output)
 	}
-	var result struct{ Doubled, Left int }
-	into(t, answer.Bytes(), &result)
-	if result.Doubled != 42 || result.Left < 60_000 {
-		t.Errorf("the answer is %s", &answer)
-	}
+	wantAnswer(t, answer.Bytes(), 42, 60_000, 24*60*60*1000)
 	d.shows("REPORT RequestId: ")
-	if _, err := net.Dial("tcp", address); err == nil {
-		t.Error("the port is still open after the call")
-	}
+	d.ends(address)
+
 	// The next call is an ordinary one, with the function's timeout.
 	out, err := d.command("invoke", "debugged", `{"number": 2}`).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if into(t, out, &result); result.Doubled != 4 || result.Left > 1000 {
-		t.Errorf("the next call answers %s", out)
-	}
+	wantAnswer(t, out, 4, 0, 1000)
 
-	// Who gives up waiting takes the call along: the port is free again.
-	gaveUp := d.command("invoke", "debugged", "--debug", "--debug-port", port)
-	d.output.text.Reset()
-	gaveUp.Stderr = &d.output
-	if err := gaveUp.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.shows("pathMappings")
-	gaveUp.Process.Signal(os.Interrupt)
-	if err := gaveUp.Wait(); err == nil {
+	// Who gives up waiting takes the call along.
+	call, address = d.debugs(io.Discard, port)
+	call.Process.Signal(os.Interrupt)
+	if err := call.Wait(); err == nil {
 		t.Error("a call that was given up succeeded")
 	}
+	d.ends(address)
+}
+
+// ends waits until nothing listens at the address.
+func (d *developer) ends(address string) {
+	d.t.Helper()
 	d.until("the port is free again", func() bool {
 		listener, err := net.Listen("tcp", address)
 		if err == nil {
@@ -256,4 +266,14 @@ func TestDebug(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// wantAnswer compares what the function answered, within bounds of the time left.
+func wantAnswer(t *testing.T, answer []byte, doubled, least, most int) {
+	t.Helper()
+	var got struct{ Doubled, Left int }
+	into(t, answer, &got)
+	if got.Doubled != doubled || got.Left < least || got.Left > most {
+		t.Errorf("the answer is %s", answer)
+	}
 }
