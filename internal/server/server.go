@@ -181,8 +181,18 @@ func masterSecret(path string) ([]byte, error) {
 	secret = make([]byte, identity.MasterBytes)
 	rand.Read(secret)
 	temporary := path + ".tmp"
-	if err := os.WriteFile(temporary, secret, 0o600); err != nil {
+	if err := writeSynced(temporary, secret); err != nil {
 		return nil, err
 	}
 	return secret, os.Rename(temporary, path)
+}
+
+// writeSynced writes a private file that a power loss does not leave empty.
+func writeSynced(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
 }

@@ -240,3 +240,51 @@ func callForever(t *testing.T) int {
 	}()
 	return address.(*net.TCPAddr).Port
 }
+
+// TestNothingIsFoundOfTheFormerTenant runs two functions one after the other in
+// environments with the same user id: the second must find nothing of the first.
+func TestNothingIsFoundOfTheFormerTenant(t *testing.T) {
+	h := newHost(t, Config{Parked: -1})
+	for len(h.uids) > 1 {
+		<-h.uids
+	}
+	const names = `
+import ctypes, glob, os, socket
+libc = ctypes.CDLL(None)
+`
+	user := tenant(t, h, names+`
+def handler(event, context):
+    open("/tmp/left", "w").write("secret")
+    os.mkfifo("/tmp/pipe")
+    assert libc.shmget(77, 4096, 0o1600) >= 0 and libc.semget(77, 1, 0o1600) >= 0
+    s = socket.socket(socket.AF_UNIX); s.bind(b"\0left"); s.listen()
+    socket.create_server(("127.0.0.1", 47812))
+    if os.fork() == 0:
+        os.setsid()
+        import time; time.sleep(600)
+    return os.getuid()
+`)
+	again := tenant(t, h, names+`
+def handler(event, context):
+    found = os.listdir("/tmp") + [p for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid()]
+    if libc.shmget(77, 4096, 0) >= 0: found.append("shared memory")
+    if libc.semget(77, 1, 0) >= 0: found.append("semaphores")
+    for family, address in ((socket.AF_UNIX, b"\0left"), (socket.AF_INET, ("127.0.0.1", 47812))):
+        try: socket.socket(family).connect(address); found.append("a server")
+        except OSError: pass
+    return found or os.getuid()
+`)
+	if user != again {
+		t.Errorf("the tenant with user id %s left %s", user, again)
+	}
+}
+
+// tenant runs a function in an environment that lives for it only.
+func tenant(t *testing.T, h *Host, source string) string {
+	t.Helper()
+	result, collected, err := run(t, h, source)
+	if err != nil || result.ErrorType != "" {
+		t.Fatalf("%+v, %v; log %s", result, err, collected.text())
+	}
+	return string(result.Payload)
+}
