@@ -85,6 +85,7 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 	if !off["users"] || len(h.Isolation().Weak()) == 0 {
 		t.Errorf("told %+v of a host whose environments have one user", h.Isolation())
 	}
+	t.Run("a custom runtime has no rights either", func(t *testing.T) { customWithoutRights(t, h) })
 	victim, tried := newVictim(t), 0
 	t.Run("attempts", func(t *testing.T) {
 		for _, a := range attempts {
@@ -104,4 +105,24 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 		}
 	})
 	t.Logf("%d attempts as an ordinary user", tried)
+}
+
+// customWithoutRights runs a custom runtime, whose rights package confine takes.
+func customWithoutRights(t *testing.T, h *Host) {
+	spec, collected := customSpec(t, customLoop+`
+def handle(id, event):
+    status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+    call("POST", "invocation/%s/response" % id, " ".join(status[name] for name in ("CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")).encode())
+serve()
+`)
+	e, init, err := h.Start(t.Context(), spec)
+	if err != nil || init.ErrorType != "" {
+		t.Fatalf("%v; init %s %s; log %s", err, init.ErrorType, init.ErrorBody, collected.text())
+	}
+	defer e.Close()
+	r, err := invoke(t, e, "{}", escapeTimeout)
+	const none = "0000000000000000"
+	if err != nil || string(r.Payload) != none+" "+none+" "+none+" 1 2" {
+		t.Errorf("%+v, %v; log %s", r, err, collected.text())
+	}
 }
