@@ -13,6 +13,7 @@ const (
 	goalCold           = 15 * time.Millisecond
 	goalStart          = 50 * time.Millisecond
 	goalBoto3          = 60 * time.Millisecond
+	goalAlwaysWarm     = 10 * time.Millisecond // p99 of calls to provisioned environments
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 8.0
 )

@@ -26,7 +26,7 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,warm (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,warm (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
 	binary := flag.String("binary", "", "lambkin binary to measure (default: build this tree)")
@@ -79,7 +79,9 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
-	server, err := platform.Start(ctx, b.binary, folder)
+	// The account may have as many calls a second as the machine can make: ten for
+	// each unit of its concurrency.
+	server, err := platform.Start(ctx, b.binary, folder, "--account-concurrency", "100000")
 	if err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"warm", b.warm}} {
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"warm", b.warm}} {
 		if !b.wants(part.name) {
 			continue
 		}
