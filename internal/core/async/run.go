@@ -95,10 +95,12 @@ func (q *Queue) try(ctx context.Context, r *row, id string) (due time.Time, why 
 	}
 	response, err := q.config.Invoker.Invoke(ctx, &invoke.Request{
 		Version: resolved.Version, InvokedARN: resolved.InvokedARN, Reserved: resolved.ReservedConcurrency,
-		Provisioned: resolved.Provisioned, FunctionProvisioned: resolved.FunctionProvisioned,
+		Provisioned: resolved.Provisioned, FunctionProvisioned: resolved.FunctionProvisioned, RecursionAllowed: resolved.RecursionAllowed,
 		RequestID: r.RequestID, TraceID: r.TraceID, Payload: payload,
 	})
 	switch {
+	case errors.Is(err, invoke.ErrRecursive):
+		return time.Time{}, err.Error(), nil
 	case err != nil:
 		return q.later(r), "", err
 	case response.FunctionError == "":

@@ -229,4 +229,5 @@ type Resolved struct {
 	// Provisioned is how many environments are kept ready for the version,
 	// FunctionProvisioned for all versions of the function.
 	Provisioned, FunctionProvisioned int
+	RecursionAllowed                 bool // RecursiveLoop is "Allow"
 }

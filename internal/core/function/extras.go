@@ -130,6 +130,7 @@ const (
 	updateRuntimeAuto   = "Auto"
 	updateRuntimeManual = "Manual"
 	recursionTerminate  = "Terminate"
+	recursionAllow      = "Allow"
 )
 
 // PutRuntimeManagement is PutRuntimeManagementConfig.

@@ -102,6 +102,11 @@ func (r *Registry) choice(ctx context.Context, t Target) (*choice, error) {
 			return err
 		}
 		common.FunctionProvisioned = total
+		var loop string
+		if _, err := rd.read(scopeKey(tableRecursion, t.Scope, t.Name), &loop); err != nil {
+			return err
+		}
+		common.RecursionAllowed = loop == recursionAllow
 		row, err := rd.version(t)
 		if isNotFound(err) && t.Qualifier == "" {
 			// AWS: Invoke names the version that it would have run.

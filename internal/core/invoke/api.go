@@ -12,18 +12,21 @@ import (
 
 // Request is one synchronous invocation of a resolved version.
 type Request struct {
-	Version    *function.Version
-	InvokedARN string // as the caller named it: with alias or version, if given
-	Reserved   *int   // the function's reserved concurrency (Resolved has it); nil: none
-	// Provisioned environments of the version and of the whole function (Resolved
-	// has them); those of the function are a part of Reserved.
+	Version       *function.Version
+	InvokedARN    string // as the caller named it: with alias or version, if given
+	Reserved      *int   // the function's reserved concurrency (Resolved has it); nil: none
+	RequestID     string // the aws_request_id that the handler sees
+	TraceID       string // X-Amzn-Trace-Id as it came, or empty
+	ClientContext []byte // decoded JSON, or nil
+	TenantID      string
+	Payload       []byte
+	LogTail       bool // wants Response.LogTail
+
+	// Of the function's configuration, as Resolved has it: environments kept ready
+	// for the version and for all versions (those are a part of Reserved), and
+	// whether it may run in a loop.
 	Provisioned, FunctionProvisioned int
-	RequestID                        string // the aws_request_id that the handler sees
-	TraceID                          string // X-Amzn-Trace-Id as it came, or empty
-	ClientContext                    []byte // decoded JSON, or nil
-	TenantID                         string
-	Payload                          []byte
-	LogTail                          bool // wants Response.LogTail
+	RecursionAllowed                 bool
 
 	// Debug, if not nil, lets a debugger into an environment of this call's own,
 	// which has DebugMemoryMB at least. The caller gives the version a Timeout

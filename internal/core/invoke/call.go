@@ -17,6 +17,7 @@ type call struct {
 	request     *Request
 	version     *function.Version
 	environment *environment
+	lineage     string // of the trace header; see hop
 	trace       string
 	begin       time.Time     // of the invoke phase: what Duration is measured from
 	init        time.Duration // of an environment that was started for this call
@@ -36,7 +37,7 @@ type outcome struct {
 func (c *call) run() (*Response, error) {
 	i, e := c.invoker, c.environment
 	now := i.config.Clock.Now()
-	c.trace = TraceHeader(c.request.TraceID, now)
+	c.trace = withLineage(TraceHeader(c.request.TraceID, now), c.lineage)
 	var failed *failure
 	if e.sandbox != nil {
 		e.log.begin(c.request.LogTail)

@@ -125,7 +125,7 @@ func (i *Invoker) Run(ctx context.Context) error {
 	return nil
 }
 
-// Invoke runs one call. It returns a *ThrottledError, ErrShuttingDown, ctx's
+// Invoke runs one call. It returns a *ThrottledError, ErrRecursive, ErrShuttingDown, ctx's
 // error if it ended before the call began, or an error of the host; a failure
 // of the function is a Response. Once begun, a call goes on when ctx ends.
 func (i *Invoker) Invoke(ctx context.Context, request *Request) (*Response, error) {
@@ -134,7 +134,12 @@ func (i *Invoker) Invoke(ctx context.Context, request *Request) (*Response, erro
 	}
 	defer i.gate.leave()
 	v := request.Version
-	f := i.functions.enter(functionKey{v.Account, v.Region, v.Name})
+	key := functionKey{v.Account, v.Region, v.Name}
+	lineage, times := hop(request.TraceID, key)
+	if times > maxHops && !request.RecursionAllowed {
+		return nil, ErrRecursive
+	}
+	f := i.functions.enter(key)
 	defer f.leave()
 	where, err := i.admit(f, request)
 	if err != nil {
@@ -145,7 +150,7 @@ func (i *Invoker) Invoke(ctx context.Context, request *Request) (*Response, erro
 	if err != nil {
 		return nil, err
 	}
-	c := call{invoker: i, request: request, version: v, environment: e}
+	c := call{invoker: i, request: request, version: v, environment: e, lineage: lineage}
 	return c.run()
 }
 

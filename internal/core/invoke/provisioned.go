@@ -74,13 +74,15 @@ func (k *keptPool) target() int {
 // used tells whether the version has anything that is or was kept.
 func (k *keptPool) used() bool { return k.wanted+k.alive+k.starting > 0 }
 
-// take removes the environment that was used last; see versionPool.take.
+// take removes the environment that was used last; see versionPool.take. Those
+// of another reading than v stay: want closes them when they are stale, but v
+// may be a reading that only this call has (a debugger's).
 func (k *keptPool) take(v *function.Version) (found *environment, unusable []*environment) {
-	for n := len(k.idle); n > 0; n = len(k.idle) {
+	for n := len(k.idle); n > 0 && k.idle[n-1].serves(v); n = len(k.idle) {
 		e := k.idle[n-1]
 		k.idle[n-1] = nil
 		k.idle = k.idle[:n-1]
-		if e.serves(v) && !e.dead() {
+		if !e.dead() {
 			return e, unusable
 		}
 		unusable = append(unusable, e)

@@ -47,6 +47,9 @@ func translate(err error) error {
 		return lambdaapi.ProvisionedConcurrencyConfigNotFoundException("%s", unprovided.Message)
 	case errors.As(err, &throttled):
 		return throttleFault(throttled)
+	case errors.Is(err, invoke.ErrRecursive):
+		// AWS: the words of its API model; no recorded reply is known.
+		return lambdaapi.RecursiveInvocationException("Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.")
 	case errors.Is(err, invoke.ErrShuttingDown):
 		// AWS: ServiceException is what clients try again, elsewhere or later.
 		return lambdaapi.ServiceException("The server is shutting down. Try again later.")

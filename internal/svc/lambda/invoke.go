@@ -140,7 +140,7 @@ func (l *Lambda) prepare(ctx context.Context, call *wire.Call, in *invocation) (
 	}
 	return &invoke.Request{
 		Version: resolved.Version, InvokedARN: resolved.InvokedARN, Reserved: resolved.ReservedConcurrency,
-		Provisioned: resolved.Provisioned, FunctionProvisioned: resolved.FunctionProvisioned,
+		Provisioned: resolved.Provisioned, FunctionProvisioned: resolved.FunctionProvisioned, RecursionAllowed: resolved.RecursionAllowed,
 		RequestID: call.RequestID, TraceID: call.Request.Header.Get(traceHeader), ClientContext: clientContext,
 		Payload: payload, LogTail: in.logType != nil && *in.logType == tail,
 	}, nil

@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from common import Case, archive, arn, status, without
+from common import Case, archive, arn, client, status, without
 
 KIND = "import os\ndef handler(event, context):\n    return os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']\n"
 HOLD = KIND.replace("    return", "    import time\n    time.sleep((event or {}).get('hold', 0))\n    return")
@@ -163,6 +163,55 @@ class Concurrency(Case):
         self.assertEqual(self.api.get_runtime_management_config(FunctionName=name, Qualifier="1")["UpdateRuntimeOn"], "FunctionUpdate")
         self.fails("InvalidParameterValueException", self.api.put_runtime_management_config, FunctionName=name, UpdateRuntimeOn="Manual",
                    RuntimeVersionArn=f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}", code=400)
+
+
+LOOP = """
+import os
+from botocore.config import Config
+import boto3
+
+client = boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}))
+
+def handler(event, context):
+    print("hop", event["hop"])
+    client.invoke(FunctionName=context.function_name, InvocationType="Event", Payload='{"hop": %d}' % (event["hop"] + 1))
+"""
+
+
+class Recursion(Case):
+    def hops(self, name, enough):
+        """The numbers that the runs of a loop have logged, once enough are there."""
+        logs, deadline, found = client("logs"), time.monotonic() + PATIENCE, []
+        while len(found) < enough and time.monotonic() < deadline:
+            time.sleep(0.2)
+            events = logs.filter_log_events(logGroupName="/aws/lambda/" + name, filterPattern="hop")["events"]
+            found = sorted(int(e["message"].split()[1]) for e in events)
+        return found
+
+    def test_a_function_that_calls_itself_is_stopped_after_16_runs(self):
+        self.create(LOOP, name=(name := self.name()), Timeout=60, MemorySize=1769)
+        self.assertEqual(without(self.api.get_function_recursion_config(FunctionName=name)), {"RecursiveLoop": "Terminate"})
+        self.api.invoke(FunctionName=name, Payload='{"hop": 1}')
+        self.assertEqual(self.hops(name, 16), list(range(1, 17)))
+        time.sleep(1)  # what would come now would come at once
+        self.assertEqual(len(self.hops(name, 16)), 16)
+
+    def test_a_function_may_be_allowed_to_call_itself(self):
+        source = LOOP.replace('    client.invoke', '    if event["hop"] < 20:\n        client.invoke')
+        self.create(source, name=(name := self.name()), Timeout=60, MemorySize=1769)
+        self.assertEqual(without(self.api.put_function_recursion_config(FunctionName=name, RecursiveLoop="Allow")), {"RecursiveLoop": "Allow"})
+        self.api.invoke(FunctionName=name, Payload='{"hop": 1}')
+        self.assertEqual(self.hops(name, 20), list(range(1, 21)))
+
+    def test_the_caller_of_a_stopped_call_is_told(self):
+        self.create(name=(name := self.name()))
+        headers = {}
+        api = client()
+        api.meta.events.register("before-call.lambda.Invoke", lambda params, **_: params["headers"].update(headers))
+        for _ in range(16):
+            reply = api.invoke(FunctionName=name)
+            headers["X-Amzn-Trace-Id"] = reply["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"]
+        self.fails("RecursiveInvocationException", api.invoke, FunctionName=name, code=400)
 
 
 if __name__ == "__main__":
