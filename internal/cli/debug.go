@@ -31,8 +31,8 @@ func (c *Client) Debug(ctx context.Context, name string, port int, event []byte,
 	defer answer.Body.Close()
 	lines := json.NewDecoder(bufio.NewReader(io.LimitReader(answer.Body, maxReplyBytes)))
 	var line struct {
-		Address, Error string
-		Invocation
+		Address, Error, FunctionError, LogTail string
+		Payload                                []byte
 	}
 	if err := lines.Decode(&line); err != nil {
 		return nil, fmt.Errorf("read the reply of %s: %w", c.Endpoint, err)
@@ -48,6 +48,6 @@ func (c *Client) Debug(ctx context.Context, name string, port int, event []byte,
 	case line.Error != "":
 		return nil, errors.New(line.Error)
 	}
-	line.RequestID, line.Took = answer.Header.Get("X-Amzn-Requestid"), time.Since(begin)
-	return &line.Invocation, nil
+	return &Invocation{Payload: line.Payload, FunctionError: line.FunctionError, LogTail: line.LogTail,
+		RequestID: answer.Header.Get("X-Amzn-Requestid"), Took: time.Since(begin)}, nil
 }

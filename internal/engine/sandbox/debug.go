@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -24,40 +25,71 @@ const DebugPort = 5678
 // debugRetry is the pause between two tries to reach a debugger that is starting.
 const debugRetry = 20 * time.Millisecond
 
-// openDebug leads connections into the environment until it ends.
-func (e *env) openDebug(debug *Debug) {
-	go func() { // ends when the session or the environment does
-		select {
-		case <-debug.Life.Done():
-			e.kill()
-		case <-e.done:
-		}
-		debug.Listener.Close()
-	}()
-	go func() { // ends when the listener is closed
-		for {
-			conn, err := debug.Listener.Accept()
-			if err != nil {
-				return
-			}
-			go e.leadIn(conn) // ends with either connection, or with the environment
-		}
-	}()
+// debugSession is the way into one environment.
+type debugSession struct {
+	env      *env
+	listener net.Listener
+	life     context.Context // ends with the environment, too
+	end      context.CancelFunc
+	running  sync.WaitGroup
 }
 
-// leadIn joins the developer's connection with one inside the environment.
-func (e *env) leadIn(outside net.Conn) {
+// openDebug leads connections into the environment until it ends.
+func (e *env) openDebug(debug *Debug) {
+	s := &debugSession{env: e, listener: debug.Listener}
+	s.life, s.end = context.WithCancel(debug.Life)
+	e.debug = s
+	s.running.Add(2)
+	go s.watch()  // ends with the session or the environment
+	go s.accept() // ends when the listener is closed
+}
+
+// close ends the session. Afterwards nothing of it uses the environment's network
+// any more, which may become another's.
+func (s *debugSession) close() {
+	s.end()
+	s.listener.Close()
+	s.running.Wait()
+}
+
+func (s *debugSession) watch() {
+	defer s.running.Done()
+	select {
+	case <-s.life.Done():
+		s.env.kill()
+	case <-s.env.done:
+		s.end()
+	}
+	s.listener.Close()
+}
+
+func (s *debugSession) accept() {
+	defer s.running.Done()
+	for {
+		conn, err := s.listener.Accept()
+		if err != nil {
+			return
+		}
+		s.running.Add(1)
+		go s.leadIn(conn) // ends with either connection, or with the session
+	}
+}
+
+// leadIn joins the developer's connection with one inside the environment, as
+// soon as the debugger listens there.
+func (s *debugSession) leadIn(outside net.Conn) {
+	defer s.running.Done()
 	defer outside.Close()
 	for {
-		inside, err := e.network.Dial(DebugPort)
+		inside, err := s.env.network.Dial(s.life, DebugPort)
 		if err == nil {
 			defer inside.Close()
-			e.join(outside, inside)
+			s.join(outside, inside)
 			return
 		}
 		retry := time.NewTimer(debugRetry)
 		select {
-		case <-e.done:
+		case <-s.life.Done():
 			retry.Stop()
 			return
 		case <-retry.C:
@@ -66,7 +98,7 @@ func (e *env) leadIn(outside net.Conn) {
 }
 
 // join copies both ways until one side ends.
-func (e *env) join(outside, inside net.Conn) {
+func (s *debugSession) join(outside, inside net.Conn) {
 	ended := make(chan struct{}, 2)
 	relay := func(to, from net.Conn) {
 		io.Copy(to, from)
@@ -76,6 +108,6 @@ func (e *env) join(outside, inside net.Conn) {
 	go relay(outside, inside) // ends when either connection is closed
 	select {
 	case <-ended:
-	case <-e.done:
+	case <-s.life.Done():
 	}
 }

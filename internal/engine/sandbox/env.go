@@ -39,6 +39,7 @@ type env struct {
 	log     *logPipe
 	forget  func()
 	custom  *custom // of a custom runtime
+	debug   *debugSession
 
 	done    chan struct{} // closed when the processes are gone
 	status  syscall.WaitStatus
@@ -476,6 +477,9 @@ func (e *env) release() error {
 		}
 		e.waitExit()
 		e.forget()
+	}
+	if e.debug != nil {
+		e.debug.close() // it may kill by the pidfd until now
 	}
 	if e.conn != nil {
 		e.conn.Close()

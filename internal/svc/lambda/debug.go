@@ -25,11 +25,11 @@ const debugTimeout = 12 * time.Hour
 // debugLine is a line of the reply of a debug call: first where the debugger is
 // awaited, then the outcome.
 type debugLine struct {
-	Address       string          `json:",omitempty"`
-	Payload       json.RawMessage `json:",omitempty"`
-	FunctionError string          `json:",omitempty"`
-	LogTail       string          `json:",omitempty"`
-	Error         string          `json:",omitempty"` // the call could not be made
+	Address       string `json:",omitempty"`
+	Payload       []byte `json:",omitempty"` // in base64: as the function wrote it
+	FunctionError string `json:",omitempty"`
+	LogTail       string `json:",omitempty"`
+	Error         string `json:",omitempty"` // the call could not be made
 }
 
 // debug runs one call that waits for a debugger. It ends with the request: a

@@ -14,6 +14,7 @@
 package netns
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -132,10 +133,11 @@ func (n *Network) Listen(port int) (net.Listener, error) {
 }
 
 // Dial connects to a port of the namespace's own loopback address.
-func (n *Network) Dial(port int) (net.Conn, error) {
+func (n *Network) Dial(ctx context.Context, port int) (net.Conn, error) {
 	var conn net.Conn
+	dialer := net.Dialer{Timeout: dialTimeout}
 	err := inside(func() error { return unix.Setns(n.namespace, unix.CLONE_NEWNET) }, func() (err error) {
-		conn, err = net.DialTimeout("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dialTimeout)
+		conn, err = dialer.DialContext(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		return err
 	})
 	return conn, err
