@@ -17,6 +17,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
@@ -25,6 +26,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
+	"github.com/lambkin-dev/lambkin/internal/svc/sqs"
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/cbor"
@@ -165,6 +167,10 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 		return err
 	}
 	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Clock: clock.System, Logger: s.config.Logger})
+	if err != nil {
+		return err
+	}
+	s.queues, err = queue.New(queue.Config{Store: state, Clock: clock.System, Logger: s.config.Logger})
 	return err
 }
 
@@ -227,7 +233,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		return err
 	}
 	handler, err := gateway.New(gateway.Config{
-		Services: []*wire.Service{api.Service(), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})},
+		Services: append(sqs.Services(s.queues), api.Service(), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 		},
@@ -242,5 +248,6 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 	}
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug)}
+	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
 	return nil
 }

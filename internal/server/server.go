@@ -29,6 +29,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
@@ -82,6 +83,7 @@ type Server struct {
 	registry *function.Registry
 	invoker  *invoke.Invoker
 	events   *async.Queue
+	queues   *queue.Queues
 	logs     *logs.Logs
 	closers  []func() error // in the order of construction
 }
@@ -121,6 +123,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.registry.Run(background) })  // ends when background does
 	group.Go(func() error { return s.invoker.Run(background) })   // ends when background does
 	group.Go(func() error { return s.events.Run(background) })    // ends when background does
+	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself

@@ -62,6 +62,26 @@ func (m *model) free(e *modelMessage, taken []*modelMessage) bool {
 	return true
 }
 
+func (m *model) dead(e *modelMessage) bool { return m.limit > 0 && e.count >= m.limit }
+
+// follow takes what comes next in the group of the last that was taken: it comes
+// before the next group.
+func (m *model) follow(taken []*modelMessage, from int, now time.Time, most int) []*modelMessage {
+	group := taken[len(taken)-1].group
+	for _, next := range m.list[from:] {
+		switch {
+		case !m.fifo || len(taken) >= most:
+			return taken
+		case next.group != group:
+		case next.due.After(now) || m.dead(next):
+			return taken
+		default:
+			taken = append(taken, next)
+		}
+	}
+	return taken
+}
+
 // receive is what a Receive must give, and what must go to the dead letters.
 func (m *model) receive(now time.Time, most int, visibility time.Duration) (taken, dead []*modelMessage) {
 	m.settle(now)
@@ -74,27 +94,14 @@ func (m *model) receive(now time.Time, most int, visibility time.Duration) (take
 			if e.held || e.due.After(now) || blocked[e.group] || slices.Contains(taken, e) || !m.free(e, taken) {
 				continue
 			}
-			if m.limit > 0 && e.count >= m.limit {
-				if len(taken) > 0 && m.fifo && slices.ContainsFunc(taken, func(t *modelMessage) bool { return t.group == e.group }) {
-					blocked[e.group] = true
-					continue // what is before it is held now
-				}
-				dead, again = append(dead, e), true
+			if m.dead(e) {
 				blocked[e.group] = m.fifo
+				if !m.fifo || !slices.ContainsFunc(taken, func(t *modelMessage) bool { return t.group == e.group }) { // else what is before it is held now
+					dead, again = append(dead, e), true
+				}
 				continue
 			}
-			taken = append(taken, e)
-			if m.fifo { // the rest of the group comes before the next group
-				for _, next := range m.list[at+1:] {
-					if next.group != e.group || len(taken) >= most {
-						continue
-					}
-					if next.due.After(now) || m.limit > 0 && next.count >= m.limit {
-						break
-					}
-					taken = append(taken, next)
-				}
-			}
+			taken = m.follow(append(taken, e), at+1, now, most)
 		}
 		m.list = slices.DeleteFunc(m.list, func(e *modelMessage) bool { return slices.Contains(dead, e) })
 		again = again && len(taken) == 0

@@ -190,7 +190,7 @@ func (a *api) sendMessageBatch(ctx context.Context, call *wire.Call, in *sqsapi.
 	if err := a.queues.Exists(ctx, id); err != nil {
 		return nil, err
 	}
-	out := &sqsapi.SendMessageBatchOutput{Successful: []sqsapi.SendMessageBatchResultEntry{}, Failed: []sqsapi.BatchResultErrorEntry{}}
+	out := &sqsapi.SendMessageBatchOutput{}
 	var messages []queue.Message
 	var places []int
 	size := 0
@@ -266,7 +266,7 @@ func (a *api) receiveMessage(ctx context.Context, call *wire.Call, in *sqsapi.Re
 			return nil, refuse(queue.InvalidAttributeName, "Unknown Attribute "+name+".")
 		}
 	}
-	how := queue.Receiving{Max: 1, Visibility: optionalSeconds(in.VisibilityTimeout), Wait: optionalSeconds(in.WaitTimeSeconds)}
+	how := queue.Receiving{Max: 1, Visibility: optionalSeconds(in.VisibilityTimeout), Wait: optionalSeconds(in.WaitTimeSeconds), Attempt: text(in.ReceiveRequestAttemptId)}
 	if in.MaxNumberOfMessages != nil {
 		how.Max = int(*in.MaxNumberOfMessages)
 	}
@@ -357,7 +357,7 @@ func (a *api) deleteMessageBatch(ctx context.Context, call *wire.Call, in *sqsap
 	if err != nil {
 		return nil, err
 	}
-	out := &sqsapi.DeleteMessageBatchOutput{Successful: []sqsapi.DeleteMessageBatchResultEntry{}, Failed: []sqsapi.BatchResultErrorEntry{}}
+	out := &sqsapi.DeleteMessageBatchOutput{}
 	for i, refusal := range refusals {
 		if refusal == nil {
 			out.Successful = append(out.Successful, sqsapi.DeleteMessageBatchResultEntry{Id: ids[i]})
@@ -406,7 +406,7 @@ func (a *api) changeMessageVisibilityBatch(ctx context.Context, call *wire.Call,
 	if err != nil {
 		return nil, err
 	}
-	out := &sqsapi.ChangeMessageVisibilityBatchOutput{Successful: []sqsapi.ChangeMessageVisibilityBatchResultEntry{}, Failed: []sqsapi.BatchResultErrorEntry{}}
+	out := &sqsapi.ChangeMessageVisibilityBatchOutput{}
 	for i, refusal := range refusals {
 		if refusal == nil {
 			out.Successful = append(out.Successful, sqsapi.ChangeMessageVisibilityBatchResultEntry{Id: ids[i]})

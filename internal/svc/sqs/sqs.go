@@ -80,6 +80,7 @@ type wireError struct {
 var wireErrors = map[queue.Code]wireError{
 	queue.QueueDoesNotExist:         {"AWS.SimpleQueueService.NonExistentQueue", 400},
 	queue.QueueNameExists:           {"QueueAlreadyExists", 400},
+	queue.QueueDeletedRecently:      {"AWS.SimpleQueueService.QueueDeletedRecently", 400},
 	queue.InvalidAttributeName:      {"InvalidAttributeName", 400},
 	queue.InvalidAttributeValue:     {"InvalidAttributeValue", 400},
 	queue.InvalidParameterValue:     {"InvalidParameterValue", 400},
