@@ -316,8 +316,7 @@ func (l *line) producer(ctx context.Context, group string, total int) {
 // line is a FIFO queue with a crowd at work on it, and a store in trouble.
 type line struct {
 	*bench
-	id    ID
-	total int
+	id ID
 
 	life sync.RWMutex // held for reading over each operation, for writing by a crash
 
