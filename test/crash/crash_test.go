@@ -57,6 +57,7 @@ type load struct {
 	random *rand.Rand
 	parts  []part
 	events *events
+	line   *queues
 	pids   []int // of all servers so far
 	writes atomic.Int64
 }
@@ -103,6 +104,8 @@ func newLoad(t *testing.T) *load {
 	t.Cleanup(l.server.Kill)
 	l.pids = append(l.pids, l.server.PID())
 	l.parts = []part{l.events, &layers{random: random(2), name: "lib"}, &logs{random: random(3)}}
+	l.line = &queues{random: random(8)}
+	l.parts = append(l.parts, l.line)
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))
 	}
@@ -218,11 +221,11 @@ func (l *load) finish(kills int) {
 			}
 		}
 	}
-	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 {
+	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 {
 		l.t.Errorf("%d writes and %d events under %d kills show little", l.writes.Load(), len(l.events.accepted), kills)
 	}
 	l.stopIfFailed("at the end")
-	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran", kills, l.writes.Load(), len(l.events.accepted))
+	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d messages that were deleted", kills, l.writes.Load(), len(l.events.accepted), l.line.taken)
 }
 
 // checkBlobs looks for files that are not what their name says.
