@@ -30,6 +30,7 @@ type outcome struct {
 	functionError bool
 	duration      time.Duration
 	failure       *failure // nil: the environment can serve again
+	answered      bool     // the runtime did, also if an extension failed then
 }
 
 // run starts the environment if it is a new one, runs the event, writes the log
@@ -53,6 +54,7 @@ func (c *call) run() (*Response, error) {
 		}
 	}
 	e.log.started(c.begin, c.request.RequestID)
+	c.tellStart()
 	var o outcome
 	if failed != nil {
 		o = c.fail(failed)
@@ -105,7 +107,7 @@ func (c *call) spec(now time.Time, kind InitializationType) *sandbox.Spec {
 	spec := &sandbox.Spec{
 		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, Preload: v.Preload, TaskDir: v.TaskDir, OptDir: v.OptDir,
 		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, e.log.stream.Stream, keys, i.config.Endpoint, c.trace, kind),
-		InitTimeout: limit.InitTimeout, Log: e.log.record,
+		InitTimeout: limit.InitTimeout, Log: e.log.record, Extensions: true,
 	}
 	if c.request.Debug != nil {
 		spec.Debug, spec.InitTimeout, spec.MemoryMB = c.request.Debug, v.Timeout, max(v.MemoryMB, DebugMemoryMB)
@@ -113,31 +115,49 @@ func (c *call) spec(now time.Time, kind InitializationType) *sandbox.Spec {
 	return spec
 }
 
-// initialise starts the sandbox once. After a failure it is closed again.
+// initialise starts the sandbox once. After a failure ahead of the call it is
+// closed again, after one inside the call that is left to who ends the call.
 func (c *call) initialise(spec *sandbox.Spec, phase string) (time.Duration, *failure, error) {
 	i, e := c.invoker, c.environment
+	spec.InitStarted = func() []byte {
+		words := c.events()
+		return words.initStart(nil, i.config.Clock.Now(), e.log.stream.Stream, phase)
+	}
 	started, init, err := i.config.Starter.Start(i.life, spec)
 	failed := c.initFailure(init, err)
 	if err != nil && failed == nil {
+		c.closeFailed(started)
 		return 0, nil, fmt.Errorf("start an environment of %s: %w", c.version.ARN(), err)
 	}
 	report := initReport{phase: phase, duration: init.Duration, status: statusSuccess}
-	if failed == nil {
+	if failed != nil {
+		report.status, report.errorType = failed.status, failed.errorType
+	}
+	keep := started != nil && (failed == nil || phase == phaseInvoke)
+	if keep {
 		e.sandbox = started
 		i.host.started(e)
 		if i.life.Err() != nil {
 			return 0, nil, ErrShuttingDown // Close may have looked before it was there
 		}
-	} else {
-		report.status, report.errorType = failed.status, failed.errorType
-		if started != nil {
-			if err := started.Close(); err != nil {
-				i.config.Logger.Error("close an environment", "function", c.version.Name, "version", c.version.Version, "err", err)
-			}
-		}
 	}
-	e.log.initEnded(i.config.Clock.Now(), report)
+	now := i.config.Clock.Now()
+	e.log.initialised(now, &init)
+	e.log.initEnded(now, report)
+	c.tellInit(started, now, &init, report)
+	if !keep {
+		c.closeFailed(started)
+	}
 	return init.Duration, failed, nil
+}
+
+func (c *call) closeFailed(started sandbox.Environment) {
+	if started == nil {
+		return
+	}
+	if err := started.Close(); err != nil {
+		c.invoker.config.Logger.Error("close an environment", "function", c.version.Name, "version", c.version.Version, "err", err)
+	}
 }
 
 // initFailure tells a function that could not be initialised from a host that
@@ -181,7 +201,7 @@ func (c *call) invoke() outcome {
 	defer cancel()
 	event := &sandbox.Event{
 		RequestID: r.RequestID, Deadline: deadline, InvokedARN: r.InvokedARN, TraceID: c.trace,
-		ClientContext: r.ClientContext, TenantID: r.TenantID, Payload: r.Payload,
+		ClientContext: r.ClientContext, TenantID: r.TenantID, Payload: r.Payload, RuntimeDone: c.tellRuntimeDone,
 	}
 	var relayed *relay
 	if r.Stream != nil {
@@ -194,7 +214,7 @@ func (c *call) invoke() outcome {
 		o.streamed = relayed.count()
 		return o
 	}
-	o := outcome{payload: result.Payload, streamed: relayed.count(), functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin)}
+	o := outcome{payload: result.Payload, streamed: relayed.count(), functionError: result.ErrorType != "", duration: c.invoker.config.Clock.Now().Sub(c.begin), answered: true}
 	switch {
 	case result.ErrorType == sandbox.ResponseTooLarge && o.streamed > 0:
 		o.payload = streamTooLarge
@@ -202,6 +222,13 @@ func (c *call) invoke() outcome {
 		o.payload, o.functionError = responseTooLarge, true
 	}
 	e.maxMemory = max(e.maxMemory, result.MaxMemoryBytes)
+	if result.Failed != nil {
+		// AWS: the caller has the answer by then; the environment does not survive.
+		o.failure = c.failed(result.Failed)
+		if o.failure.status == statusTimeout {
+			o.duration = c.version.Timeout
+		}
+	}
 	return o
 }
 
@@ -241,7 +268,9 @@ func (c *call) finish(o *outcome) *Response {
 	if o.failure != nil {
 		report.Status, report.ErrorType = o.failure.status, o.failure.errorType
 	}
-	e.log.ended(c.invoker.config.Clock.Now(), &report, o.streamed+len(o.payload))
+	now := c.invoker.config.Clock.Now()
+	e.log.ended(now, &report, o.streamed+len(o.payload))
+	c.tellReport(now, &report, o.streamed+len(o.payload), o.answered)
 	c.invoker.config.Reported(report)
 	response := &Response{Payload: o.payload, LogTail: e.log.finish(), TraceID: c.trace}
 	if o.functionError {

@@ -92,7 +92,7 @@ func TestFailedInitRunsOnceMoreInsideTheCall(t *testing.T) {
 			"[ERROR] import 2",
 			"INIT_REPORT Init Duration: 80.00 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ImportModuleError",
 			startLine, endLine,
-			reportLine("Duration: 100.00 ms\tBilled Duration: 100 ms\tMemory Size: 128 MB\tMax Memory Used: 0 MB\tStatus: error\tError Type: Runtime.ImportModuleError"),
+			reportLine("Duration: 80.00 ms\tBilled Duration: 80 ms\tMemory Size: 128 MB\tMax Memory Used: 0 MB\tStatus: error\tError Type: Runtime.ImportModuleError"),
 		))
 		b.call(t, versionOf("f"))
 		if starts, _ := b.starter.counts(); starts != 4 {

@@ -63,7 +63,7 @@ func (l *logWriter) record(r sandbox.LogRecord) {
 func (l *logWriter) initStarted(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(now, l.format.initStart(l.scratch[:0], now, l.stream.Stream))
+	l.add(now, l.format.initStart(l.scratch[:0], now, l.stream.Stream, phaseInit))
 	l.flush()
 }
 

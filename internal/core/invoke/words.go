@@ -90,7 +90,7 @@ func (r initReport) level(success systemLevel) systemLevel {
 	return warn
 }
 
-func (f *lineFormat) initStart(b []byte, at time.Time, stream string) []byte {
+func (f *lineFormat) initStart(b []byte, at time.Time, stream, phase string) []byte {
 	v := f.version
 	name, arn := RuntimeVersion(v.Runtime, v.Region)
 	if !f.json {
@@ -100,8 +100,8 @@ func (f *lineFormat) initStart(b []byte, at time.Time, stream string) []byte {
 		return nil
 	}
 	b = appendRecord(b, at, "platform.initStart")
-	return fmt.Appendf(b, `"initializationType":"%s","phase":"init","runtimeVersion":"%s","runtimeVersionArn":"%s","functionName":"%s","functionVersion":"%s","instanceId":"%s","instanceMaxMemory":%d}}`+"\n",
-		OnDemand, name, arn, v.Name, v.Version, stream, v.MemoryMB<<20)
+	return fmt.Appendf(b, `"initializationType":"%s","phase":"%s","runtimeVersion":"%s","runtimeVersionArn":"%s","functionName":"%s","functionVersion":"%s","instanceId":"%s","instanceMaxMemory":%d}}`+"\n",
+		OnDemand, phase, name, arn, v.Name, v.Version, stream, v.MemoryMB<<20)
 }
 
 func (f *lineFormat) initRuntimeDone(b []byte, at time.Time, r initReport) []byte {
@@ -312,6 +312,10 @@ func failureOf(err error, requestID string, timeout time.Duration) (_ *failure, 
 			f.maxMemory = late.MaxMemoryBytes
 		}
 		return f, true
+	}
+	var extension *sandbox.ExtensionError
+	if errors.As(err, &extension) {
+		return &failure{status: statusError, errorType: extension.Type, body: errorBody(extension.Type, requestID, extension.Message), maxMemory: extension.MaxMemoryBytes}, true
 	}
 	var exit *sandbox.ExitError
 	if expected = errors.As(err, &exit); !expected {

@@ -23,7 +23,7 @@ const failedChild = 70
 // zygoteConfig is what the supervisor tells the child, as JSON in argv[1].
 type zygoteConfig struct {
 	Prefix       string // empty for custom runtimes
-	Python       string // empty for custom runtimes
+	Python       string // empty for those whose environments are executed
 	BootstrapDir string
 	SiteDir      string // shown in place of the interpreter's site-packages, unless empty
 	ID           string
@@ -56,6 +56,8 @@ func Child() {
 		err = becomeZygote(os.Args[1])
 	case environmentName:
 		err = becomeEnvironment(os.Args[1])
+	case keeperName:
+		err = becomeKeeper()
 	default:
 		return
 	}
@@ -196,7 +198,7 @@ func writeEtc(folder string) error {
 	files := map[string]string{
 		"passwd":        "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:990::/home/sbx_user1051:/sbin/nologin\n",
 		"group":         "root:x:0:\nsbx_user1051:x:990:\n",
-		"hosts":         "127.0.0.1 localhost\n::1 localhost\n",
+		"hosts":         "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n",
 		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 		"resolv.conf":   "nameserver " + netns.PlatformAddress + "\noptions timeout:2 attempts:1\n",
 	}

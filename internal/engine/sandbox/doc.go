@@ -8,9 +8,10 @@
 // returns. What the host cannot give is told by Host.Isolation, never silent.
 //
 // Goroutines: one a zygote (reads its control socket, ends with the zygote), one
-// an environment (reads its log pipe, ends with the environment), one a network
-// namespace in use (accepts connections). Locks: Host.mu over the zygote table,
-// zygote.mu over its environments, env.log.mu over the log parser; each is a
-// leaf, never held over another or over blocking I/O. Start reading at
-// Host.Start; DESIGN.md has the order of steps and the reasons.
+// an environment (reads its log pipe, ends with the environment), two more one with
+// extensions (their log, their keeper), one a network namespace in use (accepts
+// connections). Locks: Host.mu over the zygote table, zygote.mu over its
+// environments, env.log.mu over the log parser; each is a leaf, never held over
+// another or over blocking I/O. Start reading at Host.Start; DESIGN.md has the
+// order of steps and the reasons.
 package sandbox

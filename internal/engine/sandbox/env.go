@@ -38,7 +38,7 @@ type env struct {
 	reader  *bufio.Reader
 	log     *logPipe
 	forget  func()
-	custom  *custom // of a custom runtime
+	custom  *custom // of a runtime that was executed
 	debug   *debugSession
 
 	done    chan struct{} // closed when the processes are gone
@@ -55,7 +55,7 @@ var _ Environment = (*env)(nil)
 // that nobody waits for it.
 func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	e := &env{host: h, zygote: z, pidfd: -1, done: make(chan struct{})}
-	if IsCustom(z.id) {
+	if executes(z.id) {
 		e.custom = newCustom()
 	}
 	select {
@@ -95,6 +95,13 @@ func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	theirs = append(theirs, pipe)
 	request := forkRequest{UID: e.user(), TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB, Rehearse: ahead}
 	fds := []int{data, pipe, e.network.Namespace()}
+	if e.custom != nil {
+		if e.custom.log, pipe, err = newLogPipe(); err != nil {
+			return nil, err
+		}
+		theirs = append(theirs, pipe)
+		fds = append(fds, pipe)
+	}
 	if err := z.fork(e, request, fds...); err != nil {
 		return nil, err
 	}
@@ -236,7 +243,9 @@ func (e *env) checkStatus() error {
 
 // equip gives a parked child what is the function's own: code, memory, log.
 func (e *env) equip(spec *Spec) error {
-	e.log.deliver(spec.Log)
+	if e.custom == nil {
+		e.log.deliver(spec.Log)
+	}
 	trees, err := openTrees(e.host.config.off, spec.TaskDir, spec.OptDir)
 	defer func() {
 		for _, tree := range trees {
@@ -268,30 +277,27 @@ func (e *env) bind(spec *Spec) (Init, error) {
 	if err := e.equip(spec); err != nil {
 		return Init{}, err
 	}
-	environ := make(map[string]string, len(spec.Environ))
-	for _, pair := range spec.Environ {
-		name, value, _ := strings.Cut(pair, "=")
-		environ[name] = value
-	}
-	meta, err := json.Marshal(map[string]any{"handler": spec.Handler, "environ": environ, "runtime": spec.Runtime, "debug": spec.Debug != nil})
-	if err != nil {
-		return Init{}, err
-	}
 	if err := e.conn.SetDeadline(begin.Add(spec.InitTimeout)); err != nil {
 		return Init{}, err
 	}
 	if spec.Debug != nil {
 		e.openDebug(spec.Debug)
 	}
-	reply, err := e.exchange(frameBind, meta, nil)
-	if e.custom != nil && errors.Is(err, io.EOF) {
-		reply, err = e.custom.init(e, begin.Add(spec.InitTimeout)) // it was executed, which closed the socket
+	var reply frame
+	var err error
+	if e.custom == nil {
+		reply, err = e.exchange(frameBind, bindMeta(spec), nil)
+	} else {
+		reply, err = e.custom.init(e, spec, begin.Add(spec.InitTimeout))
 	}
 	init := Init{Duration: time.Since(begin)}
+	if e.custom != nil {
+		init.Extensions, init.Subscriptions = e.custom.registry.Infos(), e.custom.relay.Infos()
+	}
 	if err != nil {
 		return init, e.broken(err)
 	}
-	e.log.drain()
+	e.drainLogs()
 	if err := e.limitCPU(spec.MemoryMB); err != nil {
 		return init, fmt.Errorf("limit the CPU: %w", err)
 	}
@@ -304,6 +310,28 @@ func (e *env) bind(spec *Spec) (Init, error) {
 		return init, nil
 	default:
 		return init, fmt.Errorf("%w: frame type %d instead of the end of init", errProtocol, reply.kind)
+	}
+}
+
+// bindMeta tells a zygote's child what it is to become.
+func bindMeta(spec *Spec) []byte {
+	environ := make(map[string]string, len(spec.Environ))
+	for _, pair := range spec.Environ {
+		name, value, _ := strings.Cut(pair, "=")
+		environ[name] = value
+	}
+	meta, err := json.Marshal(map[string]any{"handler": spec.Handler, "environ": environ, "runtime": spec.Runtime, "debug": spec.Debug != nil})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return meta
+}
+
+// drainLogs delivers what was written so far.
+func (e *env) drainLogs() {
+	e.log.drain()
+	if e.custom != nil {
+		e.custom.log.drain()
 	}
 }
 
@@ -376,26 +404,36 @@ func decodeResult(reply frame, requestID string) (*Result, error) {
 	}
 }
 
-// exchange sends one frame in one system call and reads the answer.
+// exchange sends one frame and reads the answer.
 func (e *env) exchange(kind byte, meta, payload []byte) (frame, error) {
-	head := make([]byte, headerBytes, headerBytes+len(meta))
-	putHeader(head, kind, len(meta), len(payload))
-	head = append(head, meta...)
-	buffers := net.Buffers{head, payload}
-	if _, err := buffers.WriteTo(e.conn); err != nil {
+	if err := e.send(kind, meta, payload); err != nil {
 		return frame{}, err
 	}
 	return readFrame(e.reader)
 }
 
+// send sends one frame in one system call.
+func (e *env) send(kind byte, meta, payload []byte) error {
+	head := make([]byte, headerBytes, headerBytes+len(meta))
+	putHeader(head, kind, len(meta), len(payload))
+	head = append(head, meta...)
+	buffers := net.Buffers{head, payload}
+	_, err := buffers.WriteTo(e.conn)
+	return err
+}
+
 // broken kills the environment and says, in the words of the contract, why it
 // gave no answer.
 func (e *env) broken(cause error) error {
+	if e.custom != nil && e.custom.lingers(cause) {
+		e.drainLogs()
+		return e.custom.ending(cause, e.peakBytes())
+	}
 	if errors.Is(cause, os.ErrDeadlineExceeded) || errors.Is(cause, errProtocol) {
 		e.kill()
 	}
 	e.waitExit()
-	e.log.drain()
+	e.drainLogs()
 	switch {
 	case errors.Is(cause, os.ErrDeadlineExceeded):
 		return &TimeoutError{MaxMemoryBytes: e.peakBytes()}
@@ -415,13 +453,19 @@ func (e *env) broken(cause error) error {
 func (e *env) exit(status syscall.WaitStatus) {
 	e.status = status
 	if e.custom != nil {
-		e.custom.ended()
+		e.custom.ended(io.EOF)
 	}
 	close(e.done)
 }
 
-// Done is closed when the environment's processes have ended.
-func (e *env) Done() <-chan struct{} { return e.done }
+// Done is closed when the environment's processes have ended, or one of those
+// without which it is of no use.
+func (e *env) Done() <-chan struct{} {
+	if e.custom != nil {
+		return e.custom.alive.Done()
+	}
+	return e.done
+}
 
 func (e *env) ended() bool {
 	select {
@@ -470,6 +514,9 @@ func (e *env) Close() error {
 
 func (e *env) release() error {
 	var all error
+	if e.custom != nil {
+		e.custom.shutDown(e)
+	}
 	if e.forget != nil {
 		e.kill()
 		if e.conn != nil {
@@ -487,14 +534,14 @@ func (e *env) release() error {
 	if e.log != nil {
 		all = errors.Join(all, e.log.file.Close())
 	}
+	if e.custom != nil {
+		all = errors.Join(all, e.custom.close())
+	}
 	if e.pidfd >= 0 {
 		unix.Close(e.pidfd)
 	}
 	if e.group != nil {
 		all = errors.Join(all, e.group.Remove())
-	}
-	if e.custom != nil {
-		all = errors.Join(all, e.custom.close())
 	}
 	if e.network != nil {
 		e.network.Release()

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/extension"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/relay"
 )
 
 // Spec is everything that makes an execution environment what it is. It is
@@ -19,6 +22,9 @@ type Spec struct {
 	EphemeralMB int      // size of /tmp
 	Environ     []string // the whole environment, "KEY=VALUE"; the sandbox adds nothing
 	InitTimeout time.Duration
+	// Extensions says that the programs in the extensions folder of OptDir are
+	// started too, before the runtime.
+	Extensions bool
 	// Background says that nobody waits: what is parked is left to those who do.
 	Background bool
 	// Preload names what of the runtime's own the function will import, which a
@@ -27,6 +33,9 @@ type Spec struct {
 
 	// Debug, if not nil, lets a debugger in.
 	Debug *Debug
+	// InitStarted makes the event that tells extensions of the begin of this
+	// initialisation, as JSON. Nil, or nobody listens: it is not made.
+	InitStarted func() []byte
 
 	// Log receives what the environment writes to its log, in order, never
 	// concurrently for one environment. A record is one write boundary: a framed
@@ -66,6 +75,11 @@ type Event struct {
 	// limit: it must return some time after ctx's deadline too. It must not keep
 	// the slice. Nil: the response comes in the Result, whole.
 	Stream func(chunk []byte)
+
+	// RuntimeDone is called when the runtime has answered and asked for the next
+	// event, before extensions are waited for. Only an environment with extensions
+	// does.
+	RuntimeDone func(*Result)
 }
 
 // Result is what the environment answered. A function's own failure is a
@@ -75,6 +89,11 @@ type Result struct {
 	ContentType    string
 	ErrorType      string // "Runtime.MarshalError", "Exception", ... empty for success
 	MaxMemoryBytes int64  // high-water mark since the environment started
+
+	// Failed tells that the environment failed after it had answered, by an
+	// extension or within the time limit of all: the answer stands, the environment
+	// must be closed.
+	Failed error
 }
 
 // Init is how the initialisation phase of an environment went.
@@ -85,6 +104,9 @@ type Init struct {
 	ErrorType      string
 	ErrorBody      []byte
 	MaxMemoryBytes int64 // of an initialisation with ErrorType
+
+	Extensions    []extension.Info // of the function
+	Subscriptions []relay.Info     // to telemetry
 }
 
 // Environment is one isolated process tree that runs one event at a time. It
@@ -99,16 +121,26 @@ type Environment interface {
 	// Done is closed when the environment's processes have ended by themselves.
 	Done() <-chan struct{}
 	// Close ends every process of the environment and frees all it held: mounts,
-	// namespaces, cgroups, uid. It returns when all is gone; it may be called
-	// more than once and from any goroutine.
+	// namespaces, cgroups, uid. Extensions get the time that AWS gives them to shut
+	// down, also after an error of Invoke or Start. It returns when all is gone; it
+	// may be called more than once and from any goroutine.
 	Close() error
+}
+
+// Audience is an Environment that can have extensions which listen to the events
+// of the platform. Listening tells whether any does; Tell passes on an event,
+// its type and its JSON, which is not kept.
+type Audience interface {
+	Listening() bool
+	Tell(kind string, event []byte)
 }
 
 // Starter makes environments; *Host is the one implementation of the product.
 type Starter interface {
 	// Start makes an environment and runs its initialisation. A function that
 	// fails to initialise gives an Init with ErrorType and a live Environment;
-	// one that exits or exceeds InitTimeout gives the error of Invoke.
+	// one that exits or exceeds InitTimeout gives the error of Invoke. An Environment
+	// that comes with an error must be closed.
 	Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 }
 
@@ -153,6 +185,16 @@ func (e *ExitError) Error() string {
 		return fmt.Sprintf("Runtime exited with error: exit status %d", e.Status)
 	}
 }
+
+// ExtensionError tells that an extension failed, and the environment with it.
+type ExtensionError struct {
+	Type           string // "Extension.Crash", ...
+	Message        string // after "RequestId: … Error: "
+	MaxMemoryBytes int64
+}
+
+// Error is the message.
+func (e *ExtensionError) Error() string { return e.Message }
 
 // signalName is Go's own wording of a signal, which is AWS's too (RIE is Go).
 func signalName(signal int) string { return syscall.Signal(signal).String() }

@@ -32,8 +32,16 @@ var bootstraps = []string{"/var/task/bootstrap", "/opt/bootstrap"}
 // runtime, an executable that speaks the Runtime API.
 func IsCustom(runtime string) bool { return strings.HasPrefix(runtime, "provided") }
 
-// forker is the zygote of custom runtimes: it serves the requests that zygote.py
-// serves for Python, by starting this binary again in new namespaces.
+// executed marks the zygote of a Python version for functions whose runtime must
+// be executed instead of forked: it brings extensions or a wrapper.
+const executed = "+executed"
+
+// executes tells whether environments of a zygote are executed, and so speak the
+// Runtime API.
+func executes(zygote string) bool { return IsCustom(zygote) || strings.HasSuffix(zygote, executed) }
+
+// forker is the zygote of runtimes that are executed: it serves the requests that
+// zygote.py serves for Python, by starting this binary again in new namespaces.
 type forker struct {
 	control int
 	config  zygoteConfig
@@ -109,7 +117,7 @@ func (f *forker) fork(request forkRequest, files []*os.File) error {
 			file.Close()
 		}
 	}()
-	argument, err := json.Marshal(environmentConfig{forkRequest: request, Trees: len(files) - 3, Filter: f.config.Filter, Off: f.config.Off})
+	argument, err := json.Marshal(environmentConfig{forkRequest: request, Filter: f.config.Filter, Off: f.config.Off})
 	if err != nil {
 		return err
 	}
@@ -132,7 +140,6 @@ func (f *forker) fork(request forkRequest, files []*os.File) error {
 // environmentConfig is argv[1] of an environment's process.
 type environmentConfig struct {
 	forkRequest
-	Trees  int
 	Filter []byte
 	Off    []string
 }
@@ -148,11 +155,7 @@ func becomeEnvironment(configuration string) error {
 	if err := json.Unmarshal([]byte(configuration), &config); err != nil {
 		return err
 	}
-	trees := make([]int, config.Trees)
-	for i := range trees {
-		trees[i] = confine.FirstFree + 1 + i
-	}
-	err := confine.Enter(confine.Config{UID: config.UID, TmpBytes: config.TmpBytes, TmpInodes: config.TmpInodes, Network: confine.FirstFree, Trees: trees,
+	err := confine.Enter(confine.Config{UID: config.UID, TmpBytes: config.TmpBytes, TmpInodes: config.TmpInodes, Network: confine.NetworkFD,
 		Filter: config.Filter, Off: config.Off})
 	if err != nil {
 		return err
@@ -166,25 +169,15 @@ func becomeEnvironment(configuration string) error {
 	if err != nil {
 		return nil // the supervisor closed the environment
 	}
-	var binding struct {
-		Environ map[string]string `json:"environ"`
-	}
-	if err := json.Unmarshal(bind.meta, &binding); err != nil {
+	var b binding
+	if err := json.Unmarshal(bind.meta, &b); err != nil {
 		return err
 	}
-	var environ []string
-	for name, value := range binding.Environ {
-		environ = append(environ, name+"="+value)
+	if len(b.Extensions) > 0 {
+		return executeKeeper()
 	}
-	slices.Sort(environ)
-	message := execute(environ)
-	body, err := json.Marshal(map[string]string{"errorType": invalidEntrypoint, "errorMessage": message})
-	if err != nil {
-		return err
-	}
-	frame := make([]byte, headerBytes)
-	putHeader(frame, frameInitError, len(invalidEntrypoint), len(body))
-	if err := writeAll(append(append(frame, invalidEntrypoint...), body...)); err != nil {
+	message := b.execute()
+	if err := writeFrame(frameInitError, invalidEntrypoint, entrypointError(message)); err != nil {
 		return err
 	}
 	_, err = readFrame(dataReader{}) // ends when the supervisor closes
@@ -194,20 +187,29 @@ func becomeEnvironment(configuration string) error {
 // invalidEntrypoint is AWS's error type of a bootstrap that cannot be executed.
 const invalidEntrypoint = "Runtime.InvalidEntrypoint"
 
-// execute becomes the first bootstrap that exists. It returns only to say, in
-// AWS's words, why it could not.
-func execute(environ []string) string {
+// entrypointError is the error body of a runtime that cannot be executed.
+func entrypointError(message string) []byte {
+	body, err := json.Marshal(map[string]string{"errorType": invalidEntrypoint, "errorMessage": message})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return body
+}
+
+// execute becomes the runtime. It returns only to say, in AWS's words, why it
+// could not.
+func (b *binding) execute() string {
 	if err := unix.Chdir("/var/task"); err != nil {
 		return err.Error()
 	}
-	for _, path := range bootstraps {
-		info, err := os.Stat(path)
-		if err != nil || info.IsDir() {
-			continue
-		}
-		return fmt.Sprintf("fork/exec %s: %v", path, unix.Exec(path, []string{path}, environ))
+	program := b.program()
+	switch {
+	case program.problem != "":
+		return program.problem
+	case program.status != 0:
+		os.Exit(program.status)
 	}
-	return fmt.Sprintf("Couldn't find valid bootstrap(s): %v", bootstraps)
+	return fmt.Sprintf("fork/exec %s: %v", program.path, unix.Exec(program.path, program.arguments, b.Environ))
 }
 
 func writeAll(data []byte) error {

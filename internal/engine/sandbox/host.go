@@ -127,6 +127,9 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 		}
 	}
 	init, err := e.start(spec)
+	if err != nil && e.custom != nil && e.custom.lingers(err) {
+		return e, init, err
+	}
 	if err != nil {
 		return nil, init, errors.Join(err, e.Close())
 	}
@@ -139,6 +142,11 @@ type zygoteKey struct{ runtime, preload string }
 // zygoteFor returns the zygote that serves spec best without waiting: while the
 // one with the preloaded modules is not ready, that is the plain one.
 func (h *Host) zygoteFor(ctx context.Context, spec *Spec) (*zygote, error) {
+	if must, err := mustExecute(spec); err != nil {
+		return nil, err
+	} else if must {
+		return h.zygote(ctx, zygoteKey{runtime: spec.Runtime + executed})
+	}
 	if spec.Preload != "" {
 		h.mu.Lock()
 		z := h.zygotes[zygoteKey{spec.Runtime, spec.Preload}]

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -37,6 +38,8 @@ type zygote struct {
 	cmd      *exec.Cmd
 	control  int // SOCK_SEQPACKET, ours
 	sending  sync.Mutex
+
+	program string // interpreter below /var/lang that executed environments run, if it is Python
 
 	parking *parking
 
@@ -90,7 +93,11 @@ func (z *zygote) start(ctx context.Context, h *Host) {
 	defer close(z.started)
 	runtime, err := Runtime{ID: z.id}, error(nil)
 	if !IsCustom(z.id) {
-		runtime, err = h.runtimes.Resolve(ctx, z.id)
+		runtime, err = h.runtimes.Resolve(ctx, strings.TrimSuffix(z.id, executed))
+	}
+	if executes(z.id) {
+		z.program = runtime.Python
+		runtime.Python = ""
 	}
 	if err == nil {
 		err = z.spawn(h, runtime)

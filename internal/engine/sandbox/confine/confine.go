@@ -22,8 +22,7 @@ type Config struct {
 	UID       int
 	TmpBytes  int64
 	TmpInodes int
-	Network   int   // descriptor of the network namespace
-	Trees     []int // detached mounts of /var/task and, if there is a second, /opt
+	Network   int // descriptor of the network namespace
 	Filter    []byte
 	Off       []string // protections that the escape suite switched off
 }
@@ -34,11 +33,12 @@ var limits = []struct {
 	value    uint64
 }{{unix.RLIMIT_NOFILE, 1024}, {unix.RLIMIT_NPROC, 1024}, {unix.RLIMIT_CORE, 0}, {unix.RLIMIT_MEMLOCK, 65536}}
 
-// Descriptors that stay open across Enter.
+// Descriptors as they come, and stay across Enter.
 const (
-	DataFD    = 3
-	LogFD     = 4
-	FirstFree = 5
+	DataFD         = 3
+	LogFD          = 4
+	NetworkFD      = 5
+	ExtensionLogFD = 6
 )
 
 // Enter does all of it.
@@ -96,12 +96,6 @@ func mounts(config Config, wholeProc bool) error {
 	}
 	if err := unix.Mount("proc", "/proc", "proc", safe|unix.MS_NOEXEC, options); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
-	}
-	for i, tree := range config.Trees {
-		target := []string{"/var/task", "/opt"}[i]
-		if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-			return fmt.Errorf("mount %s: %w", target, err)
-		}
 	}
 	return nil
 }

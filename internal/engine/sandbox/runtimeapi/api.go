@@ -76,7 +76,8 @@ const drainBytes = 16 << 20
 // API is the state of one environment's runtime.
 type API struct {
 	mux        *http.ServeMux
-	events     chan *Event // to one waiting /next
+	events     chan *Event   // to one waiting /next
+	asked      chan struct{} // signalled when /next is called after an answer
 	initDone   chan struct{}
 	initClosed sync.Once
 
@@ -90,7 +91,7 @@ type API struct {
 
 // New makes an API whose runtime has not called yet.
 func New() *API {
-	a := &API{mux: http.NewServeMux(), events: make(chan *Event), initDone: make(chan struct{}), state: started}
+	a := &API{mux: http.NewServeMux(), events: make(chan *Event), asked: make(chan struct{}, 1), initDone: make(chan struct{}), state: started}
 	a.mux.HandleFunc("GET "+version+"/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "pong") })
 	a.mux.HandleFunc("GET "+version+"/runtime/invocation/next", a.next)
 	a.mux.HandleFunc("POST "+version+"/runtime/invocation/{id}/response", a.response)
@@ -101,6 +102,20 @@ func New() *API {
 
 // ServeHTTP answers the runtime.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// Mux is where the APIs of extensions are added.
+func (a *API) Mux() *http.ServeMux { return a.mux }
+
+// AwaitNext waits until the runtime has asked for the event after the one that
+// was answered last.
+func (a *API) AwaitNext(ctx context.Context) error {
+	select {
+	case <-a.asked:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // InitDone is closed when the runtime asked for its first event or reported
 // that it cannot; InitFault then tells which.
@@ -124,6 +139,10 @@ func (a *API) Invoke(ctx context.Context, event *Event) (*Answer, error) {
 	a.answers, a.pieces = answers, streamed
 	a.mu.Unlock()
 	select {
+	case <-a.asked: // asked again after a lost reply
+	default:
+	}
+	select {
 	case a.events <- event:
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -146,6 +165,12 @@ func (a *API) next(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.initClosed.Do(func() { close(a.initDone) })
+	if from == responseSent {
+		select {
+		case a.asked <- struct{}{}:
+		default:
+		}
+	}
 	select {
 	case event = <-a.events:
 	case <-r.Context().Done():

@@ -299,9 +299,20 @@ def _end(status: int, by_signal: int = 0) -> NoReturn:
 
 
 def run(data_fd: int, log_fd: int) -> NoReturn:
-    """Serve one function for the life of the process."""
+    """Serve one function for the life of a process that was forked from the zygote."""
+    _run(LambdaRuntimeClient(data_fd), LogSink(log_fd))
+
+
+def execute() -> NoReturn:
+    """Serve one function for the life of a process that was executed."""
+    from .runtime_api_client import RuntimeAPIClient
+
+    _run(RuntimeAPIClient(os.environ["AWS_LAMBDA_RUNTIME_API"]), LogSink(os.dup(1)))
+
+
+def _run(client: LambdaRuntimeClient, log_sink: LogSink) -> NoReturn:
     try:
-        _serve(LambdaRuntimeClient(data_fd), LogSink(log_fd))
+        _serve(client, log_sink)
     except SystemExit as request:
         _end(_exit_status(request))
     except KeyboardInterrupt:
