@@ -589,3 +589,58 @@ func TestNothingIsLeftOfHostileExtensions(t *testing.T) {
 	}
 	compare(t, "after the extensions", before, holdings(t, h))
 }
+
+// TestAnExecutedRuntimeStreams: what a handler yields arrives as from a forked
+// one, in pieces for who takes a stream and whole for who does not.
+func TestAnExecutedRuntimeStreams(t *testing.T) {
+	h := newHost(t, Config{})
+	spec, collected := extended(t, `
+def pieces(last):
+    yield "one "
+    yield b"two "
+    if last is None: raise ValueError("broken")
+    yield last * 1
+def handler(event, context):
+    return pieces("x" * event if event else None)
+`, map[string]string{"outer": everyEvent})
+	e, init, err := h.Start(t.Context(), spec)
+	if err != nil || init.ErrorType != "" {
+		t.Fatalf("%v; init %s; log %s", err, init.ErrorBody, collected.text())
+	}
+	defer e.Close()
+	tests := []struct {
+		name, event string
+		stream      bool
+		want, kind  string // of the pieces or the payload
+	}{
+		{"streamed", "3", true, "one two xxx", ""},
+		{"whole", "3", false, "one two xxx", ""},
+		{"streamed and broken", "0", true, "one two ", "Runtime.Unknown"},
+		{"whole and broken", "0", false, "", "Runtime.Unknown"},
+		{"too large for an answer", "7000000", false, "", ResponseTooLarge},
+		{"and again", "1", true, "one two x", ""},
+	}
+	for i, test := range tests {
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		deadline, _ := ctx.Deadline()
+		event := &Event{RequestID: fmt.Sprint("id-", i), Deadline: deadline, Payload: []byte(test.event)}
+		var got []byte
+		if test.stream {
+			event.Stream = func(chunk []byte) { got = append(got, chunk...) }
+		}
+		r, err := e.Invoke(ctx, event)
+		cancel()
+		if err != nil || r.Failed != nil {
+			t.Fatalf("%s: %v %+v; log %.3000s", test.name, err, r, collected.text())
+		}
+		if !test.stream && r.ErrorType == "" {
+			got = r.Payload
+		}
+		if string(got) != test.want || r.ErrorType != test.kind {
+			t.Errorf("%s: %.100q, %s; want %q, %s", test.name, got, r.ErrorType, test.want, test.kind)
+		}
+		if test.kind == "Runtime.Unknown" && !strings.Contains(string(r.Payload), `"errorMessage": "broken", "errorType": "ValueError"`) {
+			t.Errorf("%s: error body %s", test.name, r.Payload)
+		}
+	}
+}

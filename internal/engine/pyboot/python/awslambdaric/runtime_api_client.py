@@ -22,7 +22,6 @@ class _Stream(ResponseStream):
         self._api, self._path, self.begun = api, "%sinvocation/%s/response" % (_VERSION, invoke_id), False
 
     def _begin(self) -> None:
-        self.begun = True
         self._api.putrequest("POST", self._path)
         for name, value in (
             ("Content-Type", "application/octet-stream"), ("Lambda-Runtime-Function-Response-Mode", "streaming"), ("Transfer-Encoding", "chunked"),
@@ -30,6 +29,7 @@ class _Stream(ResponseStream):
         ):  # fmt: skip
             self._api.putheader(name, value)
         self._api.endheaders()
+        self.begun = True
 
     def write(self, data: bytes) -> bool:
         if not self.begun:
