@@ -42,7 +42,9 @@ func deploy() *cobra.Command {
 			} else if watches {
 				return watch(cmd, c, args[0])
 			}
-			_, err = deployProject(cmd.Context(), cmd, c, args[0], project)
+			requirements := &installed{}
+			defer requirements.remove()
+			_, err = deployProject(cmd.Context(), cmd, c, args[0], project, requirements)
 			return err
 		},
 	}
@@ -143,9 +145,9 @@ func fillProject(project *cli.Project, path string, isFolder bool) error {
 }
 
 // deployProject packs and deploys, telling what takes long.
-func deployProject(ctx context.Context, cmd *cobra.Command, c *cli.Client, path string, project *cli.Project) (*cli.Function, error) {
+func deployProject(ctx context.Context, cmd *cobra.Command, c *cli.Client, path string, project *cli.Project, requirements *installed) (*cli.Function, error) {
 	messages := cmd.ErrOrStderr()
-	archive, err := packageOf(ctx, path, project.Runtime, messages)
+	archive, err := packageOf(ctx, path, project.Runtime, requirements, messages)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +167,7 @@ func deployProject(ctx context.Context, cmd *cobra.Command, c *cli.Client, path 
 }
 
 // packageOf reads the zip, or packs the folder with its requirements.
-func packageOf(ctx context.Context, path, runtime string, messages io.Writer) ([]byte, error) {
+func packageOf(ctx context.Context, path, runtime string, requirements *installed, messages io.Writer) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -176,20 +178,14 @@ func packageOf(ctx context.Context, path, runtime string, messages io.Writer) ([
 		}
 		return os.ReadFile(path)
 	}
-	requirements := filepath.Join(path, cli.RequirementsFile)
-	if _, err := os.Stat(requirements); errors.Is(err, fs.ErrNotExist) {
+	file := filepath.Join(path, cli.RequirementsFile)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return cli.Pack(path)
 	} else if err != nil {
 		return nil, err
 	}
-	installed, err := os.MkdirTemp("", "lambkin-deploy-")
-	if err != nil {
-		return nil, err
+	if err := requirements.install(ctx, runtime, file, messages); err != nil {
+		return nil, fmt.Errorf("install %s: %w", file, err)
 	}
-	defer os.RemoveAll(installed)
-	fmt.Fprintf(messages, "installing %s for %s\n", requirements, runtime)
-	if err := installRequirements(ctx, runtime, requirements, installed); err != nil {
-		return nil, fmt.Errorf("install %s: %w", requirements, err)
-	}
-	return cli.Pack(installed, path)
+	return cli.Pack(requirements.folder, path)
 }

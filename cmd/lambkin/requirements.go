@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +19,43 @@ var wheelMachines = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
 // wheelPlatforms are the platforms whose wheels run here, newest first.
 var wheelPlatforms = []string{"manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux2010", "manylinux1"}
+
+// installed is a folder with the packages of a requirements file. They stay as
+// long as the file does, for the deployments of one command.
+type installed struct {
+	folder string // "": nothing is installed
+	of     [sha256.Size]byte
+}
+
+// install installs the packages unless they are there.
+func (i *installed) install(ctx context.Context, id, requirements string, messages io.Writer) error {
+	text, err := os.ReadFile(requirements)
+	if err != nil {
+		return err
+	}
+	of := sha256.Sum256(append([]byte(id+"\n"), text...))
+	if i.folder != "" && i.of == of {
+		return nil
+	}
+	i.remove()
+	fmt.Fprintf(messages, "installing %s for %s\n", requirements, id)
+	if i.folder, err = os.MkdirTemp("", "lambkin-deploy-"); err != nil {
+		return err
+	}
+	if err := installRequirements(ctx, id, requirements, i.folder); err != nil {
+		i.remove()
+		return err
+	}
+	i.of = of
+	return nil
+}
+
+func (i *installed) remove() {
+	if i.folder != "" {
+		os.RemoveAll(i.folder)
+		i.folder = ""
+	}
+}
 
 // installRequirements installs the packages of a requirements file into the
 // folder, as wheels for the Python of that runtime, whichever Pythons the

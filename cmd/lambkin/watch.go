@@ -29,9 +29,10 @@ type watcher struct {
 	folder  string
 	changes *fsnotify.Watcher
 
-	function *cli.Function // as deployed
-	seen     *cli.Snapshot // what the function runs
-	revision string        // of the last change since the deployment; "": none
+	requirements installed
+	function     *cli.Function // as deployed
+	seen         *cli.Snapshot // what the function runs
+	revision     string        // of the last change since the deployment; "": none
 }
 
 // watch deploys the folder and follows its changes until the user ends it. What
@@ -47,6 +48,7 @@ func watch(cmd *cobra.Command, c *cli.Client, folder string) error {
 	}
 	defer changes.Close()
 	w := &watcher{cmd: cmd, client: c, folder: folder, changes: changes}
+	defer w.requirements.remove()
 	ctx := cmd.Context()
 	if err := w.look(ctx, w.deploy); err != nil {
 		return err
@@ -115,7 +117,7 @@ func (w *watcher) deploy(ctx context.Context, _ *cli.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	function, err := deployProject(ctx, w.cmd, w.client, w.folder, project)
+	function, err := deployProject(ctx, w.cmd, w.client, w.folder, project, &w.requirements)
 	if err != nil {
 		return err
 	}

@@ -141,6 +141,15 @@ func TestWatch(t *testing.T) {
 	d.write("lambkin.toml", "[environment]\nSTAGE = 'set'\n")
 	d.calls(`"mended set"`)
 
+	d.write("requirements.txt", "six==1.17.0\n")
+	d.write("parts/more.py", "import os, six\n\ndef answer():\n    return six.__version__ + os.environ['STAGE']\n")
+	d.calls(`"1.17.0set"`)
+	d.write("lambkin.toml", "[environment]\nSTAGE = 'again'\n")
+	d.calls(`"1.17.0again"`)
+	if n := strings.Count(d.output.String(), "installing"); n != 1 {
+		t.Errorf("the requirements were installed %d times:\n%s", n, &d.output)
+	}
+
 	if err := os.RemoveAll(filepath.Join(d.folder, "parts")); err != nil {
 		t.Fatal(err)
 	}
