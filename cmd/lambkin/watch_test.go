@@ -160,17 +160,23 @@ func TestWatch(t *testing.T) {
 		t.Errorf("the file of an editor was sent:\n%s", &d.output)
 	}
 
-	// The end deploys what was watched: it is the function's code from then on.
 	watch.Process.Signal(os.Interrupt)
+	d.endsWell(watch, ended)
+	d.calls(`"last"`)
+}
+
+// endsWell waits for the end of the watch, which deploys what was watched: it is
+// the function's code from then on.
+func (d *developer) endsWell(watch *exec.Cmd, ended <-chan error) {
+	d.t.Helper()
 	select {
 	case err := <-ended:
 		if err != nil {
-			t.Errorf("the watch ended badly: %v\n%s", err, &d.output)
+			d.t.Errorf("the watch ended badly: %v\n%s", err, &d.output)
 		}
 	case <-time.After(followTimeout):
 		watch.Process.Signal(syscall.SIGQUIT)
-		t.Fatalf("the watch does not end:\n%s", &d.output)
+		d.t.Fatalf("the watch does not end:\n%s", &d.output)
 	}
 	d.shows("deploying the last state of watched")
-	d.calls(`"last"`)
 }
