@@ -242,9 +242,22 @@ func callForever(t *testing.T) int {
 }
 
 // TestNothingIsFoundOfTheFormerTenant runs two functions one after the other in
-// environments with the same user id: the second must find nothing of the first.
+// environments with the same user id: the second must find nothing of the first,
+// and must find it where /tmp and IPC objects are shared.
 func TestNothingIsFoundOfTheFormerTenant(t *testing.T) {
-	h := newHost(t, Config{Parked: -1})
+	user, next := tenants(t, newHost(t, Config{Parked: -1}))
+	if user != next {
+		t.Errorf("the tenant with user id %s left %s", user, next)
+	}
+	if _, next := tenants(t, newHost(t, Config{Parked: -1, off: protections{tmp: true, ipc: true}})); next != `["left", "shared memory", "semaphores"]` {
+		t.Errorf("without protection the next tenant finds %s: the test proves nothing", next)
+	}
+}
+
+// tenants tells the user id of the first and what the second finds, its own user
+// id if that is nothing.
+func tenants(t *testing.T, h *Host) (user, next string) {
+	t.Helper()
 	for len(h.uids) > 1 {
 		<-h.uids
 	}
@@ -252,10 +265,9 @@ func TestNothingIsFoundOfTheFormerTenant(t *testing.T) {
 import ctypes, glob, os, socket
 libc = ctypes.CDLL(None)
 `
-	user := tenant(t, h, names+`
+	user = tenant(t, h, names+`
 def handler(event, context):
     open("/tmp/left", "w").write("secret")
-    os.mkfifo("/tmp/pipe")
     assert libc.shmget(77, 4096, 0o1600) >= 0 and libc.semget(77, 1, 0o1600) >= 0
     s = socket.socket(socket.AF_UNIX); s.bind(b"\0left"); s.listen()
     socket.create_server(("127.0.0.1", 47812))
@@ -264,7 +276,7 @@ def handler(event, context):
         import time; time.sleep(600)
     return os.getuid()
 `)
-	again := tenant(t, h, names+`
+	next = tenant(t, h, names+`
 def handler(event, context):
     found = os.listdir("/tmp") + [p for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid()]
     if libc.shmget(77, 4096, 0) >= 0: found.append("shared memory")
@@ -274,9 +286,7 @@ def handler(event, context):
         except OSError: pass
     return found or os.getuid()
 `)
-	if user != again {
-		t.Errorf("the tenant with user id %s left %s", user, again)
-	}
+	return user, next
 }
 
 // tenant runs a function in an environment that lives for it only.
