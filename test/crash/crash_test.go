@@ -33,7 +33,7 @@ var (
 
 const (
 	shortKills, longKills = 10, 100
-	writesBetweenKills    = 120 // at most, acknowledged
+	writesBetweenKills    = 80 // at most, acknowledged
 	// patience bounds every wait for what must happen.
 	patience = 4 * time.Minute
 	// loadTime bounds one round of writes on a machine that is too slow for them.

@@ -90,8 +90,34 @@ func (t *Tree) Missing() []string {
 	return missing
 }
 
-// prefix begins the names of all groups of this process.
-func prefix() string { return fmt.Sprintf("lambkin-%d-", os.Getpid()) }
+// prefix begins the names of all groups of this process. Its start is part of
+// it: the number alone may soon be another's.
+func prefix() string {
+	return fmt.Sprintf("lambkin-%d-%d-", os.Getpid(), startOf(os.Getpid()))
+}
+
+// startOf is when a process started, in ticks since the boot; 0 if there is none.
+func startOf(pid int) uint64 {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	const startField = 19 // after the name in parentheses, which may hold anything
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) <= startField {
+		return 0
+	}
+	start, _ := strconv.ParseUint(string(fields[startField]), 10, 64) // the kernel writes a number
+	return start
+}
+
+// abandoned tells whether the process that made a folder is no more.
+func abandoned(folder string) bool {
+	var pid int
+	var start uint64
+	_, err := fmt.Sscanf(filepath.Base(folder), "lambkin-%d-%d-", &pid, &start)
+	return err == nil && start != 0 && startOf(pid) != start
+}
 
 // clear removes what supervisors that are no more left behind. Their
 // environments die with them; one that is still there is killed.
@@ -99,8 +125,7 @@ func clear() {
 	for _, pattern := range []string{"lambkin-*", "*/lambkin-*"} {
 		left, _ := filepath.Glob(filepath.Join(root, pattern)) // the only error is a malformed pattern
 		for _, folder := range left {
-			var pid int
-			if _, err := fmt.Sscanf(filepath.Base(folder), "lambkin-%d-", &pid); err != nil || unix.Kill(pid, 0) != unix.ESRCH {
+			if !abandoned(folder) {
 				continue
 			}
 			groups, _ := filepath.Glob(filepath.Join(folder, "env-*"))
@@ -108,7 +133,7 @@ func clear() {
 				killAll(group)
 			}
 			for _, group := range append(groups, folder) {
-				os.Remove(group) // fails while a process of it dies; the next start tries again
+				os.Remove(group) // fails while a process of it dies; Close and the next start try again
 			}
 		}
 	}
@@ -266,6 +291,7 @@ func (g *Group) Remove() error {
 
 // Close removes the folders; every group must be gone.
 func (t *Tree) Close() error {
+	clear()
 	var all error
 	for _, folder := range t.folders() {
 		all = errors.Join(all, os.Remove(folder))
