@@ -170,9 +170,9 @@ func (d *diagnosis) print(w io.Writer) error {
 		if p.Weak {
 			state = "WEAK"
 		}
-		fmt.Fprintf(w, "  %s %-13s %s\n", state, p.Name, p.Detail)
+		fmt.Fprintf(w, "  %s %-14s %s\n", state, p.Name, p.Detail)
 		if p.Fix != "" {
-			fmt.Fprintf(w, "       %-13s mend it: %s\n", "", p.Fix)
+			fmt.Fprintf(w, "       %-14s mend it: %s\n", "", p.Fix)
 		}
 	}
 	if !d.Sandbox.Works {

@@ -16,6 +16,7 @@ const (
 	goalAlwaysWarm     = 10 * time.Millisecond // p99 of calls to provisioned environments
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 8.0
+	goalThaw           = 100 * time.Microsecond
 )
 
 // atMost and atLeast word a goal and whether value meets it.

@@ -30,6 +30,7 @@ type env struct {
 	host    *Host
 	zygote  *zygote
 	group   *cgroup.Group
+	idle    *idleness
 	network *netns.Network
 	uid     int
 	pid     int // in our PID namespace
@@ -82,6 +83,7 @@ func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	if e.group, err = h.group(e.uid); err != nil {
 		return nil, fmt.Errorf("make the cgroup: %w", err)
 	}
+	e.idle = h.newIdleness(e.group)
 	data, err := e.openData()
 	if err != nil {
 		return nil, err
@@ -303,6 +305,7 @@ func (e *env) bind(spec *Spec) (Init, error) {
 	}
 	switch reply.kind {
 	case frameReady:
+		e.idle.end()
 		return init, nil
 	case frameInitError:
 		init.ErrorType, init.ErrorBody = string(reply.meta), reply.payload
@@ -345,6 +348,10 @@ func (e *env) limitCPU(memoryMB int) error {
 
 // Invoke runs one event; see Environment.
 func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
+	if err := e.idle.begin(); err != nil {
+		return nil, fmt.Errorf("thaw the environment: %w", err)
+	}
+	defer e.idle.end()
 	if e.custom != nil {
 		return e.custom.invoke(ctx, e, event)
 	}
@@ -479,6 +486,7 @@ func (e *env) ended() bool {
 func (e *env) kill() {
 	if e.pidfd >= 0 {
 		unix.PidfdSendSignal(e.pidfd, unix.SIGKILL, nil, 0) // ESRCH: dead already
+		e.idle.dying()
 		e.group.FreeCPU()
 	}
 }

@@ -51,6 +51,8 @@ type Config struct {
 	// off switches single protections off. Only the escape suite may: it shows
 	// that each attempt would succeed without its protection.
 	off protections
+
+	freezers []cgroup.Freezer // for tests: which to use, the best by default
 }
 
 // Host makes execution environments on this machine.
@@ -84,7 +86,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	groups, err := cgroup.New()
+	groups, err := cgroup.New(config.freezers...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}

@@ -63,7 +63,7 @@ func (h *Host) Isolation() Isolation {
 		}
 		all = append(all, p)
 	}
-	all = append(all, h.networkProtection())
+	all = append(all, h.networkProtection(), h.idleProtection())
 	complete := !slices.ContainsFunc(all, func(p Protection) bool { return !p.On })
 	return Isolation{Complete: complete, Protections: all}
 }
@@ -106,6 +106,22 @@ func (h *Host) networkProtection() Protection {
 	}
 	if err := h.networks.EgressError(); err != nil {
 		p.On, p.Detail, p.Fix = false, fmt.Sprintf("functions reach the platform only: %v", err), "modprobe -a nf_tables nft_chain_nat nft_redir"
+	}
+	return p
+}
+
+// idleProtection tells whether the time of idle functions stands still.
+//
+// There is no second best: SIGSTOP would show (a parent sees its child stop) and
+// a function could have its other processes continue.
+func (h *Host) idleProtection() Protection {
+	p := Protection{Name: "idle functions", On: true, Detail: fmt.Sprintf("frozen %v after an answer, until the next event (freezer of %s)", freezeAfter, h.cgroups.Freezer())}
+	if h.cgroups.Freezer() == "" {
+		p.On, p.Detail, p.Fix = false, "neither cgroup v2 nor the freezer of v1 is mounted and writable: threads of a function run on between its events",
+			"mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"
+		if h.oneUser {
+			p.Fix = runAsRoot
+		}
 	}
 	return p
 }

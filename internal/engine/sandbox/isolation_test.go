@@ -18,7 +18,7 @@ func TestIsolationTellsEveryProtection(t *testing.T) {
 			t.Errorf("complete without %s", p.Name)
 		}
 	}
-	if got := strings.Join(names, ","); got != "namespaces,users,system calls,files,memory,cpu,pids,network" {
+	if got := strings.Join(names, ","); got != "namespaces,users,system calls,files,memory,cpu,pids,network,idle functions" {
 		t.Errorf("told %s", got)
 	}
 }

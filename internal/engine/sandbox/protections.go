@@ -4,7 +4,7 @@ package sandbox
 // so that each attempt fails because of its protection and nothing else.
 type protections struct {
 	// Kept by the supervisor.
-	memory, pids, cpu, network, egress, readOnly, setuid bool
+	memory, pids, cpu, network, egress, readOnly, setuid, freeze bool
 
 	// Kept by the zygote and its children.
 	seccomp, landlock, uid, procfs, root, pidns, ipc, tmp, limits, descriptors bool

@@ -173,11 +173,14 @@ func (z *zygote) read() {
 		}
 	}
 	z.cmd.Process.Kill()
-	z.cmd.Wait()
 	z.mu.Lock()
 	children := z.children
 	z.children = map[uint32]*env{}
 	z.mu.Unlock()
+	for _, child := range children {
+		child.idle.dying() // the zygote ends after them
+	}
+	z.cmd.Wait()
 	for _, child := range children {
 		child.exit(syscall.WaitStatus(syscall.SIGKILL))
 	}

@@ -35,17 +35,20 @@ const cpuPeriod = 100_000
 type Tree struct {
 	v2                bool
 	memory, cpu, pids string // parent folders; equal on v2; empty = not available
+	freezer           freezer
 }
 
 // Group holds the limits of one environment.
 type Group struct {
-	tree *Tree
-	name string
-	peak *os.File // high-water mark of memory; nil without a memory controller
+	tree  *Tree
+	name  string
+	peak  *os.File // high-water mark of memory; nil without a memory controller
+	state *os.File // of the freezer; nil without one
 }
 
-// New clears what dead supervisors left and makes this process's folders.
-func New() (*Tree, error) {
+// New clears what dead supervisors left and makes this process's folders. The
+// first of freezers that this host gives is used; none named: the best.
+func New(freezers ...Freezer) (*Tree, error) {
 	clear()
 	t := &Tree{}
 	if controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers")); err == nil && bytes.Contains(controllers, []byte("memory")) {
@@ -63,6 +66,7 @@ func New() (*Tree, error) {
 			}
 		}
 		t.memory, t.cpu, t.pids = folder, folder, folder
+		t.freezer = freezerOf(folder)
 		return t, nil
 	}
 	for controller, folder := range map[string]*string{"memory": &t.memory, "cpu": &t.cpu, "pids": &t.pids} {
@@ -72,6 +76,7 @@ func New() (*Tree, error) {
 		}
 		*folder = path
 	}
+	t.freezer = findFreezer(freezers)
 	return t, nil
 }
 
@@ -131,6 +136,7 @@ func clear() {
 			groups, _ := filepath.Glob(filepath.Join(folder, "env-*"))
 			for _, group := range groups {
 				killAll(group)
+				thaw(group)
 			}
 			for _, group := range append(groups, folder) {
 				os.Remove(group) // fails while a process of it dies; Close and the next start try again
@@ -154,7 +160,7 @@ func killAll(group string) {
 
 func (t *Tree) folders() []string {
 	var folders []string
-	for _, folder := range []string{t.memory, t.cpu, t.pids} {
+	for _, folder := range []string{t.memory, t.cpu, t.pids, t.freezer.folder} {
 		if folder != "" && !slices.Contains(folders, folder) {
 			folders = append(folders, folder)
 		}
@@ -180,6 +186,12 @@ func (t *Tree) Add(name string, processes int) (*Group, error) {
 		var err error
 		g.peak, err = os.Open(filepath.Join(t.memory, name, t.memoryFile("memory.peak", "memory.max_usage_in_bytes")))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // memory.peak came with Linux 5.19
+			return nil, errors.Join(err, g.Remove())
+		}
+	}
+	if t.freezer.folder != "" {
+		var err error
+		if g.state, err = os.OpenFile(filepath.Join(t.freezer.folder, name, t.freezer.file), os.O_WRONLY, 0); err != nil {
 			return nil, errors.Join(err, g.Remove())
 		}
 	}
@@ -279,6 +291,9 @@ func (g *Group) OutOfMemory() bool {
 func (g *Group) Remove() error {
 	if g.peak != nil {
 		g.peak.Close()
+	}
+	if g.state != nil {
+		g.state.Close()
 	}
 	var all error
 	for _, folder := range g.tree.folders() {
