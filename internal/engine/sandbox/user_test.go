@@ -86,6 +86,7 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 		t.Errorf("told %+v of a host whose environments have one user", h.Isolation())
 	}
 	t.Run("a custom runtime has no rights either", func(t *testing.T) { customWithoutRights(t, h) })
+	t.Run("a keeper has none either", func(t *testing.T) { keeperWithoutRights(t, h) })
 	victim, tried := newVictim(t), 0
 	t.Run("attempts", func(t *testing.T) {
 		for _, a := range attempts {
@@ -124,5 +125,26 @@ serve()
 	const none = "0000000000000000"
 	if err != nil || string(r.Payload) != none+" "+none+" "+none+" 1 2" {
 		t.Errorf("%+v, %v; log %s", r, err, collected.text())
+	}
+}
+
+// keeperWithoutRights runs an extension, whose environment begins with our own
+// program.
+func keeperWithoutRights(t *testing.T, h *Host) {
+	spec, collected := extended(t, "import os\ndef handler(event, context): return [os.getppid(), os.path.exists('/proc/1')]\n", map[string]string{"outer": everyEvent})
+	e, init, err := h.Start(t.Context(), spec)
+	if err != nil || init.ErrorType != "" {
+		t.Fatalf("%v; init %s %s; log %s", err, init.ErrorType, init.ErrorBody, collected.text())
+	}
+	defer e.Close()
+	r, err := invoke(t, e, "{}", escapeTimeout)
+	if err != nil || string(r.Payload) != "[1, false]" {
+		t.Errorf("%+v, %v; log %s", r, err, collected.text())
+	}
+	if err := e.(*env).checkStatus(); err != nil {
+		t.Error(err)
+	}
+	if err := e.Close(); err != nil || !strings.Contains(collected.text(), "SHUTDOWN None None spindown") {
+		t.Errorf("%v; log %s", err, collected.text())
 	}
 }
