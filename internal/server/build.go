@@ -20,6 +20,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
+	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
@@ -162,6 +163,7 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 		AccountConcurrency: s.config.AccountConcurrency,
 		ReservedTotal:      s.registry.ReservedTotal,
 		Provisions:         s.registry,
+		MemoryLack:         hostmemory.Lack,
 	})
 	if err != nil {
 		return err

@@ -45,6 +45,9 @@ type Config struct {
 	IdleTimeout     time.Duration // an environment idle for so long is closed; default 10 minutes
 	MaxEnvironments int           // alive at once on this host; default 1,000
 	MaxMemoryMB     int           // sum of MemorySize of the environments alive; 0: no limit
+	// MemoryLack tells how many bytes this host is short of; idle environments
+	// are closed for them. Nil: never.
+	MemoryLack func() (int64, error)
 }
 
 // MaxEnvironmentAge is when an environment is replaced even though it works.
@@ -106,13 +109,16 @@ func New(config Config) (*Invoker, error) {
 	return i, nil
 }
 
-// Run closes environments that are idle for too long and keeps ready those that
-// are provisioned, until ctx ends.
+// Run closes environments that are idle for too long or whose memory the host
+// needs, and keeps ready those that are provisioned, until ctx ends.
 func (i *Invoker) Run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	if i.config.Provisions != nil {
-		var keeping sync.WaitGroup
-		defer keeping.Wait()
-		keeping.Go(func() { i.keepProvisioned(ctx) }) // ends when ctx does
+		beside.Go(func() { i.keepProvisioned(ctx) }) // ends when ctx does
+	}
+	if i.config.MemoryLack != nil {
+		beside.Go(func() { i.shed(ctx) }) // ends when ctx does
 	}
 	period := min(max(i.config.IdleTimeout/reapsPerTimeout, minReapPeriod), maxReapPeriod)
 	for i.config.Clock.Sleep(ctx, period) == nil {
@@ -235,19 +241,11 @@ func (i *Invoker) abandon(w *waiter) {
 // many as the waiting calls need.
 func (i *Invoker) makeRoom() {
 	for count, mb := i.host.shortage(); count > 0 || mb > 0; count, mb = i.host.shortage() {
-		var pool *versionPool
-		var oldest time.Time
-		for _, f := range i.functions.all() {
-			if p, since := f.oldest(); p != nil && (pool == nil || since.Before(oldest)) {
-				pool, oldest = p, since
-			}
-		}
-		if pool == nil {
+		e := i.evictOldest()
+		if e == nil {
 			return // everything is in use
 		}
-		if e := pool.evict(); e != nil {
-			i.discard(e)
-		}
+		i.discard(e)
 	}
 }
 
