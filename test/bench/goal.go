@@ -14,6 +14,8 @@ const (
 	goalStart          = 50 * time.Millisecond
 	goalBoto3          = 60 * time.Millisecond
 	goalAlwaysWarm     = 10 * time.Millisecond // p99 of calls to provisioned environments
+	goalMessages       = 5000.0                // SQS messages/s
+	goalWake           = 5 * time.Millisecond
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 8.0
 	goalThaw           = 100 * time.Microsecond

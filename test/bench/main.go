@@ -26,7 +26,7 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm,queue (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
 	binary := flag.String("binary", "", "lambkin binary to measure (default: build this tree)")
@@ -89,7 +89,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}} {
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"queue", b.queues}} {
 		if !b.wants(part.name) {
 			continue
 		}
