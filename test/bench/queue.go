@@ -206,7 +206,7 @@ func (b *bench) queueWakeUps(ctx context.Context, address, url string) error {
 			}
 			arrived <- err
 		}()
-		time.Sleep(settleTime)
+		<-time.After(settleTime) // nobody tells when the poll waits
 		begin := time.Now()
 		if err := sender.send(send, nil); err != nil {
 			return err
