@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -97,7 +98,9 @@ func (w *watcher) look(ctx context.Context, take func(context.Context, *cli.Snap
 		return err
 	}
 	for _, folder := range before.Folders { // new ones are among them
-		if err := w.changes.Add(folder); err != nil {
+		if err := w.changes.Add(folder); errors.Is(err, syscall.ENOSPC) {
+			return fmt.Errorf("watch %s: too many folders are watched on this machine; raise the limit with: sysctl fs.inotify.max_user_watches=524288", folder)
+		} else if err != nil {
 			return fmt.Errorf("watch %s: %w", folder, err)
 		}
 	}

@@ -43,6 +43,8 @@ func (c *Client) Debug(ctx context.Context, name string, port int, event []byte,
 	}
 	waiting(host, announced)
 	switch err := lines.Decode(&line); {
+	case ctx.Err() != nil:
+		return nil, errors.New("the call was ended before it had an answer")
 	case err != nil:
 		return nil, fmt.Errorf("the call ended without an answer: %w", err)
 	case line.Error != "":
