@@ -23,6 +23,7 @@ type parking struct {
 	host   *Host
 	zygote *zygote
 	most   int
+	window time.Duration // demandWindow
 	stop   chan struct{} // closed by close
 
 	mu       sync.Mutex
@@ -31,12 +32,13 @@ type parking struct {
 	since    time.Time
 	last     time.Time // of the last start
 	filling  bool
+	trimming *time.Timer // nil: there was no start lately
 	closed   bool
 	finished sync.WaitGroup
 }
 
 func newParking(h *Host, z *zygote) *parking {
-	p := &parking{host: h, zygote: z, most: h.config.Parked, stop: make(chan struct{})}
+	p := &parking{host: h, zygote: z, most: h.config.Parked, window: demandWindow, stop: make(chan struct{})}
 	if p.most == 0 {
 		p.most = DefaultParked
 	}
@@ -49,6 +51,9 @@ func (p *parking) take() *env {
 	p.last = time.Now()
 	p.count()
 	p.starts++
+	if p.trimming == nil && !p.closed {
+		p.trimming = time.AfterFunc(p.window, p.trim)
+	}
 	var e *env
 	if last := len(p.idle) - 1; last >= 0 {
 		e = p.idle[last]
@@ -65,15 +70,41 @@ func (p *parking) take() *env {
 
 // count forgets starts of former windows. Called with mu held.
 func (p *parking) count() {
-	if now := time.Now(); now.Sub(p.since) > demandWindow {
+	if now := time.Now(); now.Sub(p.since) >= p.window {
 		p.since = now
 		p.starts /= 2
 	}
 }
 
+// target is how many shall be ready. Called with mu held.
+func (p *parking) target() int { return min(p.most, max(minParked, p.starts)) }
+
 // wants tells whether one more is wanted. Called with mu held.
-func (p *parking) wants() bool {
-	return !p.closed && len(p.idle) < min(p.most, max(minParked, p.starts))
+func (p *parking) wants() bool { return !p.closed && len(p.idle) < p.target() }
+
+// trim gives up what a lower demand does not need, the longest ready first, and
+// looks again while starts are remembered.
+func (p *parking) trim() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.finished.Add(1)
+	defer p.finished.Done()
+	p.count()
+	surplus := max(0, len(p.idle)-max(0, p.target()))
+	unwanted := p.idle[:surplus]
+	p.idle = append([]*env(nil), p.idle[surplus:]...)
+	if p.starts > 0 {
+		p.trimming.Reset(p.window)
+	} else {
+		p.trimming = nil
+	}
+	p.mu.Unlock()
+	for _, e := range unwanted {
+		e.Close()
+	}
 }
 
 // refill makes what is missing, beside the caller.
@@ -145,6 +176,9 @@ func (p *parking) close() {
 	if !p.closed {
 		p.closed = true
 		close(p.stop)
+		if p.trimming != nil {
+			p.trimming.Stop()
+		}
 	}
 	idle := p.idle
 	p.idle = nil

@@ -102,6 +102,42 @@ func TestParkingFollowsTheDemand(t *testing.T) {
 	}
 }
 
+func TestParkingShrinksWhenTheDemandIsOver(t *testing.T) {
+	h := newHost(t, Config{Parked: 6})
+	spec, _ := specOf(t, "def handler(event, context): return 1\n")
+	if err := h.Warm(t.Context(), spec.Runtime, ""); err != nil {
+		t.Fatal(err)
+	}
+	p := waitParked(t, h, spec.Runtime, minParked)
+	p.finished.Wait()
+	p.mu.Lock()
+	p.window = 200 * time.Millisecond
+	p.starts, p.since = 6, time.Now().Add(time.Hour) // a demand that does not end yet
+	p.mu.Unlock()
+	e, _, err := h.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	waitParked(t, h, spec.Runtime, 6)
+	p.mu.Lock()
+	p.since = time.Now() // now it ends
+	p.mu.Unlock()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(60 * time.Second); ; <-tick.C {
+		p.mu.Lock()
+		ready, over := len(p.idle), p.trimming == nil
+		p.mu.Unlock()
+		if over && ready == minParked {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d are ready, %d should be", ready, minParked)
+		}
+	}
+}
+
 func TestACustomRuntimeIsParkedToo(t *testing.T) {
 	h := newHost(t, Config{})
 	spec, collected := customSpec(t, customLoop+"def handle(id, event): call('POST', 'invocation/%s/response' % id, b'1')\nserve()")
