@@ -29,6 +29,7 @@ type attachment struct {
 	pidfd       int
 	trees       []int // of /var/task and, if there is a second, /opt
 	ephemeralMB int
+	work        func() error // in place of these
 	done        chan error
 }
 
@@ -64,6 +65,9 @@ func (r attachment) attach() error {
 	if err := unix.Setns(r.pidfd, unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("enter the mount namespace: %w", err)
 	}
+	if r.work != nil {
+		return r.work()
+	}
 	for i, tree := range r.trees {
 		target := []string{"/var/task", "/opt"}[i]
 		if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -85,11 +89,20 @@ func tmpOptions(megabytes int) string {
 
 // attach shows the function's trees in the environment of the process.
 func (a *attacher) attach(pidfd int, trees []int, ephemeralMB int) error {
+	return a.do(attachment{pidfd: pidfd, trees: trees, ephemeralMB: ephemeralMB})
+}
+
+// inside runs work in the mount namespace of the process.
+func (a *attacher) inside(pidfd int, work func() error) error {
+	return a.do(attachment{pidfd: pidfd, work: work})
+}
+
+func (a *attacher) do(request attachment) error {
 	<-a.ready
 	if a.failed != nil {
 		return a.failed
 	}
-	request := attachment{pidfd: pidfd, trees: trees, ephemeralMB: ephemeralMB, done: make(chan error, 1)}
+	request.done = make(chan error, 1)
 	select {
 	case a.requests <- request:
 		return <-request.done

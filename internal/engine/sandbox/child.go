@@ -31,7 +31,10 @@ type zygoteConfig struct {
 	OneUser      bool   // of a user namespace, in which devices cannot be made
 	Filter       []byte // seccomp program, for zygote.py
 	Landlock     confine.FileRules
-	Off          []string // protections that the escape suite switched off
+	// The same for templates of clones.
+	TemplateFilter   []byte
+	TemplateLandlock confine.FileRules
+	Off              []string // protections that the escape suite switched off
 }
 
 func (c *zygoteConfig) off(protection string) bool { return slices.Contains(c.Off, protection) }
@@ -83,7 +86,7 @@ func becomeZygote(configuration string) error {
 		return (&forker{control: controlFD, config: config}).run()
 	}
 	argument, err := json.Marshal(map[string]any{"control": controlFD, "filter": config.Filter, "landlock": config.Landlock, "off": config.Off,
-		"preload": config.Preload})
+		"preload": config.Preload, "template_filter": config.TemplateFilter, "template_landlock": config.TemplateLandlock})
 	if err != nil {
 		return err
 	}

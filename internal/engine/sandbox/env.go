@@ -52,17 +52,34 @@ type env struct {
 
 var _ Environment = (*env)(nil)
 
-// park makes a sandboxed child that waits to be bound to a function. Ahead says
-// that nobody waits for it.
-func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
+// How a child will be used.
+type parkKind int
+
+const (
+	parkNow      parkKind = iota // somebody waits for it
+	parkAhead                    // nobody waits for it
+	parkTemplate                 // it will make clones of itself
+)
+
+// newEnv takes a user id for an environment.
+func (h *Host) newEnv(z *zygote) (*env, error) {
 	e := &env{host: h, zygote: z, pidfd: -1, done: make(chan struct{})}
-	if executes(z.id) {
-		e.custom = newCustom()
-	}
 	select {
 	case e.uid = <-h.uids:
+		return e, nil
 	default:
 		return nil, fmt.Errorf("all %d environments of the host are in use", MaxEnvironments)
+	}
+}
+
+// park makes a sandboxed child that waits to be bound to a function.
+func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
+	e, err := h.newEnv(z)
+	if err != nil {
+		return nil, err
+	}
+	if executes(z.id) {
+		e.custom = newCustom()
 	}
 	var theirs []int
 	closeTheirs := func() {
@@ -95,7 +112,8 @@ func (h *Host) park(z *zygote, ahead bool) (_ *env, err error) {
 	}
 	e.log = logs
 	theirs = append(theirs, pipe)
-	request := forkRequest{UID: e.user(), TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB, Rehearse: ahead}
+	request := forkRequest{UID: e.user(), TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB,
+		Rehearse: kind == parkAhead, Template: kind == parkTemplate}
 	fds := []int{data, pipe, e.network.Namespace()}
 	if e.custom != nil {
 		if e.custom.log, pipe, err = newLogPipe(); err != nil {
@@ -181,9 +199,20 @@ func (e *env) openData() (int, error) {
 	return fds[1], nil
 }
 
-// parked waits for the child, learns who it is, checks that it gave its rights
-// up and puts it into its cgroup. It fails closed.
+// parked waits for the child, checks that it gave its rights up and puts it into
+// its cgroup. It fails closed.
 func (e *env) parked() error {
+	if err := e.greet(); err != nil {
+		return err
+	}
+	if err := e.checkStatus(); err != nil {
+		return err
+	}
+	return e.group.Attach(e.pid)
+}
+
+// greet waits for the child and learns who it is.
+func (e *env) greet() error {
 	if err := e.conn.SetReadDeadline(time.Now().Add(parkTimeout)); err != nil {
 		return err
 	}
@@ -205,10 +234,7 @@ func (e *env) parked() error {
 	if e.pidfd, err = unix.PidfdOpen(e.pid, 0); err != nil {
 		return fmt.Errorf("open the child: %w", err)
 	}
-	if err := e.checkStatus(); err != nil {
-		return err
-	}
-	return e.group.Attach(e.pid)
+	return nil
 }
 
 // checkStatus reads what the kernel says of the child's rights: dropping them
@@ -279,6 +305,11 @@ func (e *env) bind(spec *Spec) (Init, error) {
 	if err := e.equip(spec); err != nil {
 		return Init{}, err
 	}
+	return e.initialise(spec, begin)
+}
+
+// initialise hands the function over and waits until it is ready.
+func (e *env) initialise(spec *Spec, begin time.Time) (Init, error) {
 	if err := e.conn.SetDeadline(begin.Add(spec.InitTimeout)); err != nil {
 		return Init{}, err
 	}

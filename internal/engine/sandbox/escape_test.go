@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -69,6 +70,14 @@ func escaped(t *testing.T, h *Host, a attempt, source, secret string) bool {
 	if a.victim != "" {
 		defer startVictim(t, h, a.victim).Close()
 	}
+	return escapedFrom(t, h.Start, a, source, secret)
+}
+
+// starter makes the environment of an attempt.
+type starter func(context.Context, *Spec) (Environment, Init, error)
+
+func escapedFrom(t *testing.T, start starter, a attempt, source, secret string) bool {
+	t.Helper()
 	spec, collected := specOf(t, source)
 	spec.MemoryMB = limit.MBPerVCPU
 	if a.memoryMB != 0 {
@@ -77,7 +86,7 @@ func escaped(t *testing.T, h *Host, a attempt, source, secret string) bool {
 	if strings.Contains(a.body, "/var/task/id") {
 		copySetuid(t, "/usr/bin/id", filepath.Join(spec.TaskDir, "id"))
 	}
-	e, init, err := h.Start(t.Context(), spec)
+	e, init, err := start(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}

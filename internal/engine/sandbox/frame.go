@@ -13,6 +13,8 @@ import (
 const (
 	frameBind      = 1
 	frameInvoke    = 2
+	frameClone     = 3
+	frameIdentity  = 4
 	frameParked    = 16
 	frameReady     = 17
 	frameInitError = 18
@@ -20,6 +22,7 @@ const (
 	frameError     = 20
 	frameTooLarge  = 21
 	frameChunk     = 22
+	frameCloned    = 23
 )
 
 // Bounds of a frame.

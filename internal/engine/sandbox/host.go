@@ -124,7 +124,7 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 		e = z.parking.take()
 	}
 	if e == nil {
-		if e, err = h.park(z, false); err != nil {
+		if e, err = h.park(z, parkNow); err != nil {
 			return nil, Init{}, fmt.Errorf("fork an environment of %s: %w", spec.Runtime, err)
 		}
 	}

@@ -122,7 +122,7 @@ func (p *parking) refill() {
 func (p *parking) fill() {
 	defer p.finished.Done()
 	for p.waitQuiet() {
-		e, err := p.host.park(p.zygote, true)
+		e, err := p.host.park(p.zygote, parkAhead)
 		p.mu.Lock()
 		if err == nil && p.closed {
 			p.mu.Unlock()

@@ -54,6 +54,7 @@ type forkRequest struct {
 	UID       int    `json:"uid"`
 	TmpBytes  int64  `json:"tmp_bytes"`
 	TmpInodes int    `json:"tmp_inodes"`
+	Template  bool   `json:"template"` // it will make clones of itself
 	Rehearse  bool   `json:"rehearse"` // nobody waits: do beforehand what a call will do
 }
 
@@ -119,7 +120,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	defer theirs.Close()
 	z.control = fds[0]
 	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload, OneUser: h.oneUser,
-		Filter: seccomp.Program(), Landlock: confine.Files(), Off: h.config.off.names()})
+		Filter: seccomp.Program(), Landlock: confine.Files(), TemplateFilter: seccomp.TemplateProgram(), TemplateLandlock: confine.TemplateFiles(), Off: h.config.off.names()})
 	if err != nil {
 		return err
 	}

@@ -170,11 +170,20 @@ def handler(event, context):
 """
 
 
+def drop_bounding_set() -> None:
+    for capability in range(LAST_CAPABILITY + 1):
+        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_void_p(capability), 0, 0, 0) != 0:
+            break  # past the kernel's last capability
+
+
 class Zygote:
-    def __init__(self, control: int, filter: Filter, landlock: Landlock, off: List[str]) -> None:
+    filter: Filter
+    landlock: Landlock
+    template_filter: Filter
+    template_landlock: Landlock
+
+    def __init__(self, control: int, off: List[str]) -> None:
         self.control = socket.socket(fileno=control)
-        self.filter = filter
-        self.landlock = landlock
         self.off: Set[str] = set(off)  # by the escape suite only
         self.pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.children: Dict[int, int] = {}  # pid -> fork id
@@ -252,7 +261,7 @@ class Zygote:
             self.isolate(request, fds)
             if request["rehearse"]:
                 rehearse()
-            bootstrap.run(DATA_FD, LOG_FD)
+            bootstrap.run(DATA_FD, LOG_FD, self.confine_clone if request["template"] else None)
         except BaseException:
             import traceback
 
@@ -272,7 +281,7 @@ class Zygote:
         self.order_descriptors(data, log)
         for limit, value in () if "limits" in self.off else LIMITS:
             resource.setrlimit(limit, (value, value))
-        self.drop_rights(request["uid"])
+        self.drop_rights(request["uid"], request["template"])
 
     def order_descriptors(self, data: int, log: int) -> None:
         """Keep the data socket, the log pipe and a null input; close all else."""
@@ -288,13 +297,11 @@ class Zygote:
         if "descriptors" not in self.off:
             check(libc.syscall(SYS_CLOSE_RANGE, LOG_FD + 1, 0x7FFFFFFF, 0), "close_range")
 
-    def drop_rights(self, uid: int) -> None:
+    def drop_rights(self, uid: int, template: bool) -> None:
         os.setsid()
         os.umask(0o022)
         if "uid" not in self.off:
-            for capability in range(LAST_CAPABILITY + 1):
-                if libc.prctl(PR_CAPBSET_DROP, ctypes.c_void_p(capability), 0, 0, 0) != 0:
-                    break  # past the kernel's last capability
+            drop_bounding_set()
             if uid == 0:  # the only user of a user namespace, which has one group as well
                 drop_capabilities()
             else:
@@ -306,6 +313,19 @@ class Zygote:
         if "setuid" not in self.off:
             prctl(PR_SET_NO_NEW_PRIVS, 1)
         if "landlock" not in self.off:
+            (self.template_landlock if template else self.landlock).restrict()
+        if "seccomp" not in self.off:
+            (self.template_filter if template else self.filter).load()
+
+    def confine_clone(self, uid: int) -> None:
+        """Drop what a clone is given by its user namespace, in which it is root
+        until it takes its own user id, and the exceptions of its template."""
+        os.setsid()
+        drop_bounding_set()
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        prctl(PR_SET_DUMPABLE, 1)
+        if "landlock" not in self.off:
             self.landlock.restrict()
         if "seccomp" not in self.off:
             self.filter.load()
@@ -315,8 +335,11 @@ def main() -> None:
     import base64
 
     configuration = json.loads(sys.argv[1])
-    landlock = Landlock(base64.b64decode(configuration["landlock"]["ruleset"] or ""), configuration["landlock"]["below"])
-    zygote = Zygote(configuration["control"], Filter(base64.b64decode(configuration["filter"])), landlock, configuration["off"] or [])
+    zygote = Zygote(configuration["control"], configuration["off"] or [])
+    zygote.filter, zygote.template_filter = (Filter(base64.b64decode(configuration[name])) for name in ("filter", "template_filter"))
+    zygote.landlock, zygote.template_landlock = (
+        Landlock(base64.b64decode(rules["ruleset"] or ""), rules["below"]) for rules in (configuration["landlock"], configuration["template_landlock"])
+    )
     bootstrap.preload(configuration["preload"])
     gc.collect()
     gc.freeze()

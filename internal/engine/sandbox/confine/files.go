@@ -52,6 +52,21 @@ type FolderRule struct {
 // Files is the policy for this kernel.
 func Files() FileRules { return filesFor(LandlockVersion()) }
 
+// TemplateFiles is the policy of a template, whose clones get a /tmp of their own
+// in place of its own: a rule on a folder does not hold for what is mounted over
+// it. Mounts and modes bound what a template writes, and its clones add Files.
+func TemplateFiles() FileRules {
+	rules := Files()
+	all := FolderRule{Path: "/"}
+	for _, below := range rules.Below {
+		all.Rights |= below.Rights
+	}
+	if len(rules.Below) > 0 {
+		rules.Below = []FolderRule{all}
+	}
+	return rules
+}
+
 func filesFor(version int) FileRules {
 	if version == 0 {
 		return FileRules{}

@@ -59,6 +59,7 @@ type Pool struct {
 type Network struct {
 	pool      *Pool
 	namespace int
+	once      bool           // never reused: it belongs to a user namespace of a clone
 	closers   []func() error // of the listeners; empty when the escape suite shares the host's network
 	slots     chan struct{}  // one a connection through the supervisor
 
@@ -81,8 +82,17 @@ func (p *Pool) Get() (*Network, error) {
 	case n := <-p.idle:
 		return n, nil
 	default:
-		return p.make()
+		return p.make(func() error { return unix.Unshare(unix.CLONE_NEWNET) })
 	}
+}
+
+// Adopt equips the namespace that a process was made with.
+func (p *Pool) Adopt(pidfd int) (*Network, error) {
+	n, err := p.make(func() error { return unix.Setns(pidfd, unix.CLONE_NEWNET) })
+	if err == nil {
+		n.once = true
+	}
+	return n, err
 }
 
 // EgressError tells why functions reach the platform only; nil if they reach
@@ -108,7 +118,7 @@ func (n *Network) Release() {
 		conn.Close()
 	}
 	n.mu.Unlock()
-	if n.closers == nil {
+	if n.closers == nil || n.once {
 		n.close()
 		return
 	}
@@ -183,11 +193,11 @@ func openNamespace() (int, error) {
 	return unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
-func (p *Pool) make() (*Network, error) {
+func (p *Pool) make(enter func() error) (*Network, error) {
 	n := &Network{pool: p, slots: make(chan struct{}, maxConnections), conns: map[net.Conn]struct{}{}, closers: []func() error{}}
 	var endpoint, outside net.Listener
 	var names *net.UDPConn
-	err := inside(func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() (err error) {
+	err := inside(enter, func() (err error) {
 		if n.namespace, err = openNamespace(); err != nil {
 			return err
 		}

@@ -126,13 +126,29 @@ func (p *program) when(comparison uint16, value uint32, n uint8) {
 }
 
 // Program is the filter of every environment, as struct sock_filter[].
-func Program() []byte {
+func Program() []byte { return compile(false) }
+
+// TemplateProgram is the filter of a template, which makes clones of itself in
+// new namespaces: with exactly CloneFlags. Whoever does so has the rights of root
+// over what is new, so the ways that such rights open are closed: netlink, the
+// tables of packet filters, and, as for all, mounts.
+func TemplateProgram() []byte { return compile(true) }
+
+// CloneFlags are the flags of the one call by which a template makes a clone.
+const CloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS |
+	unix.CLONE_CHILD_SETTID | unix.CLONE_CHILD_CLEARTID | uint32(unix.SIGCHLD)
+
+// compile makes a filter.
+func compile(template bool) []byte {
 	var p program
 	p.load(dataArch)
 	p.unless(unix.BPF_JEQ, auditArch, 1)
 	p.ret(kill) // another instruction set's numbers mean other calls
 	p.load(dataNumber)
 	p.foreignNumbers()
+	if template {
+		p.template()
+	}
 	p.clone()
 	p.socket()
 	p.terminalInjection()
@@ -176,6 +192,31 @@ func (p *program) clone() {
 	p.when(unix.BPF_JSET, newNamespaces, 1)
 	p.ret(eperm)
 	p.ret(allow)
+}
+
+// template comes before the rules of all: what it does not decide they do.
+func (p *program) template() {
+	p.when(unix.BPF_JEQ, uint32(unix.SYS_CLONE), 3)
+	p.load(dataArg0)
+	p.when(unix.BPF_JEQ, CloneFlags, 1)
+	p.ret(allow)
+	p.load(dataNumber)
+	p.when(unix.BPF_JEQ, uint32(unix.SYS_SOCKET), 3)
+	p.load(dataArg0)
+	p.when(unix.BPF_JEQ, unix.AF_NETLINK, 1)
+	p.ret(eperm)
+	p.load(dataNumber)
+	p.when(unix.BPF_JEQ, uint32(unix.SYS_SETSOCKOPT), 7)
+	p.load(dataArg2)
+	for _, table := range []uint32{64, 96, 128} { // IPT_BASE_CTL and IP6T_BASE_CTL, ARPT_BASE_CTL, EBT_BASE_CTL
+		p.when(unix.BPF_JEQ, table, 1)
+		p.ret(eperm)
+	}
+	p.load(dataNumber)
+	for _, call := range []uint32{unix.SYS_LANDLOCK_CREATE_RULESET, unix.SYS_LANDLOCK_ADD_RULE, unix.SYS_LANDLOCK_RESTRICT_SELF} {
+		p.when(unix.BPF_JEQ, call, 1)
+		p.ret(allow) // a clone restricts itself further
+	}
 }
 
 // socket allows local and internet sockets, none of them raw, and the netlink

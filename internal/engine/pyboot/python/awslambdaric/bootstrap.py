@@ -20,7 +20,7 @@ import traceback
 from types import ModuleType, TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
-from . import preloaded
+from . import preloaded, snapshot
 from .lambda_context import LambdaContext
 from .lambda_runtime_client import LambdaRuntimeClient, ResponseStream
 from .lambda_runtime_exception import FaultException
@@ -237,10 +237,14 @@ def _become(configuration: Dict[str, Any]) -> None:
     set_path(task_root)
 
 
-def _bind(client: LambdaRuntimeClient, handler: str, log_sink: LogSink) -> Optional[Handler]:
+def _bind(client: LambdaRuntimeClient, handler: str, log_sink: LogSink, template: bool) -> Optional[Handler]:
     """Initialise the function; None means that it failed and was reported."""
+    kind: Optional[str] = None
     try:
         found = _get_handler(handler)
+        if template:
+            kind = FaultException.BEFORE_SNAPSHOT_ERROR
+            snapshot.run_before_snapshot()
     except FaultException as fault:
         error_result = make_error(fault.msg, fault.exception_type, fault.trace)
     except Exception as error:
@@ -248,22 +252,40 @@ def _bind(client: LambdaRuntimeClient, handler: str, log_sink: LogSink) -> Optio
     else:
         client.report_ready()
         return found
-    logging.warning(UNHANDLED_EXCEPTION_WARNING)
+    if kind is None:
+        logging.warning(UNHANDLED_EXCEPTION_WARNING)
     log_error(error_result, log_sink)
-    client.post_init_error(error_result)
+    client.post_init_error(error_result, kind)
     return None
 
 
-def _serve(client: LambdaRuntimeClient, log_sink: LogSink) -> NoReturn:
+def _restore(client: LambdaRuntimeClient, configuration: Dict[str, Any], log_sink: LogSink) -> None:
+    """Go on as a clone of a template."""
+    try:
+        os.environ.clear()
+        os.environ.update(configuration["environ"])
+        snapshot.refresh()
+        snapshot.run_after_restore()
+    except Exception as error:
+        error_result = _own_error(error.__traceback__, error, None)
+        log_error(error_result, log_sink)
+        client.post_init_error(error_result, FaultException.AFTER_RESTORE_ERROR)
+        client.wait_end()
+    client.report_ready()
+
+
+def _serve(client: LambdaRuntimeClient, log_sink: LogSink, confine: Optional[Callable[[int], None]]) -> NoReturn:
     configuration = client.wait_bind()
     _become(configuration)
     LambdaRuntimeClient.marshaller = LambdaMarshaller()
     stamp = set_up_logging(log_sink)
     if configuration.get("debug"):
         importlib.import_module("lambkin_debug")  # waits for a debugger
-    handler = _bind(client, configuration["handler"], log_sink)
+    handler = _bind(client, configuration["handler"], log_sink, confine is not None)
     if handler is None:
         client.wait_end()
+    if confine is not None:
+        _restore(client, snapshot.serve_clones(client, confine), log_sink)
     while True:
         request = client.wait_next_invocation()
         stamp.aws_request_id, stamp.tenant_id = request.invoke_id, request.tenant_id
@@ -298,21 +320,22 @@ def _end(status: int, by_signal: int = 0) -> NoReturn:
     os._exit(status)
 
 
-def run(data_fd: int, log_fd: int) -> NoReturn:
-    """Serve one function for the life of a process that was forked from the zygote."""
-    _run(LambdaRuntimeClient(data_fd), LogSink(log_fd))
+def run(data_fd: int, log_fd: int, confine: Optional[Callable[[int], None]] = None) -> NoReturn:
+    """Serve one function for the life of a process that was forked from the zygote;
+    with confine, which drops the rights of a clone, as a template of others."""
+    _run(LambdaRuntimeClient(data_fd), LogSink(log_fd), confine)
 
 
 def execute() -> NoReturn:
     """Serve one function for the life of a process that was executed."""
     from .runtime_api_client import RuntimeAPIClient
 
-    _run(RuntimeAPIClient(os.environ["AWS_LAMBDA_RUNTIME_API"]), LogSink(os.dup(1)))
+    _run(RuntimeAPIClient(os.environ["AWS_LAMBDA_RUNTIME_API"]), LogSink(os.dup(1)), None)
 
 
-def _run(client: LambdaRuntimeClient, log_sink: LogSink) -> NoReturn:
+def _run(client: LambdaRuntimeClient, log_sink: LogSink, confine: Optional[Callable[[int], None]]) -> NoReturn:
     try:
-        _serve(client, log_sink)
+        _serve(client, log_sink, confine)
     except SystemExit as request:
         _end(_exit_status(request))
     except KeyboardInterrupt:

@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tu
 
 from .lambda_runtime_marshaller import LambdaMarshaller, to_json
 
-BIND, INVOKE = 1, 2
-PARKED, READY, INIT_ERROR, RESULT, ERROR, TOO_LARGE, CHUNK = 16, 17, 18, 19, 20, 21, 22
+BIND, INVOKE, CLONE, IDENTITY = 1, 2, 3, 4
+PARKED, READY, INIT_ERROR, RESULT, ERROR, TOO_LARGE, CHUNK, CLONED = 16, 17, 18, 19, 20, 21, 22, 23
 HEADER = struct.Struct(">B3xII")
 _FIRST_READ, _NEXT_READ = 64 << 10, 1 << 20
 
@@ -78,6 +78,31 @@ class LambdaRuntimeClient:
         _, meta, _ = self._receive()
         configuration: Dict[str, Any] = json.loads(meta)
         return configuration
+
+    def wait_clone(self) -> List[int]:
+        """In a template: return the data socket and the log pipe of the next clone."""
+        message, ancillary, _, _ = self._socket.recvmsg(HEADER.size, socket.CMSG_SPACE(2 * 4), socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            os._exit(0)  # the supervisor closed the template
+        return [fd for _, _, data in ancillary for fd in struct.unpack("%di" % (len(data) // 4), data)]
+
+    def report_cloned(self, pid: int) -> None:
+        self._send(CLONED, str(min(pid, 0)))
+
+    def move_to(self, data_fd: int, log_fd: int) -> int:
+        """In a clone: take its own descriptors in place of the template's, tell the
+        supervisor, and return the user id that it gives."""
+        own = self._socket.fileno()
+        os.dup2(data_fd, own, inheritable=False)
+        os.dup2(log_fd, own + 1, inheritable=False)
+        os.dup2(log_fd, 1)
+        os.dup2(log_fd, 2)
+        os.close(data_fd)
+        os.close(log_fd)
+        self._pid = os.getpid()
+        self._send(PARKED)
+        _, meta, _ = self._receive()
+        return int(meta)
 
     def report_ready(self) -> None:
         self._send(READY)
