@@ -262,15 +262,16 @@ import ctypes, os, socket
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 CLONE = 0x7E020000 - 0x02000000 + 17 | 0x01200000
+def say(text): os.write(1, text.encode() + b"\n") # two processes write
 def refused(what, call):
     try: result = call()
     except OSError: return
-    if result is None or result >= 0: print("GAINED", what)
+    if result is None or result >= 0: say("GAINED " + what)
 for flags in (0x10000000, 0x40000000, 0x20000000 | 17, CLONE & ~0x40000000, CLONE | 0x02000000, CLONE | 0x8000):
     refused("clone %#x" % flags, lambda: libc.syscall(56, flags, 0, 0, 0, 0))
 pid = libc.syscall(56, CLONE, 0, 0, 0, 0)
 if pid == 0:
-    print("root of nothing", open("/proc/thread-self/status").read().count("CapEff:\t000001ffffffffff") if os.path.exists("/proc/thread-self/status") else 0)
+    say("root of nothing %d" % ("CapEff:\t0000000000000000" not in open("/proc/thread-self/status").read()))
     refused("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close())
     refused("netfilter", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12).close())
     refused("raw socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).close())
@@ -287,7 +288,7 @@ if pid == 0:
     refused("mknod", lambda: os.mknod("/tmp/null", 0o20666, 0x103))
     refused("hostname", lambda: socket.sethostname("x"))
     os._exit(0)
-print("cloned", pid > 0)
+say("cloned %s" % (pid > 0))
 os.waitpid(pid, 0)
 def handler(event, context): pass
 `)
@@ -297,7 +298,7 @@ def handler(event, context): pass
 	}
 	defer template.Close()
 	cloneOf(t, template, spec).Close()
-	if got := collected.text(); strings.Contains(got, "GAINED") || !strings.Contains(got, "cloned True") || !strings.Contains(got, "root of nothing") {
+	if got := collected.text(); strings.Contains(got, "GAINED") || !strings.Contains(got, "cloned True") || !strings.Contains(got, "root of nothing 1") {
 		t.Errorf("log:\n%s", got)
 	}
 }
