@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/scratch"
 )
 
 // ErrNoSnapshot tells that an initialised function cannot be cloned; the wrapped
@@ -124,6 +124,7 @@ func (t *Template) Clone(spec *Spec) (_ Environment, _ Init, err error) {
 	if e.group, err = h.group(e.uid); err != nil {
 		return nil, Init{}, fmt.Errorf("make the cgroup: %w", err)
 	}
+	e.idle = h.newIdleness(e.group)
 	if err := t.fork(e); err != nil {
 		return nil, Init{}, fmt.Errorf("clone: %w", err)
 	}
@@ -156,6 +157,10 @@ func (t *Template) fork(e *env) error {
 	e.log = logs
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.env.idle.begin(); err != nil { // between clones it is frozen
+		return err
+	}
+	defer t.env.idle.end()
 	if err := t.env.conn.SetDeadline(time.Now().Add(parkTimeout)); err != nil {
 		return err
 	}
@@ -176,7 +181,10 @@ func (t *Template) fork(e *env) error {
 	}
 	go e.watch() // ends with the clone
 	e.forget = func() {}
-	return e.isChildOf(t.env)
+	if err := e.isChildOf(t.env); err != nil {
+		return err
+	}
+	return e.group.Attach(e.pid) // before its template's own group is frozen again
 }
 
 // isChildOf checks that the process is what a template makes: its child, in
@@ -207,9 +215,6 @@ func (e *env) isChildOf(template *env) error {
 
 // settle puts everything of the clone's own in place and checks it.
 func (e *env) settle(t *Template) error {
-	if err := e.group.Attach(e.pid); err != nil {
-		return err
-	}
 	if !e.host.config.off.memory {
 		if err := e.group.LimitMemory(t.spec.MemoryMB); err != nil {
 			return err
@@ -272,7 +277,7 @@ func (e *env) mountClone(ephemeralMB int) error {
 			return err
 		}
 		defer into.Close()
-		return copyTree(into, old, e.uid)
+		return scratch.Copy(into, old, e.uid)
 	})
 }
 
@@ -289,54 +294,6 @@ func procOf(namespace int) (int, error) {
 		return -1, err
 	}
 	return unix.Fsmount(fsfd, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-}
-
-// copyTree copies files, folders and links for a new owner. Neither side leads
-// out of its root.
-func copyTree(into, from *os.Root, owner int) error {
-	return fs.WalkDir(from.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || name == "." {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		switch {
-		case entry.IsDir():
-			err = into.Mkdir(name, 0o700)
-		case entry.Type()&fs.ModeSymlink != 0:
-			var target string
-			if target, err = from.Readlink(name); err == nil {
-				err = into.Symlink(target, name)
-			}
-		case entry.Type().IsRegular():
-			err = copyFile(into, from, name)
-		default:
-			return nil // a pipe or a socket: nobody is at its other end
-		}
-		if err == nil {
-			err = into.Lchown(name, owner, owner)
-		}
-		if err == nil && entry.Type()&fs.ModeSymlink == 0 {
-			err = into.Chmod(name, info.Mode().Perm())
-		}
-		return err
-	})
-}
-
-func copyFile(into, from *os.Root, name string) error {
-	source, err := from.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := into.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
 }
 
 // watch waits for the end of a clone, which is nobody's child here.
