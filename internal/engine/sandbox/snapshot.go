@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/procs"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/scratch"
 )
 
@@ -255,7 +256,7 @@ func (e *env) mountClone(ephemeralMB int) error {
 		return err
 	}
 	defer unix.Close(namespace)
-	proc, err := procOf(namespace)
+	proc, err := procs.Mount(namespace)
 	if err != nil {
 		return fmt.Errorf("%w: this kernel (before Linux 6.17) mounts no /proc for it: %w", ErrNoSnapshot, err)
 	}
@@ -281,21 +282,6 @@ func (e *env) mountClone(ephemeralMB int) error {
 	})
 }
 
-// procOf makes a mount of the process files of a PID namespace.
-func procOf(namespace int) (int, error) {
-	fsfd, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(fsfd)
-	err = errors.Join(unix.FsconfigSetFd(fsfd, "pidns", namespace), unix.FsconfigSetString(fsfd, "subset", "pid"),
-		unix.FsconfigSetString(fsfd, "hidepid", "2"), unix.FsconfigCreate(fsfd))
-	if err != nil {
-		return -1, err
-	}
-	return unix.Fsmount(fsfd, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-}
-
 // watch waits for the end of a clone, which is nobody's child here.
 func (e *env) watch() {
 	poll := []unix.PollFd{{Fd: int32(e.pidfd), Events: unix.POLLIN}}
@@ -304,5 +290,5 @@ func (e *env) watch() {
 			break
 		}
 	}
-	e.exit(exitStatus(e.pidfd))
+	e.exit(procs.ExitStatus(e.pidfd))
 }

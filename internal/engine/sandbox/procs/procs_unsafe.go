@@ -1,4 +1,4 @@
-package sandbox
+package procs
 
 import (
 	"encoding/binary"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exitStatus asks the kernel how a process ended; a kernel that does not tell is
+// ExitStatus asks the kernel how a process ended; a kernel that does not tell is
 // taken to have killed it.
-func exitStatus(pidfd int) syscall.WaitStatus {
+func ExitStatus(pidfd int) syscall.WaitStatus {
 	const (
 		getInfo  = 0xC040FF0B // PIDFD_GET_INFO of the first 64 bytes
 		exitInfo = 1 << 3     // PIDFD_INFO_EXIT
