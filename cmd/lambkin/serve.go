@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
@@ -27,6 +28,8 @@ type serverFile struct {
 	LogLevel           string            `toml:"log_level"`
 	AccountConcurrency int               `toml:"account_concurrency"`
 	Isolation          string            `toml:"isolation"`
+	Egress             string            `toml:"egress"`
+	EgressAllow        []string          `toml:"egress_allow"`
 	Interpreters       map[string]string `toml:"interpreters"` // runtime id -> path
 }
 
@@ -86,6 +89,8 @@ func serverFlags(command *cobra.Command) {
 	flags.String("log-level", "", "debug, info, warn or error (LAMBKIN_LOG_LEVEL; default info)")
 	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly (LAMBKIN_ISOLATION)")
+	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
+	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
 }
 
 // serverConfig joins flags, environment, file and defaults, in this order.
@@ -114,10 +119,23 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		SecretKey:          cmp.Or(os.Getenv("LAMBKIN_SECRET_KEY"), file.SecretKey),
 		AccountConcurrency: cmp.Or(concurrency, file.AccountConcurrency),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
+		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),
+		EgressAllow:        egressAllow(cmd, file.EgressAllow),
 		Interpreters:       file.Interpreters,
 		Search:             pyboot.SearchPath(os.Getenv("PATH"), home),
 		Logger:             logger,
 	}, nil
+}
+
+// egressAllow is the list of the first place that has one: flags, environment, file.
+func egressAllow(cmd *cobra.Command, file []string) []string {
+	if list, _ := cmd.Flags().GetStringSlice("egress-allow"); len(list) > 0 {
+		return list
+	}
+	if text := os.Getenv("LAMBKIN_EGRESS_ALLOW"); text != "" {
+		return strings.Split(text, ",")
+	}
+	return file
 }
 
 // readServerFile reads the file; a key that it should not have is an error.
@@ -129,7 +147,7 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, isolation, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, isolation, egress, egress_allow, [interpreters])", key)
 	}
 	return err
 }

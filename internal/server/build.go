@@ -23,6 +23,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
@@ -124,7 +125,7 @@ func (s *Server) buildSandbox() error {
 	if err != nil {
 		return fmt.Errorf("prepare the runtimes: %w", err)
 	}
-	s.host, err = sandbox.New(sandbox.Config{}, s.runtimes, s.config.Logger)
+	s.host, err = sandbox.New(sandbox.Config{Egress: netns.Mode(s.config.Egress), EgressList: s.config.EgressAllow}, s.runtimes, s.config.Logger)
 	if err != nil {
 		return err
 	}

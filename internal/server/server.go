@@ -33,6 +33,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 )
 
@@ -48,6 +49,8 @@ type Config struct {
 	Interpreters         map[string]string
 	Search               []string // folders with interpreters
 	Isolation            string   // WeakIsolation, or empty: a host that isolates weakly is refused
+	Egress               string   // what functions reach: allow, list, deny; empty: allow
+	EgressAllow          []string // networks, addresses and names that they may call too, each with or without a port
 	Logger               *slog.Logger
 }
 
@@ -55,6 +58,9 @@ type Config struct {
 func (c *Config) Validate() error {
 	if c.Isolation != "" && c.Isolation != WeakIsolation {
 		return fmt.Errorf("isolation %q: the only value is %q, which accepts a host that isolates weakly", c.Isolation, WeakIsolation)
+	}
+	if err := c.validateEgress(); err != nil {
+		return err
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
@@ -70,6 +76,15 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%s is reachable by others: configure an access key first (LAMBKIN_ACCESS_KEY and LAMBKIN_SECRET_KEY), or listen on 127.0.0.1", c.Listen)
 	}
 	return nil
+}
+
+// validateEgress finds what could not be kept or would have no effect.
+func (c *Config) validateEgress() error {
+	policy, err := netns.NewPolicy(netns.Mode(c.Egress), c.EgressAllow)
+	if err == nil && policy.Mode == netns.Listed && len(c.EgressAllow) == 0 {
+		return errors.New("egress \"list\" without a list: name what functions may call with --egress-allow (LAMBKIN_EGRESS_ALLOW), or use --egress deny")
+	}
+	return err
 }
 
 // Server is the running platform.

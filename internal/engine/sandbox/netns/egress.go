@@ -58,7 +58,7 @@ func (n *Network) join(inner *net.TCPConn) error {
 	if err != nil {
 		return fmt.Errorf("read the destination: %w", err)
 	}
-	if !n.pool.policy.Allows(target.Addr()) {
+	if !n.pool.policy.Allows(target) {
 		return fmt.Errorf("%s is not allowed by the egress policy", target)
 	}
 	n.mu.Lock()

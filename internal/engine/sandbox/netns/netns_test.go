@@ -23,46 +23,76 @@ func TestPolicy(t *testing.T) {
 		address string
 		want    bool
 	}{
-		{Public, nil, "93.184.216.34", true},
-		{Public, nil, "127.0.0.1", false},
-		{Public, nil, "10.1.2.3", false},
-		{Public, nil, "172.16.0.1", false},
-		{Public, nil, "192.168.1.1", false},
-		{Public, nil, "169.254.169.254", false},
-		{Public, nil, "100.64.0.1", false},
-		{Public, nil, "0.0.0.0", false},
-		{Public, nil, "224.0.0.1", false},
-		{Public, nil, "255.255.255.255", false},
-		{Public, nil, "::ffff:127.0.0.1", false},
-		{Public, nil, "::1", false},
-		{Public, nil, "fe80::1", false},
-		{Public, nil, "fd00::1", false},
-		{Public, []string{"10.1.0.0/16"}, "10.1.2.3", true},
-		{Public, []string{"10.1.0.0/16"}, "10.2.2.3", false},
-		{Listed, []string{"10.1.2.3"}, "10.1.2.3", true},
-		{Listed, []string{"10.1.2.3"}, "93.184.216.34", false},
-		{Deny, []string{"10.1.2.3"}, "10.1.2.3", false},
-		{Deny, nil, "93.184.216.34", false},
+		{"", nil, "93.184.216.34:443", true},
+		{"", nil, "10.1.2.3:443", false},
+		{Public, nil, "93.184.216.34:443", true},
+		{Public, nil, "127.0.0.1:80", false},
+		{Public, nil, "10.1.2.3:80", false},
+		{Public, nil, "172.16.0.1:80", false},
+		{Public, nil, "192.168.1.1:80", false},
+		{Public, nil, "169.254.169.254:80", false},
+		{Public, nil, "168.63.129.16:80", false},
+		{Public, nil, "100.64.0.1:80", false},
+		{Public, nil, "0.0.0.0:80", false},
+		{Public, nil, "0.1.2.3:80", false},
+		{Public, nil, "203.0.113.1:80", false},
+		{Public, nil, "224.0.0.1:80", false},
+		{Public, nil, "255.255.255.255:80", false},
+		{Public, nil, "[::ffff:127.0.0.1]:80", false},
+		{Public, nil, "[::ffff:10.0.0.1]:80", false},
+		{Public, nil, "[::ffff:93.184.216.34]:80", true},
+		{Public, nil, "[::127.0.0.1]:80", false},
+		{Public, nil, "[::]:80", false},
+		{Public, nil, "[::1]:80", false},
+		{Public, nil, "[fe80::1]:80", false},
+		{Public, nil, "[fd00::1]:80", false},
+		{Public, nil, "[fec0::1]:80", false},
+		{Public, nil, "[ff02::1]:80", false},
+		{Public, nil, "[fd00:ec2::254]:80", false},
+		{Public, nil, "[64:ff9b::a9fe:a9fe]:80", false},
+		{Public, nil, "[64:ff9b:1::7f00:1]:80", false},
+		{Public, nil, "[2002:7f00:1::]:80", false},
+		{Public, nil, "[2001:0:7f00:1::]:80", false},
+		{Public, nil, "[2001:db8::1]:80", false},
+		{Public, nil, "[2606:4700::1111]:443", true},
+		{Public, []string{"10.1.0.0/16"}, "10.1.2.3:80", true},
+		{Public, []string{"10.1.0.0/16"}, "10.2.2.3:80", false},
+		{Public, []string{"10.1.0.0/16"}, "[::ffff:10.1.2.3]:80", true},
+		{Public, []string{"10.1.0.0/16:5432"}, "10.1.2.3:5432", true},
+		{Public, []string{"10.1.0.0/16:5432"}, "10.1.2.3:5433", false},
+		{Listed, []string{"10.1.2.3"}, "10.1.2.3:80", true},
+		{Listed, []string{"10.1.2.3:443"}, "10.1.2.3:80", false},
+		{Listed, []string{"10.1.2.3"}, "93.184.216.34:80", false},
+		{Listed, []string{"fd00::/8"}, "[fd00::1]:80", true},
+		{Listed, []string{"[fd00::/8]:443"}, "[fd00::1]:443", true},
+		{Listed, []string{"[fd00::/8]:443"}, "[fd00::1]:80", false},
+		{Listed, []string{"[fd00::1]"}, "[fd00::1]:80", true},
+		{Listed, nil, "93.184.216.34:80", false},
+		{Deny, nil, "93.184.216.34:80", false},
 	}
 	for _, test := range tests {
 		p, err := NewPolicy(test.mode, test.list)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.Allows(netip.MustParseAddr(test.address)); got != test.want {
+		if got := p.Allows(netip.MustParseAddrPort(test.address)); got != test.want {
 			t.Errorf("mode %q, list %v: %s allowed: %t", test.mode, test.list, test.address, got)
 		}
 	}
 }
 
 func TestPolicyRefusesWhatItCannotRead(t *testing.T) {
-	for _, entry := range []string{"", "*", "http://example.com", "10.0.0.0/99", "a b"} {
+	for _, entry := range []string{"", "*", "*.", ".", ":80", "http://example.com", "10.0.0.0/99", "10.0.0.999", "2130706433", "a b", "db.example.com:", "db.example.com:0",
+		"db.example.com:65536", "db.example.com:https", "[fd00::1]:", "::ffff:10.0.0.0/104", "*.*.example.com"} {
 		if _, err := NewPolicy(Listed, []string{entry}); err == nil {
 			t.Errorf("%q is taken", entry)
 		}
 	}
 	if _, err := NewPolicy("everything", nil); err == nil {
 		t.Error("an unknown mode is taken")
+	}
+	if _, err := NewPolicy(Deny, []string{"10.1.2.3"}); err == nil {
+		t.Error("a list is taken that would have no effect")
 	}
 }
 
@@ -77,14 +107,35 @@ func TestNamesOpenTheirAddresses(t *testing.T) {
 			t.Errorf("%s may be asked for: %t", name, !want)
 		}
 	}
-	private, loopback := netip.MustParseAddr("10.9.9.9"), netip.MustParseAddr("127.0.0.1")
+	private := netip.MustParseAddr("10.9.9.9")
+	allows := func(address netip.Addr) bool { return p.Allows(netip.AddrPortFrom(address, 443)) }
 	p.learn("other.example.com", []netip.Addr{private})
-	if p.Allows(private) {
+	if allows(private) {
 		t.Error("the answer for a name that is not listed opened its address")
 	}
-	p.learn("db.example.com", []netip.Addr{private, loopback})
-	if !p.Allows(private) || p.Allows(loopback) {
-		t.Error("a listed name opens its address, but never the host's loopback")
+	p.learn("db.example.com", []netip.Addr{private})
+	if !allows(private) {
+		t.Error("a listed name does not open its address")
+	}
+	for _, home := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "169.254.169.254", "fe80::1", "fd00:ec2::254", "168.63.129.16", "64:ff9b::7f00:1", "2002:7f00:1::"} {
+		address := netip.MustParseAddr(home)
+		if p.learn("db.example.com", []netip.Addr{address}); allows(address) {
+			t.Errorf("the owner of a listed name opened the way to %s", home)
+		}
+	}
+}
+
+// TestANameIsOpenAtItsPort: the addresses of a name listed with a port are open
+// at this port only.
+func TestANameIsOpenAtItsPort(t *testing.T) {
+	p, err := NewPolicy(Listed, []string{"db.example.com:5432"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := netip.MustParseAddr("10.9.9.9")
+	p.learn("db.example.com", []netip.Addr{address})
+	if !p.Allows(netip.AddrPortFrom(address, 5432)) || p.Allows(netip.AddrPortFrom(address, 22)) {
+		t.Error("open at another port than the listed one, or not there")
 	}
 }
 
@@ -377,7 +428,7 @@ func TestNamesAreRelayed(t *testing.T) {
 	if got := ask(query("db", "example", "com")); len(addresses(got)) != 2 {
 		t.Errorf("answer %x", got)
 	}
-	if !p.policy.Allows(netip.MustParseAddr("10.9.9.1")) {
+	if !p.policy.Allows(netip.MustParseAddrPort("10.9.9.1:443")) {
 		t.Error("the address of the listed name is not open")
 	}
 	if got := ask(query("elsewhere", "example", "com")); got[3]&0xf != codeRefused {
