@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
 // defaults fills what CreateFunction sets when the caller does not.
@@ -146,6 +147,9 @@ func checkEnvironment(variables map[string]string) error {
 		if _, ok := variables[name]; ok {
 			reserved = append(reserved, name)
 		}
+	}
+	if _, err := netns.FunctionPolicy(variables[netns.Variable]); err != nil {
+		return &InvalidError{Message: "The environment variable " + netns.Variable + " is not valid: " + err.Error()}
 	}
 	if len(reserved) > 0 {
 		return &InvalidError{Message: "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: " + strings.Join(reserved, ", ")}

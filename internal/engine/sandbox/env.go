@@ -302,7 +302,7 @@ func (e *env) equip(spec *Spec) error {
 // bind turns the parked child into the function's environment.
 func (e *env) bind(spec *Spec) (Init, error) {
 	begin := time.Now()
-	if err := e.equip(spec); err != nil {
+	if err := errors.Join(e.equip(spec), e.network.Narrow(variable(spec.Environ, netns.Variable))); err != nil {
 		return Init{}, err
 	}
 	return e.initialise(spec, begin)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/procs"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/scratch"
 )
@@ -229,7 +230,7 @@ func (e *env) settle(t *Template) error {
 		}
 	}
 	var err error
-	if e.network, err = e.host.networks.Adopt(e.pidfd); err != nil {
+	if e.network, err = e.host.networks.Adopt(e.pidfd, variable(t.spec.Environ, netns.Variable)); err != nil {
 		return err
 	}
 	if err := e.mountClone(t.spec.EphemeralMB); err != nil {

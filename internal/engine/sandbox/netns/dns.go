@@ -3,6 +3,7 @@ package netns
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -12,15 +13,20 @@ import (
 
 // Bounds of the name relay.
 const (
-	maxQueries     = 32              // questions of one environment under way
-	maxDNSMessage  = 4096            // bytes; what resolvers offer by EDNS
-	resolveTimeout = 5 * time.Second // of one name server
+	maxQueries     = 32               // questions of one environment under way
+	maxDNSMessage  = 4096             // bytes by UDP; what resolvers offer by EDNS
+	maxDNSStream   = 1<<16 - 1        // bytes by TCP; its length has 16 bits
+	streamTimeout  = 10 * time.Second // of a connection with questions that has none
+	resolveTimeout = 5 * time.Second  // of one name server
 )
 
 // Layout of a DNS message, RFC 1035.
 const (
 	dnsHeader   = 12
 	typeA       = 1
+	typeIXFR    = 251
+	typeAXFR    = 252
+	opcode      = 0x78 // bits of the third byte; 0 is a question
 	codeRefused = 5
 	codeFailed  = 2
 )
@@ -28,7 +34,7 @@ const (
 // relayNames answers the DNS questions of one namespace by the host's resolvers.
 func (n *Network) relayNames(names *net.UDPConn) {
 	under := make(chan struct{}, maxQueries)
-	for {
+	for { // ends when names is closed
 		buffer := make([]byte, maxDNSMessage)
 		size, from, err := names.ReadFromUDPAddrPort(buffer)
 		if err != nil {
@@ -41,28 +47,79 @@ func (n *Network) relayNames(names *net.UDPConn) {
 		}
 		go func() { // ends with the answer or resolveTimeout
 			defer func() { <-under }()
-			if answer := n.pool.answer(buffer[:size]); answer != nil {
+			if answer := n.answer("udp", buffer[:size]); answer != nil {
 				names.WriteToUDPAddrPort(answer, from) // a client that went away needs none
 			}
 		}()
 	}
 }
 
-// answer is the reply to a question, nil for what is no question.
-func (p *Pool) answer(query []byte) []byte {
-	name, _, err := parseQuestion(query)
+// toNames answers the questions that come by one TCP connection, one after the other.
+func (n *Network) toNames(conn net.Conn) {
+	go func() { // ends with the connection, streamTimeout after the last question, or when the environment ends
+		defer conn.Close()
+		_, tenant := n.policies()
+		if !n.hold(tenant, conn) {
+			return
+		}
+		defer n.unhold(conn)
+		for {
+			if err := conn.SetDeadline(time.Now().Add(streamTimeout)); err != nil {
+				return
+			}
+			query, err := readStream(conn)
+			if err != nil {
+				return
+			}
+			answer := n.answer("tcp", query)
+			if answer == nil || writeStream(conn, answer) != nil {
+				return
+			}
+		}
+	}()
+}
+
+// readStream reads one message of a connection, RFC 1035 4.2.2.
+func readStream(from io.Reader) ([]byte, error) {
+	var length [2]byte
+	if _, err := io.ReadFull(from, length[:]); err != nil {
+		return nil, err
+	}
+	message := make([]byte, binary.BigEndian.Uint16(length[:]))
+	_, err := io.ReadFull(from, message)
+	return message, err
+}
+
+func writeStream(to io.Writer, message []byte) error {
+	if len(message) > maxDNSStream {
+		return errMalformed
+	}
+	_, err := to.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...))
+	return err
+}
+
+// answer is the reply to a question, nil for what is no question. The host's
+// resolvers are asked the way that the function asked.
+func (n *Network) answer(network string, query []byte) []byte {
+	name, end, err := parseQuestion(query)
 	if err != nil || query[2]&0x80 != 0 {
 		return nil
 	}
-	if !p.policy.AllowsName(name) {
+	policies, _ := n.policies()
+	// A resolver may take updates from this host and hand it whole zones: neither is a function's business.
+	kind := binary.BigEndian.Uint16(query[end-4:])
+	if query[2]&opcode != 0 || kind == typeAXFR || kind == typeIXFR || !policies.allowName(name) {
 		return failure(query, codeRefused)
 	}
-	for _, server := range p.nameServers() {
-		answer, err := ask(server, query)
+	for _, server := range n.pool.nameServers() {
+		answer, err := ask(network, server, query)
 		if err != nil {
 			continue
 		}
-		p.policy.learn(name, addresses(answer))
+		found := addresses(answer)
+		for _, policy := range policies {
+			policy.learn(name, found)
+		}
 		return answer
 	}
 	return failure(query, codeFailed)
@@ -92,8 +149,8 @@ func hostNameServers() []string {
 	return servers
 }
 
-func ask(server string, query []byte) ([]byte, error) {
-	conn, err := net.DialTimeout("udp", server, resolveTimeout)
+func ask(network, server string, query []byte) ([]byte, error) {
+	conn, err := net.DialTimeout(network, server, resolveTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -101,17 +158,40 @@ func ask(server string, query []byte) ([]byte, error) {
 	if err := conn.SetDeadline(time.Now().Add(resolveTimeout)); err != nil {
 		return nil, err
 	}
+	if network == "tcp" {
+		if err := writeStream(conn, query); err != nil {
+			return nil, err
+		}
+		return answerTo(query, func() ([]byte, error) { return readStream(conn) })
+	}
 	if _, err := conn.Write(query); err != nil {
 		return nil, err
 	}
-	answer := make([]byte, maxDNSMessage)
+	buffer := make([]byte, maxDNSMessage)
+	return answerTo(query, func() ([]byte, error) {
+		size, err := conn.Read(buffer)
+		return buffer[:size], err
+	})
+}
+
+// answerTo reads until the answer to the query comes: its number, and its question.
+func answerTo(query []byte, read func() ([]byte, error)) ([]byte, error) {
+	asked, _, err := parseQuestion(query)
+	if err != nil {
+		return nil, err
+	}
 	for {
-		size, err := conn.Read(answer)
+		answer, err := read()
 		if err != nil {
 			return nil, err
 		}
-		if size >= dnsHeader && answer[0] == query[0] && answer[1] == query[1] {
-			return answer[:size], nil
+		if len(answer) < dnsHeader || answer[0] != query[0] || answer[1] != query[1] {
+			continue
+		}
+		// Some servers do not repeat the question with a failure.
+		failed := answer[3]&0xf != 0 && binary.BigEndian.Uint16(answer[4:]) == 0
+		if name, _, err := parseQuestion(answer); failed || (err == nil && strings.EqualFold(name, asked)) {
+			return answer, nil
 		}
 	}
 }
@@ -137,7 +217,11 @@ func parseQuestion(message []byte) (string, int, error) {
 		if size > 63 || at+size > len(message) {
 			return "", 0, errMalformed
 		}
-		labels = append(labels, string(message[at:at+size]))
+		label := string(message[at : at+size])
+		if strings.Contains(label, ".") {
+			return "", 0, errMalformed // it would read as two, and so as another name
+		}
+		labels = append(labels, label)
 		at += size
 	}
 	if at+4 > len(message) {

@@ -1,11 +1,11 @@
 package netns
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +41,60 @@ func destination(conn *net.TCPConn) (netip.AddrPort, error) {
 	return found, err
 }
 
+// policies are the platform's, and the function's if it has one: what they allow
+// is what each of them does.
+type policies []*Policy
+
+func (all policies) allow(target netip.AddrPort) bool {
+	return !slices.ContainsFunc(all, func(p *Policy) bool { return !p.Allows(target) })
+}
+
+func (all policies) allowName(name string) bool {
+	return !slices.ContainsFunc(all, func(p *Policy) bool { return !p.AllowsName(name) })
+}
+
+// policies are those of the tenant that the namespace has now.
+func (n *Network) policies() (policies, int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.narrow == nil {
+		return policies{n.pool.policy}, n.tenant
+	}
+	return policies{n.pool.policy, n.narrow}, n.tenant
+}
+
+// Narrow restricts the tenant to what its function's Variable says, until the
+// namespace is released. It comes before any of the function's code runs.
+func (n *Network) Narrow(value string) error {
+	narrow, err := FunctionPolicy(value)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.narrow = narrow
+	return err
+}
+
+// hold notes a tenant's connection, so that it ends with it; false means that the
+// tenant has ended.
+func (n *Network) hold(tenant int, conns ...net.Conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.tenant != tenant {
+		return false
+	}
+	for _, conn := range conns {
+		n.conns[conn] = struct{}{}
+	}
+	return true
+}
+
+func (n *Network) unhold(conns ...net.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, conn := range conns {
+		delete(n.conns, conn)
+	}
+}
+
 // toOutside joins a function's connection to what it called, if it may.
 func (n *Network) toOutside(conn net.Conn) {
 	go func() { // ends with the connection, at the latest when the environment ends
@@ -58,31 +112,20 @@ func (n *Network) join(inner *net.TCPConn) error {
 	if err != nil {
 		return fmt.Errorf("read the destination: %w", err)
 	}
-	if !n.pool.policy.Allows(target) {
+	policies, tenant := n.policies()
+	if !policies.allow(target) {
 		return fmt.Errorf("%s is not allowed by the egress policy", target)
 	}
-	n.mu.Lock()
-	tenant := n.tenant
-	n.mu.Unlock()
 	conn, err := net.DialTimeout("tcp4", target.String(), dialTimeout)
 	if err != nil {
 		return err
 	}
 	outer := conn.(*net.TCPConn)
-	n.mu.Lock()
-	if n.tenant != tenant {
-		n.mu.Unlock()
-		return errors.Join(net.ErrClosed, outer.Close()) // the environment ended while we dialled
+	defer outer.Close()
+	if !n.hold(tenant, inner, outer) {
+		return net.ErrClosed // the environment ended while we dialled
 	}
-	n.conns[inner], n.conns[outer] = struct{}{}, struct{}{}
-	n.mu.Unlock()
-	defer func() {
-		outer.Close()
-		n.mu.Lock()
-		delete(n.conns, inner)
-		delete(n.conns, outer)
-		n.mu.Unlock()
-	}()
+	defer n.unhold(inner, outer)
 	done := make(chan struct{})
 	go func() { // ends when either side is closed
 		pump(outer, inner)

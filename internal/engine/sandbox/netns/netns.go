@@ -64,6 +64,7 @@ type Network struct {
 	slots     chan struct{}  // one a connection through the supervisor
 
 	mu     sync.Mutex
+	narrow *Policy               // of the tenant's function, nil if it has none
 	tenant int                   // counts the environments that had it
 	conns  map[net.Conn]struct{} // to and from the outside
 }
@@ -82,13 +83,18 @@ func (p *Pool) Get() (*Network, error) {
 	case n := <-p.idle:
 		return n, nil
 	default:
-		return p.make(func() error { return unix.Unshare(unix.CLONE_NEWNET) })
+		return p.make(nil, func() error { return unix.Unshare(unix.CLONE_NEWNET) })
 	}
 }
 
-// Adopt equips the namespace that a process was made with.
-func (p *Pool) Adopt(pidfd int) (*Network, error) {
-	n, err := p.make(func() error { return unix.Setns(pidfd, unix.CLONE_NEWNET) })
+// Adopt equips the namespace that a process was made with. The process may run a
+// function's code already, so the value is that of Network.Narrow.
+func (p *Pool) Adopt(pidfd int, value string) (*Network, error) {
+	narrow, err := FunctionPolicy(value)
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.make(narrow, func() error { return unix.Setns(pidfd, unix.CLONE_NEWNET) })
 	if err == nil {
 		n.once = true
 	}
@@ -114,11 +120,14 @@ func (p *Pool) EgressError() error {
 func (n *Network) Release() {
 	n.mu.Lock()
 	n.tenant++
+	narrowed := n.narrow != nil
 	for conn := range n.conns {
 		conn.Close()
 	}
 	n.mu.Unlock()
-	if n.closers == nil || n.once {
+	// A connection of a narrowed tenant may still wait to be accepted: it must not
+	// be judged by what the next tenant may do.
+	if n.closers == nil || n.once || narrowed {
 		n.close()
 		return
 	}
@@ -193,10 +202,10 @@ func openNamespace() (int, error) {
 	return unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
-func (p *Pool) make(enter func() error) (*Network, error) {
-	n := &Network{pool: p, slots: make(chan struct{}, maxConnections), conns: map[net.Conn]struct{}{}, closers: []func() error{}}
-	var endpoint, outside net.Listener
-	var names *net.UDPConn
+func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
+	n := &Network{pool: p, slots: make(chan struct{}, maxConnections), narrow: narrow, conns: map[net.Conn]struct{}{}, closers: []func() error{}}
+	var endpoint net.Listener
+	var out *wayOut
 	err := inside(enter, func() (err error) {
 		if n.namespace, err = openNamespace(); err != nil {
 			return err
@@ -209,7 +218,7 @@ func (p *Pool) make(enter func() error) (*Network, error) {
 			return err
 		}
 		if p.policy.Mode != Deny {
-			p.openOutside(&outside, &names)
+			out = p.openOutside()
 		}
 		return nil
 	})
@@ -217,38 +226,57 @@ func (p *Pool) make(enter func() error) (*Network, error) {
 		return nil, fmt.Errorf("make a network namespace: %w", err)
 	}
 	n.serve(endpoint, n.toPlatform)
-	if outside != nil {
-		n.serve(outside, n.toOutside)
-		n.closers = append(n.closers, names.Close)
-		go n.relayNames(names) // ends when names is closed
+	if out != nil {
+		n.serve(out.calls, n.toOutside)
+		n.serve(out.questions, n.toNames)
+		n.closers = append(n.closers, out.names.Close)
+		go n.relayNames(out.names) // ends when names is closed
 	}
 	return n, nil
 }
 
+// wayOut is what a namespace has that may reach the outside.
+type wayOut struct {
+	calls     net.Listener // to which TCP connections are redirected
+	questions net.Listener // for names, by TCP
+	names     *net.UDPConn // for names, by UDP
+}
+
 // openOutside prepares the way out, or notes why there is none. A host without
 // nftables still runs functions that reach the platform.
-func (p *Pool) openOutside(outside *net.Listener, names **net.UDPConn) {
+func (p *Pool) openOutside() *wayOut {
+	out := &wayOut{}
 	err := func() (err error) {
-		if *outside, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+		if out.calls, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
 			return err
 		}
-		if *names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: 53}); err != nil {
+		if out.questions, err = net.Listen("tcp4", net.JoinHostPort(PlatformAddress, "53")); err != nil {
 			return err
 		}
-		return redirect((*outside).Addr().(*net.TCPAddr).Port)
+		if out.names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: 53}); err != nil {
+			return err
+		}
+		return redirect(out.calls.Addr().(*net.TCPAddr).Port)
 	}()
 	if err == nil {
-		return
+		return out
 	}
-	if *names != nil {
-		(*names).Close()
-	}
-	if *outside != nil {
-		(*outside).Close()
-		*outside = nil
-	}
+	out.close()
 	if p.egressErr.CompareAndSwap(nil, &err) {
 		p.logger.Warn("functions reach the platform only: this host cannot redirect their connections", "err", err)
+	}
+	return nil
+}
+
+// close closes what was opened.
+func (w *wayOut) close() {
+	if w.names != nil {
+		w.names.Close()
+	}
+	for _, listener := range []net.Listener{w.calls, w.questions} {
+		if listener != nil {
+			listener.Close()
+		}
 	}
 }
 

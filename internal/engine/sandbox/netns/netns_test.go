@@ -345,6 +345,126 @@ func TestATenantsConnectionsEndWithIt(t *testing.T) {
 	}
 }
 
+// answers tells whether the echo server is reached from inside.
+func answers(t *testing.T, n *Network, server string) bool {
+	t.Helper()
+	conn, err := dial(n, "tcp4", server)
+	if err != nil {
+		return false
+	}
+	got, err := echo(conn, "x")
+	return err == nil && got == "x"
+}
+
+// TestAFunctionNarrowsThePlatform: what a function's own policy says holds for its
+// environment, never opens what the platform closes, and ends with it.
+func TestAFunctionNarrowsThePlatform(t *testing.T) {
+	own := ownAddress(t)
+	p := newPool(t, Listed, own, "db.example.com")
+	if err := p.EgressError(); err != nil {
+		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
+	}
+	names := nameServer(t)
+	p.nameServers = func() []string { return []string{names.String()} }
+	server := echoServer(t, own)
+	_, port, err := net.SplitHostPort(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]bool{"": true, "allow": true, "deny": false, own + ":" + port: true, own + ":1": false, "10.0.0.0/8, " + own: true, "10.0.0.0/8": false} {
+		n, err := p.Get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Narrow(value); err != nil {
+			t.Fatal(err)
+		}
+		if answers(t, n, server) != want {
+			t.Errorf("%q: the listed server is reached: %t", value, !want)
+		}
+		asked := askInside(t, n, "udp4", query("db", "example", "com"))[3]&0xf != codeRefused
+		if wantName := value == "" || value == "allow"; asked != wantName {
+			t.Errorf("%q: the name is answered: %t", value, asked)
+		}
+		n.Release()
+		next := get(t, p)
+		if !answers(t, next, server) {
+			t.Errorf("%q outlives its environment", value)
+		}
+	}
+	closed := newPool(t, Listed, "10.0.0.0/8")
+	n := get(t, closed)
+	if err := n.Narrow("0.0.0.0/0," + own); err != nil {
+		t.Fatal(err)
+	}
+	if answers(t, n, server) {
+		t.Error("a function opened what the platform closes")
+	}
+	if err := n.Narrow("http://example.com"); err == nil {
+		t.Error("a list is taken that cannot be read")
+	}
+}
+
+// TestAnsweredNamesAreCheckedAgain: a name of a function's own list, whose owner
+// answers a private address, opens nothing that the platform closes (rebinding).
+func TestAnsweredNamesAreCheckedAgain(t *testing.T) {
+	p := newPool(t, Public)
+	if err := p.EgressError(); err != nil {
+		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
+	}
+	names := nameServer(t)
+	p.nameServers = func() []string { return []string{names.String()} }
+	n := get(t, p)
+	if err := n.Narrow("db.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if got := askInside(t, n, "tcp4", query("db", "example", "com")); len(addresses(got)) != 2 {
+		t.Fatalf("answer %x", got)
+	}
+	all, _ := n.policies()
+	target := netip.MustParseAddrPort("10.9.9.1:443")
+	if !n.narrow.Allows(target) {
+		t.Error("the function's own list does not open the address of its name: the test proves nothing")
+	}
+	if all.allow(target) {
+		t.Error("an answer opened a private address")
+	}
+}
+
+// TestUDPIsClosed: a datagram to a listed address goes nowhere.
+func TestUDPIsClosed(t *testing.T) {
+	own := ownAddress(t)
+	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(own)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
+	for _, inside := range []bool{true, false} { // from outside it arrives: the test can fail
+		conn, err := net.Dial("udp4", packets.LocalAddr().String())
+		if inside {
+			conn, err = dial(get(t, newPool(t, Public, own)), "udp4", packets.LocalAddr().String())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.Write([]byte{map[bool]byte{true: 1, false: 2}[inside]})
+	}
+	first := make([]byte, 1)
+	if err := packets.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := packets.Read(first); err != nil || first[0] != 2 {
+		t.Errorf("datagram %d arrived first (%v), want 2 only", first[0], err)
+	}
+}
+
+func TestALabelWithADotIsNoName(t *testing.T) {
+	if name, _, err := parseQuestion(query("db.example", "com")); err == nil {
+		t.Errorf("it reads as %s", name)
+	}
+}
+
 func TestNamespacesDoNotSeeEachOther(t *testing.T) {
 	p := newPool(t, Public)
 	first, second := get(t, p), get(t, p)
@@ -381,10 +501,56 @@ func TestThePlatformIsReachedInEveryMode(t *testing.T) {
 	}
 }
 
-// nameServer answers every question by reply.
+// askInside asks the platform's address from inside the namespace.
+func askInside(t *testing.T, n *Network, network string, q []byte) []byte {
+	t.Helper()
+	conn, err := dial(n, network, PlatformAddress+":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if network == "tcp4" {
+		if err := writeStream(conn, q); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := readStream(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	if _, err := conn.Write(q); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, maxDNSMessage)
+	size, err := conn.Read(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer[:size]
+}
+
+// nameServer answers every question by reply, by UDP and TCP on the same port.
 func nameServer(t *testing.T) netip.AddrPort {
 	t.Helper()
-	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() { // ends with the listener
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if q, err := readStream(conn); err == nil {
+				writeStream(conn, reply(q))
+			}
+			conn.Close()
+		}
+	}()
+	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: listener.Addr().(*net.TCPAddr).Port})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,29 +575,24 @@ func TestNamesAreRelayed(t *testing.T) {
 		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
 	}
 	n := get(t, p)
-	ask := func(q []byte) []byte {
-		conn, err := dial(n, "udp4", PlatformAddress+":53")
-		if err != nil {
-			t.Fatal(err)
+	ask := func(q []byte) []byte { return askInside(t, n, "udp4", q) }
+	for _, network := range []string{"udp4", "tcp4"} {
+		if got := askInside(t, n, network, query("db", "example", "com")); len(addresses(got)) != 2 {
+			t.Errorf("%s: answer %x", network, got)
 		}
-		defer conn.Close()
-		if _, err := conn.Write(q); err != nil {
-			t.Fatal(err)
-		}
-		answer := make([]byte, maxDNSMessage)
-		size, err := conn.Read(answer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer[:size]
-	}
-	if got := ask(query("db", "example", "com")); len(addresses(got)) != 2 {
-		t.Errorf("answer %x", got)
 	}
 	if !p.policy.Allows(netip.MustParseAddrPort("10.9.9.1:443")) {
 		t.Error("the address of the listed name is not open")
 	}
 	if got := ask(query("elsewhere", "example", "com")); got[3]&0xf != codeRefused {
 		t.Errorf("a name that is not listed is answered: %x", got)
+	}
+	update, zone := query("db", "example", "com"), query("db", "example", "com")
+	update[2] |= 5 << 3
+	zone[len(zone)-3] = typeAXFR
+	for what, q := range map[string][]byte{"an update": update, "a whole zone": zone} {
+		if got := askInside(t, n, "tcp4", q); got[3]&0xf != codeRefused {
+			t.Errorf("%s is let through: %x", what, got)
+		}
 	}
 }

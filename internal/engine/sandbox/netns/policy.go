@@ -75,6 +75,26 @@ func NewPolicy(mode Mode, list []string) (*Policy, error) {
 	return p, nil
 }
 
+// Variable is the environment variable by which a function's configuration
+// narrows what the platform allows.
+const Variable = "LAMBKIN_EGRESS"
+
+// FunctionPolicy parses the value of Variable: "deny", a list as of NewPolicy by
+// commas, or, for all that the platform allows, "allow" or nothing: then it is nil.
+func FunctionPolicy(value string) (*Policy, error) {
+	switch value = strings.TrimSpace(value); Mode(value) {
+	case "", Public:
+		return nil, nil
+	case Deny:
+		return NewPolicy(Deny, nil)
+	}
+	list := strings.Split(value, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return NewPolicy(Listed, list)
+}
+
 // add parses one entry of the list.
 func (p *Policy) add(entry string) error {
 	wrong := func(what string) error {
