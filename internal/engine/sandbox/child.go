@@ -199,9 +199,11 @@ func (c *zygoteConfig) bind(source, target string) error {
 // writeEtc makes an /etc of its own: nothing of the host's accounts shows.
 func writeEtc(folder string) error {
 	files := map[string]string{
-		"passwd":        "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:990::/home/sbx_user1051:/sbin/nologin\n",
-		"group":         "root:x:0:\nsbx_user1051:x:990:\n",
-		"hosts":         "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n",
+		"passwd": "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:990::/home/sbx_user1051:/sbin/nologin\n",
+		"group":  "root:x:0:\nsbx_user1051:x:990:\n",
+		"hosts":  "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n",
+		// Of a name with both, IPv4 is tried first: a connection is taken here before the host has made its own, so a client would not try the other.
+		"gai.conf":      "scopev4 ::ffff:0.0.0.0/96 14\nprecedence ::1/128 50\nprecedence ::/0 40\nprecedence ::ffff:0:0/96 100\n",
 		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 		"resolv.conf":   "nameserver " + netns.PlatformAddress + "\noptions timeout:2 attempts:1\n",
 	}

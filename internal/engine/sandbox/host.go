@@ -80,7 +80,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 		return nil, errors.New("isolation needs root, or EnterUserNamespace first")
 	}
 	if config.off.egress {
-		config.EgressList = append(config.EgressList, "0.0.0.0/0")
+		config.EgressList = append(config.EgressList, "0.0.0.0/0", "::/0")
 	}
 	policy, err := netns.NewPolicy(config.Egress, config.EgressList)
 	if err != nil {

@@ -104,7 +104,9 @@ func (h *Host) networkProtection() Protection {
 	case netns.Listed:
 		p.Detail = "functions reach the platform and what is listed"
 	}
-	if err := h.networks.EgressError(); err != nil {
+	if err := h.networks.EgressError(); err == nil && h.networks.IPv6Error() != nil {
+		p.Detail += fmt.Sprintf("; by IPv4 only: %v", h.networks.IPv6Error())
+	} else if err != nil {
 		p.On, p.Detail, p.Fix = false, fmt.Sprintf("functions reach the platform only: %v", err), "modprobe -a nf_tables nft_chain_nat nft_redir"
 	}
 	return p

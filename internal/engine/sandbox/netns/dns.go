@@ -24,6 +24,7 @@ const (
 const (
 	dnsHeader   = 12
 	typeA       = 1
+	typeAAAA    = 28
 	typeIXFR    = 251
 	typeAXFR    = 252
 	opcode      = 0x78 // bits of the third byte; 0 is a question
@@ -230,7 +231,7 @@ func parseQuestion(message []byte) (string, int, error) {
 	return strings.Join(labels, "."), at + 4, nil
 }
 
-// addresses returns the A records of an answer to one question.
+// addresses returns the A and AAAA records of an answer to one question.
 func addresses(message []byte) []netip.Addr {
 	_, at, err := parseQuestion(message)
 	if err != nil {
@@ -248,6 +249,9 @@ func addresses(message []byte) []netip.Addr {
 		}
 		if kind == typeA && size == 4 {
 			found = append(found, netip.AddrFrom4([4]byte(message[at:at+4])))
+		}
+		if kind == typeAAAA && size == 16 {
+			found = append(found, netip.AddrFrom16([16]byte(message[at:at+16])))
 		}
 		at += size
 	}

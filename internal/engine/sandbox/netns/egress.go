@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -26,6 +27,16 @@ func destination(conn *net.TCPConn) (netip.AddrPort, error) {
 	var found netip.AddrPort
 	var failed error
 	err = raw.Control(func(fd uintptr) {
+		if conn.LocalAddr().(*net.TCPAddr).IP.To4() == nil {
+			// The option is a struct sockaddr_in6; this call reads as many bytes.
+			value, err := unix.GetsockoptIPv6MTUInfo(int(fd), unix.SOL_IPV6, originalDestination)
+			if err != nil {
+				failed = err
+				return
+			}
+			found = netip.AddrPortFrom(netip.AddrFrom16(value.Addr.Addr), binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, value.Addr.Port)))
+			return
+		}
 		// The option is a struct sockaddr_in; this call reads as many bytes.
 		value, err := unix.GetsockoptIPv6Mreq(int(fd), unix.SOL_IP, originalDestination)
 		if err != nil {
@@ -116,7 +127,7 @@ func (n *Network) join(inner *net.TCPConn) error {
 	if !policies.allow(target) {
 		return fmt.Errorf("%s is not allowed by the egress policy", target)
 	}
-	conn, err := net.DialTimeout("tcp4", target.String(), dialTimeout)
+	conn, err := n.pool.dial("tcp", target.String())
 	if err != nil {
 		return err
 	}

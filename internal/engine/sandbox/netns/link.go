@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -13,6 +14,9 @@ import (
 // sourceAddress is what functions call from. Without a source of their own the
 // replies of redirected connections would go to the address that was called.
 const sourceAddress = "169.254.100.2"
+
+// sourceAddress6 is the same by IPv6; a unique local address (RFC 4193).
+const sourceAddress6 = "fd6c:616d:626b::2"
 
 // raiseLoopback brings lo up and gives it the platform's address as an alias.
 func raiseLoopback() error {
@@ -44,49 +48,74 @@ func raiseLoopback() error {
 	return nil
 }
 
+// family is what differs between IPv4 and IPv6.
+type family struct {
+	protocol byte
+	table    nftables.TableFamily
+	source   netip.Addr
+	offset   uint32   // of the destination in a header
+	inside   [][]byte // beginnings of the destinations that are the namespace's own
+}
+
+var (
+	family4 = family{unix.AF_INET, nftables.TableFamilyIPv4, netip.MustParseAddr(sourceAddress), 16, [][]byte{net.ParseIP(PlatformAddress).To4(), {127}}}
+	family6 = family{unix.AF_INET6, nftables.TableFamilyIPv6, netip.MustParseAddr(sourceAddress6), 24, [][]byte{net.IPv6loopback}}
+)
+
 // redirect sends every TCP connection that leaves this thread's namespace to
 // the port of a listener in it. All addresses become the namespace's own, so no
 // packet can leave even where the redirection does not apply.
-func redirect(port int) error {
-	if err := routeEverythingHere(); err != nil {
+func (f *family) redirect(listener net.Listener) error {
+	if err := f.routeEverythingHere(); err != nil {
 		return fmt.Errorf("route to lo: %w", err)
 	}
 	conn, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("open nftables: %w", err)
 	}
-	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lambkin"})
+	table := conn.AddTable(&nftables.Table{Family: f.table, Name: "lambkin"})
 	chain := conn.AddChain(&nftables.Chain{Name: "output", Table: table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest})
-	target := make([]byte, 2)
-	binary.BigEndian.PutUint16(target, uint16(port))
-	loopback, platform := []byte{127}, net.ParseIP(PlatformAddress).To4()
-	const destination = 16 // offset of the destination in an IPv4 header
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+	rule := []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: destination, Len: 4},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: platform},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: destination, Len: 1},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: loopback},
-		&expr.Immediate{Register: 1, Data: target},
-		&expr.Redir{RegisterProtoMin: 1},
-	}})
+	}
+	for _, own := range f.inside {
+		rule = append(rule,
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.offset, Len: uint32(len(own))},
+			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: own})
+	}
+	port := uint16(listener.Addr().(*net.TCPAddr).Port)
+	rule = append(rule, &expr.Immediate{Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)}, &expr.Redir{RegisterProtoMin: 1})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule})
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("add the nftables rule (kernel modules nf_tables, nft_nat, nft_redir): %w", err)
 	}
 	return nil
 }
 
-// routeEverythingHere adds "local default dev lo src sourceAddress".
-func routeEverythingHere() error {
-	const loopbackIndex = 1 // the first device of a namespace
-	message := make([]byte, 16, 64)
-	route := []byte{unix.AF_INET, 0, 0, 0, unix.RT_TABLE_LOCAL, unix.RTPROT_BOOT, unix.RT_SCOPE_HOST, unix.RTN_LOCAL, 0, 0, 0, 0}
-	message = append(message, route...)
-	message = appendAttribute(message, unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, loopbackIndex))
-	message = appendAttribute(message, unix.RTA_PREFSRC, net.ParseIP(sourceAddress).To4())
+const loopbackIndex = 1 // the first device of a namespace
+
+// routeEverythingHere adds "local default dev lo src" the family's source.
+func (f *family) routeEverythingHere() error {
+	route := []byte{f.protocol, 0, 0, 0, unix.RT_TABLE_LOCAL, unix.RTPROT_BOOT, unix.RT_SCOPE_HOST, unix.RTN_LOCAL, 0, 0, 0, 0}
+	route = appendAttribute(route, unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, loopbackIndex))
+	route = appendAttribute(route, unix.RTA_PREFSRC, f.source.AsSlice())
+	return netlink(unix.RTM_NEWROUTE, route)
+}
+
+// addSource6 gives lo the address that functions call from by IPv6.
+func addSource6() error {
+	address := []byte{unix.AF_INET6, 128, unix.IFA_F_NODAD, unix.RT_SCOPE_UNIVERSE}
+	address = binary.NativeEndian.AppendUint32(address, loopbackIndex)
+	address = appendAttribute(address, unix.IFA_LOCAL, family6.source.AsSlice())
+	return netlink(unix.RTM_NEWADDR, address)
+}
+
+// netlink asks the kernel to make something in this thread's namespace.
+func netlink(kind uint16, request []byte) error {
+	message := append(make([]byte, 16), request...)
 	binary.NativeEndian.PutUint32(message[0:], uint32(len(message)))
-	binary.NativeEndian.PutUint16(message[4:], unix.RTM_NEWROUTE)
+	binary.NativeEndian.PutUint16(message[4:], kind)
 	binary.NativeEndian.PutUint16(message[6:], unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {

@@ -51,7 +51,10 @@ type Pool struct {
 	idle     chan *Network
 
 	nameServers func() []string // address and port
+	dial        func(network, address string) (net.Conn, error)
+	hostIPv6    func() error // nil if the host has IPv6
 
+	ipv6Err   atomic.Pointer[error] // why functions reach nothing by IPv6
 	egressErr atomic.Pointer[error] // why functions reach the platform only, nil if they reach more
 }
 
@@ -71,7 +74,8 @@ type Network struct {
 
 // NewPool makes an empty pool.
 func NewPool(policy *Policy, logger *slog.Logger) *Pool {
-	return &Pool{logger: logger, policy: policy, endpoint: newConnListener(), idle: make(chan *Network, idleNetworks), nameServers: hostNameServers}
+	return &Pool{logger: logger, policy: policy, endpoint: newConnListener(), idle: make(chan *Network, idleNetworks), nameServers: hostNameServers, hostIPv6: hostHasIPv6,
+		dial: (&net.Dialer{Timeout: dialTimeout}).Dial}
 }
 
 // Endpoint is where connections of functions to the platform arrive.
@@ -110,6 +114,14 @@ func (p *Pool) EgressError() error {
 	}
 	n.Release()
 	if failed := p.egressErr.Load(); failed != nil {
+		return *failed
+	}
+	return nil
+}
+
+// IPv6Error tells why functions reach nothing by IPv6, after EgressError.
+func (p *Pool) IPv6Error() error {
+	if failed := p.ipv6Err.Load(); failed != nil {
 		return *failed
 	}
 	return nil
@@ -206,6 +218,7 @@ func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
 	n := &Network{pool: p, slots: make(chan struct{}, maxConnections), narrow: narrow, conns: map[net.Conn]struct{}{}, closers: []func() error{}}
 	var endpoint net.Listener
 	var out *wayOut
+	ipv6 := p.hostIPv6() // asked here, not inside
 	err := inside(enter, func() (err error) {
 		if n.namespace, err = openNamespace(); err != nil {
 			return err
@@ -218,7 +231,7 @@ func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
 			return err
 		}
 		if p.policy.Mode != Deny {
-			out = p.openOutside()
+			out = p.openOutside(ipv6)
 		}
 		return nil
 	})
@@ -229,6 +242,9 @@ func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
 	if out != nil {
 		n.serve(out.calls, n.toOutside)
 		n.serve(out.questions, n.toNames)
+		if out.calls6 != nil {
+			n.serve(out.calls6, n.toOutside)
+		}
 		n.closers = append(n.closers, out.names.Close)
 		go n.relayNames(out.names) // ends when names is closed
 	}
@@ -238,13 +254,14 @@ func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
 // wayOut is what a namespace has that may reach the outside.
 type wayOut struct {
 	calls     net.Listener // to which TCP connections are redirected
+	calls6    net.Listener // the same by IPv6, nil where there is none
 	questions net.Listener // for names, by TCP
 	names     *net.UDPConn // for names, by UDP
 }
 
 // openOutside prepares the way out, or notes why there is none. A host without
 // nftables still runs functions that reach the platform.
-func (p *Pool) openOutside() *wayOut {
+func (p *Pool) openOutside(ipv6 error) *wayOut {
 	out := &wayOut{}
 	err := func() (err error) {
 		if out.calls, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
@@ -256,15 +273,38 @@ func (p *Pool) openOutside() *wayOut {
 		if out.names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: 53}); err != nil {
 			return err
 		}
-		return redirect(out.calls.Addr().(*net.TCPAddr).Port)
+		return family4.redirect(out.calls)
 	}()
 	if err == nil {
+		if failed := out.open6(ipv6); failed != nil {
+			p.ipv6Err.CompareAndSwap(nil, &failed)
+		}
 		return out
 	}
 	out.close()
 	if p.egressErr.CompareAndSwap(nil, &err) {
 		p.logger.Warn("functions reach the platform only: this host cannot redirect their connections", "err", err)
 	}
+	return nil
+}
+
+// open6 prepares the way out by IPv6. Where it fails, a function that tries has its
+// answer at once: the network is unreachable. host is why the host itself has none.
+func (w *wayOut) open6(host error) error {
+	if host != nil {
+		return host
+	}
+	if err := addSource6(); err != nil {
+		return fmt.Errorf("add an IPv6 address to lo: %w", err)
+	}
+	listener, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return err
+	}
+	if err := family6.redirect(listener); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	w.calls6 = listener
 	return nil
 }
 
@@ -328,6 +368,13 @@ func (n *Network) close() {
 func Host() (*Network, error) {
 	namespace, err := openNamespace()
 	return &Network{namespace: namespace}, err
+}
+
+// Divert has dial make the connections to the outside and other servers answer
+// for names, for the escape suite only: what is private elsewhere is absent here.
+func (p *Pool) Divert(dial func(network, address string) (net.Conn, error), nameServer string) {
+	p.dial, p.nameServers = dial, func() []string { return []string{nameServer} }
+	p.hostIPv6 = func() error { return nil }
 }
 
 // Limit takes a slot for the connection, which its Close gives back; nil if there

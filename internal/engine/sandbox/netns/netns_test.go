@@ -165,6 +165,12 @@ func TestAddressesOfAnAnswer(t *testing.T) {
 	if len(found) != 2 || found[0].String() != "10.9.9.1" || found[1].String() != "10.9.9.2" {
 		t.Errorf("found %v", found)
 	}
+	six := query("db", "example", "com")
+	binary.BigEndian.PutUint16(six[6:], 1)
+	six = append(six, 0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16, 0x26, 6, 0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x11)
+	if found := addresses(six); len(found) != 1 || found[0].String() != "2606:4700::1111" {
+		t.Errorf("found %v", found)
+	}
 }
 
 func FuzzDNS(f *testing.F) {
@@ -233,7 +239,7 @@ func ownAddress(t *testing.T) string {
 // echoServer serves on the machine's address.
 func echoServer(t *testing.T, address string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp4", address+":0")
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,6 +360,62 @@ func answers(t *testing.T, n *Network, server string) bool {
 	}
 	got, err := echo(conn, "x")
 	return err == nil && got == "x"
+}
+
+// ownAddress6 is one of the machine's by IPv6 that is not loopback.
+func ownAddress6(t *testing.T) string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is6() && prefix.Addr().IsGlobalUnicast() {
+			return prefix.Addr().String()
+		}
+	}
+	t.Skip("SKIPPED: the machine has no IPv6 address but loopback")
+	return ""
+}
+
+func TestEgressByIPv6(t *testing.T) {
+	own := ownAddress6(t)
+	server, loopback := echoServer(t, own), echoServer(t, "::1")
+	p := newPool(t, Listed, own)
+	n := get(t, p)
+	if err := errors.Join(p.EgressError(), p.IPv6Error()); err != nil {
+		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
+	}
+	conn, err := dial(n, "tcp6", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := echo(conn, "hello"); got != "hello" {
+		t.Errorf("a listed server echoes %q (%v)", got, err)
+	}
+	for _, address := range []string{loopback, server} {
+		closed := get(t, newPool(t, Public))
+		conn, err := dial(closed, "tcp6", address)
+		if err != nil {
+			continue
+		}
+		if got, _ := echo(conn, "x"); got != "" {
+			t.Errorf("%s answered %q", address, got)
+		}
+	}
+}
+
+// TestAHostWithoutIPv6 refuses at once, so that clients take IPv4.
+func TestAHostWithoutIPv6(t *testing.T) {
+	p := newPool(t, Public)
+	p.hostIPv6 = func() error { return errors.New("the host has no IPv6 address") }
+	n := get(t, p)
+	if conn, err := dial(n, "tcp6", "[2606:4700::1111]:443"); !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+		t.Errorf("got %v, %v, want that the network is unreachable", conn, err)
+	}
+	if p.EgressError() == nil && p.IPv6Error() == nil {
+		t.Error("it is not told")
+	}
 }
 
 // TestAFunctionNarrowsThePlatform: what a function's own policy says holds for its

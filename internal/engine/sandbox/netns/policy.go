@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -241,6 +242,17 @@ func (p *Policy) isLearnt(address netip.Addr, port uint16) bool {
 		}
 	}
 	return false
+}
+
+// hostHasIPv6 is nil if the host has an address by which IPv6 leads further.
+func hostHasIPv6() error {
+	addresses, err := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is6() && prefix.Addr().IsGlobalUnicast() {
+			return nil
+		}
+	}
+	return errors.Join(errors.New("the host has no IPv6 address"), err)
 }
 
 // isOwn tells whether the address is one of the host's.
