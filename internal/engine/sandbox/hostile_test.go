@@ -40,7 +40,7 @@ func peerOf(t testing.TB) (*env, *net.UnixConn) {
 		t.Fatal(err)
 	}
 	unix.Close(pipe)
-	e := &env{host: &Host{logger: slog.New(slog.DiscardHandler)}, group: &cgroup.Group{}, pidfd: -1, conn: ends[0], reader: bufio.NewReaderSize(ends[0], 64<<10),
+	e := &env{host: &Host{logger: slog.New(slog.DiscardHandler)}, group: &cgroup.Group{}, idle: &idleness{over: true}, pidfd: -1, conn: ends[0], reader: bufio.NewReaderSize(ends[0], 64<<10),
 		log: log, done: make(chan struct{})}
 	close(e.done) // its processes end whenever they are asked to
 	return e, ends[1]
