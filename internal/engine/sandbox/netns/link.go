@@ -50,52 +50,55 @@ func raiseLoopback() error {
 
 // family is what differs between IPv4 and IPv6.
 type family struct {
-	protocol byte
-	table    nftables.TableFamily
-	source   netip.Addr
-	offset   uint32   // of the destination in a header
-	inside   [][]byte // beginnings of the destinations that are the namespace's own
+	protocol  byte // AF_INET…
+	netfilter byte // NFPROTO_IPV4…
+	source    netip.Addr
+	offset    uint32   // of the destination in a header
+	inside    [][]byte // beginnings of the destinations that are the namespace's own
 }
 
 var (
-	family4 = family{unix.AF_INET, nftables.TableFamilyIPv4, netip.MustParseAddr(sourceAddress), 16, [][]byte{net.ParseIP(PlatformAddress).To4(), {127}}}
-	family6 = family{unix.AF_INET6, nftables.TableFamilyIPv6, netip.MustParseAddr(sourceAddress6), 24, [][]byte{net.IPv6loopback}}
+	family4 = &family{unix.AF_INET, unix.NFPROTO_IPV4, netip.MustParseAddr(sourceAddress), 16, [][]byte{net.ParseIP(PlatformAddress).To4(), {127}}}
+	family6 = &family{unix.AF_INET6, unix.NFPROTO_IPV6, netip.MustParseAddr(sourceAddress6), 24, [][]byte{net.IPv6loopback}}
 )
 
-// redirect sends every TCP connection that leaves this thread's namespace to
-// the port of a listener in it. All addresses become the namespace's own, so no
-// packet can leave even where the redirection does not apply.
-func (f *family) redirect(listener net.Listener) error {
-	if err := f.routeEverythingHere(); err != nil {
-		return fmt.Errorf("route to lo: %w", err)
-	}
+// redirect sends every TCP connection of the families that leaves this thread's
+// namespace to the port of their listener in it. It is one change of the tables:
+// each costs as much as all else here.
+func redirect(listeners map[*family]net.Listener) error {
 	conn, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("open nftables: %w", err)
 	}
-	table := conn.AddTable(&nftables.Table{Family: f.table, Name: "lambkin"})
+	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "lambkin"})
 	chain := conn.AddChain(&nftables.Chain{Name: "output", Table: table, Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest})
-	rule := []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+	for f, listener := range listeners {
+		rule := []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f.netfilter}},
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
+		}
+		for _, own := range f.inside {
+			rule = append(rule,
+				&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.offset, Len: uint32(len(own))},
+				&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: own})
+		}
+		port := uint16(listener.Addr().(*net.TCPAddr).Port)
+		rule = append(rule, &expr.Immediate{Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)}, &expr.Redir{RegisterProtoMin: 1})
+		conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule})
 	}
-	for _, own := range f.inside {
-		rule = append(rule,
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.offset, Len: uint32(len(own))},
-			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: own})
-	}
-	port := uint16(listener.Addr().(*net.TCPAddr).Port)
-	rule = append(rule, &expr.Immediate{Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)}, &expr.Redir{RegisterProtoMin: 1})
-	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule})
 	if err := conn.Flush(); err != nil {
-		return fmt.Errorf("add the nftables rule (kernel modules nf_tables, nft_nat, nft_redir): %w", err)
+		return fmt.Errorf("add the nftables rules (kernel modules nf_tables, nft_nat, nft_redir; Linux 5.2 or newer): %w", err)
 	}
 	return nil
 }
 
 const loopbackIndex = 1 // the first device of a namespace
 
-// routeEverythingHere adds "local default dev lo src" the family's source.
+// routeEverythingHere adds "local default dev lo src" the family's source. All
+// addresses become the namespace's own, so no packet can leave it even where the
+// redirection does not apply.
 func (f *family) routeEverythingHere() error {
 	route := []byte{f.protocol, 0, 0, 0, unix.RT_TABLE_LOCAL, unix.RTPROT_BOOT, unix.RT_SCOPE_HOST, unix.RTN_LOCAL, 0, 0, 0, 0}
 	route = appendAttribute(route, unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, loopbackIndex))

@@ -273,12 +273,18 @@ func (p *Pool) openOutside(ipv6 error) *wayOut {
 		if out.names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: 53}); err != nil {
 			return err
 		}
-		return family4.redirect(out.calls)
-	}()
-	if err == nil {
+		if err = family4.routeEverythingHere(); err != nil {
+			return fmt.Errorf("route to lo: %w", err)
+		}
+		listeners := map[*family]net.Listener{family4: out.calls}
 		if failed := out.open6(ipv6); failed != nil {
 			p.ipv6Err.CompareAndSwap(nil, &failed)
+		} else {
+			listeners[family6] = out.calls6
 		}
+		return redirect(listeners)
+	}()
+	if err == nil {
 		return out
 	}
 	out.close()
@@ -301,8 +307,8 @@ func (w *wayOut) open6(host error) error {
 	if err != nil {
 		return err
 	}
-	if err := family6.redirect(listener); err != nil {
-		return errors.Join(err, listener.Close())
+	if err := family6.routeEverythingHere(); err != nil {
+		return errors.Join(fmt.Errorf("route IPv6 to lo: %w", err), listener.Close())
 	}
 	w.calls6 = listener
 	return nil
@@ -313,7 +319,7 @@ func (w *wayOut) close() {
 	if w.names != nil {
 		w.names.Close()
 	}
-	for _, listener := range []net.Listener{w.calls, w.questions} {
+	for _, listener := range []net.Listener{w.calls, w.calls6, w.questions} {
 		if listener != nil {
 			listener.Close()
 		}
