@@ -101,6 +101,9 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 		return nil, fmt.Errorf("make the cgroup: %w", err)
 	}
 	e.idle = h.newIdleness(e.group)
+	if e.custom != nil {
+		e.idle.settled = e.custom.api.Waiting
+	}
 	data, err := e.openData()
 	if err != nil {
 		return nil, err
@@ -377,12 +380,20 @@ func (e *env) limitCPU(memoryMB int) error {
 	return e.group.LimitCPU(memoryMB)
 }
 
-// Invoke runs one event; see Environment.
+// Invoke runs one event; see Environment. One that failed stays thawed: its
+// extensions are to be told of the end.
 func (e *env) Invoke(ctx context.Context, event *Event) (*Result, error) {
 	if err := e.idle.begin(); err != nil {
 		return nil, fmt.Errorf("thaw the environment: %w", err)
 	}
-	defer e.idle.end()
+	result, err := e.invoke(ctx, event)
+	if err == nil && result.Failed == nil {
+		e.idle.end()
+	}
+	return result, err
+}
+
+func (e *env) invoke(ctx context.Context, event *Event) (*Result, error) {
 	if e.custom != nil {
 		return e.custom.invoke(ctx, e, event)
 	}

@@ -20,6 +20,13 @@ const freezeAfter = 10 * time.Millisecond
 type idleness struct {
 	group  *cgroup.Group
 	logger *slog.Logger
+	// settled tells whether the runtime is done with the event that it answered;
+	// nil: it is, having answered.
+	//
+	// AWS freezes "when the runtime and each extension have completed and there
+	// are no pending events", which they tell by asking for the next one.
+	// (lambda-runtime-environment.html, Invoke phase)
+	settled func() bool
 
 	mu     sync.Mutex
 	timer  *time.Timer // made by the first end
@@ -69,7 +76,8 @@ func (i *idleness) end() {
 	}
 }
 
-// due freezes an environment that has been idle for freezeAfter.
+// due freezes an environment that has been idle for freezeAfter, or looks again
+// later.
 func (i *idleness) due() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -77,7 +85,11 @@ func (i *idleness) due() {
 		i.armed = false
 		return
 	}
-	if left := freezeAfter - time.Since(i.since); left > 0 {
+	left := freezeAfter - time.Since(i.since)
+	if left <= 0 && i.settled != nil && !i.settled() {
+		left = freezeAfter
+	}
+	if left > 0 {
 		i.timer.Reset(left)
 		return
 	}

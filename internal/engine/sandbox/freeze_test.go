@@ -1,9 +1,11 @@
 package sandbox
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -237,6 +239,177 @@ func TestFrozenEnvironmentsDieWithTheirZygote(t *testing.T) {
 			t.Errorf("%d processes are left", n)
 		}
 	})
+}
+
+// TestFrozenExtensionsAreToldOfTheShutdown: they and the runtime are thawed to
+// end by themselves.
+func TestFrozenExtensionsAreToldOfTheShutdown(t *testing.T) {
+	onEachFreezer(t, func(t *testing.T, h *Host) {
+		spec, collected := extended(t, `
+import signal, sys
+def leave(number, frame):
+    print("runtime: SIGTERM")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+def handler(event, context): return 1
+`, map[string]string{"outer": everyEvent})
+		e, init, err := h.Start(t.Context(), spec)
+		if err != nil || init.ErrorType != "" {
+			t.Fatalf("%v %s, log %s", err, init.ErrorBody, collected.text())
+		}
+		waitFrozen(t, h, e)
+		numberOf(t, e)
+		waitFrozen(t, h, e)
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, want := range []string{"runtime: SIGTERM", "outer: SHUTDOWN None None spindown", "outer: left True"} {
+			if !strings.Contains(collected.text(), want) {
+				t.Errorf("no %q in the log:\n%s", want, collected.text())
+			}
+		}
+	})
+}
+
+// TestAnExtensionWorksOnUntilItAsksForTheNextEvent: the runtime alone does not
+// freeze the environment. The extension works for longer than it takes to freeze.
+func TestAnExtensionWorksOnUntilItAsksForTheNextEvent(t *testing.T) {
+	onEachFreezer(t, func(t *testing.T, h *Host) {
+		spec, collected := extended(t, "def handler(event, context): return 1\n", map[string]string{"outer": `
+register("INVOKE")
+while True:
+    next_event()
+    time.sleep(0.5)
+    say("worked")
+`})
+		e, _, err := h.Start(t.Context(), spec)
+		if err != nil {
+			t.Fatalf("%v, log %s", err, collected.text())
+		}
+		defer e.Close()
+		for call := 1; call <= 2; call++ {
+			waitFrozen(t, h, e)
+			numberOf(t, e)
+			if got := strings.Count(collected.text(), "worked"); got != call {
+				t.Errorf("the extension worked %d times in %d calls", got, call)
+			}
+		}
+	})
+}
+
+// TestACustomRuntimeWorksOnUntilItAsksForTheNextEvent: the answer alone does not
+// freeze the environment, but the caller has it already.
+func TestACustomRuntimeWorksOnUntilItAsksForTheNextEvent(t *testing.T) {
+	onEachFreezer(t, func(t *testing.T, h *Host) {
+		spec, collected := customSpec(t, customLoop+`
+import time
+def handle(id, event):
+    call("POST", "invocation/%s/response" % id, b"1")
+    time.sleep(0.5)
+    print("worked", flush=True)
+serve()
+`)
+		worked := make(chan struct{}, 8)
+		spec.Log = func(r LogRecord) {
+			if strings.Contains(string(r.Data), "worked") {
+				worked <- struct{}{}
+			}
+			collected.add(r)
+		}
+		e, _, err := h.Start(t.Context(), spec)
+		if err != nil {
+			t.Fatalf("%v, log %s", err, collected.text())
+		}
+		defer e.Close()
+		for range 2 {
+			waitFrozen(t, h, e)
+			numberOf(t, e)
+			select {
+			case <-worked:
+			case <-time.After(60 * time.Second):
+				t.Fatal("the runtime was frozen before it asked for the next event")
+			}
+		}
+	})
+}
+
+// abandonVariable has this binary play a supervisor that is killed; it names the
+// freezer.
+const abandonVariable = "LAMBKIN_TEST_ABANDON"
+
+// TestTheNextStartClearsFrozenEnvironments of a supervisor that was killed: with
+// the freezer of v1 they die only when they are thawed, and so does their zygote.
+func TestTheNextStartClearsFrozenEnvironments(t *testing.T) {
+	if freezer := os.Getenv(abandonVariable); freezer != "" {
+		h := newHost(t, Config{Parked: -1, freezers: []cgroup.Freezer{cgroup.Freezer(freezer)}})
+		for range 2 {
+			startFrozen(t, h, "import os, time\nif os.fork() == 0: os.setsid(); time.sleep(3600)\ndef handler(event, context): return 1\n")
+		}
+		os.Stdout.WriteString("frozen\n")
+		select {} // until it is killed
+	}
+	onEachFreezer(t, func(t *testing.T, h *Host) {
+		supervisor := exec.Command("/proc/self/exe", "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$", "-test.timeout=5m")
+		supervisor.Env = append(os.Environ(), abandonVariable+"="+string(h.cgroups.Freezer()))
+		output, err := supervisor.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := supervisor.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(output)
+		for lines.Scan() && lines.Text() != "frozen" {
+			t.Log(lines.Text())
+		}
+		folders := fmt.Sprintf("/sys/fs/cgroup/*/lambkin-%d-*", supervisor.Process.Pid)
+		members := membersOf(t, folders)
+		supervisor.Process.Kill()
+		supervisor.Wait()
+		if len(members) < 4 {
+			t.Fatalf("%d processes of two environments with a child each", len(members))
+		}
+		next, err := cgroup.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for deadline := time.Now().Add(60 * time.Second); len(living(members)) > 0; <-tick.C {
+			if time.Now().After(deadline) {
+				t.Fatalf("processes %v are left", living(members))
+			}
+		}
+		if err := next.Close(); err != nil {
+			t.Error(err)
+		}
+		if left := glob(t, folders); len(left) > 0 {
+			t.Errorf("%v are left", left)
+		}
+	})
+}
+
+// membersOf lists the processes of all groups of a supervisor.
+func membersOf(t *testing.T, folders string) (pids []string) {
+	t.Helper()
+	for _, file := range glob(t, folders+"/env-*/cgroup.procs") {
+		members, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, strings.Fields(string(members))...)
+	}
+	slices.Sort(pids)
+	return slices.Compact(pids)
+}
+
+func living(pids []string) (living []string) {
+	for _, pid := range pids {
+		if _, err := os.Stat("/proc/" + pid); err == nil {
+			living = append(living, pid)
+		}
+	}
+	return living
 }
 
 // BenchmarkThaw calls an environment that was idle for so long that it is frozen.

@@ -287,6 +287,9 @@ func (c *custom) shutDown(e *env) {
 	if all == 0 || e.pidfd < 0 || e.ended() {
 		return
 	}
+	if err := e.idle.begin(); err != nil {
+		e.host.logger.Error("an environment could not be thawed for its shutdown", "err", err)
+	}
 	c.registry.Stop()
 	patience, total := runtimeTime, shutdownTime
 	if all > external {

@@ -84,6 +84,7 @@ type API struct {
 	mu        sync.Mutex
 	state     state
 	current   *Event       // the event under way, or the last one
+	waiting   bool         // the runtime waits for an event
 	answers   chan *Answer // of the event under way
 	pieces    *pieces      // of the event under way, nil unless it takes a stream
 	initFault *Answer      // of /init/error; set before initDone is closed
@@ -115,6 +116,19 @@ func (a *API) AwaitNext(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Waiting tells whether the runtime has asked for an event that has not come yet.
+func (a *API) Waiting() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting
+}
+
+func (a *API) setWaiting(waiting bool) {
+	a.mu.Lock()
+	a.waiting = waiting
+	a.mu.Unlock()
 }
 
 // InitDone is closed when the runtime asked for its first event or reported
@@ -171,13 +185,15 @@ func (a *API) next(w http.ResponseWriter, r *http.Request) {
 		default:
 		}
 	}
+	a.setWaiting(true)
 	select {
 	case event = <-a.events:
 	case <-r.Context().Done():
+		a.setWaiting(false)
 		return
 	}
 	a.mu.Lock()
-	a.state, a.current = ready, event
+	a.state, a.current, a.waiting = ready, event, false
 	a.mu.Unlock()
 	writeEvent(w, event)
 }
