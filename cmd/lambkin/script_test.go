@@ -49,8 +49,9 @@ func TestScripts(t *testing.T) {
 }
 
 // serveForScripts starts the binary over a new data folder and returns its
-// endpoint and its data folder; the server ends with the test.
-func serveForScripts(t *testing.T) (endpoint, data string) {
+// endpoint and its data folder, beside which the binary is; the server ends with
+// the test.
+func serveForScripts(t *testing.T, flags ...string) (endpoint, data string) {
 	t.Helper()
 	folder := t.TempDir()
 	if err := os.Chmod(folder, 0o755); err != nil { // environments read below it
@@ -68,7 +69,7 @@ func serveForScripts(t *testing.T) (endpoint, data string) {
 	listener.Close()
 	var output bytes.Buffer
 	data = filepath.Join(folder, "data")
-	server := exec.Command(binary, "serve", "--data", data, "--listen", address)
+	server := exec.Command(binary, append([]string{"serve", "--data", data, "--listen", address}, flags...)...)
 	server.Stdout, server.Stderr = &output, &output
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

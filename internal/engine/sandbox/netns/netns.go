@@ -9,8 +9,9 @@
 // process of the former tenant is dead.
 //
 // Goroutines: one a listener, ends when it is closed; two a connection to the
-// outside, end with it. Locks: Network.mu over its open connections, Policy.mu
-// over learnt addresses; both leaves. Start reading at Pool.Get.
+// outside and one a connection with DNS questions, end with it; one a question by
+// UDP, ends with its answer. Locks: Network.mu over its open connections and the
+// tenant's policy, Policy.mu over learnt addresses; both leaves. Start reading at Pool.Get.
 package netns
 
 import (
