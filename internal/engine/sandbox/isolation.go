@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
-	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
 // Protection is one part of the isolation and whether this host gives it.
@@ -97,16 +96,8 @@ func landlockProtection() Protection {
 
 // networkProtection tells what functions reach. Less than configured is off.
 func (h *Host) networkProtection() Protection {
-	p := Protection{Name: "network", On: true, Detail: "functions reach the platform and public addresses; the host, private and link-local addresses only if listed"}
-	switch h.config.Egress {
-	case netns.Deny:
-		p.Detail = "functions reach the platform only, as configured"
-	case netns.Listed:
-		p.Detail = "functions reach the platform and what is listed"
-	}
-	if err := h.networks.EgressError(); err == nil && h.networks.IPv6Error() != nil {
-		p.Detail += fmt.Sprintf("; by IPv4 only: %v", h.networks.IPv6Error())
-	} else if err != nil {
+	p := Protection{Name: "network", On: true, Detail: h.networks.Reach()}
+	if err := h.networks.EgressError(); err != nil {
 		p.On, p.Detail, p.Fix = false, fmt.Sprintf("functions reach the platform only: %v", err), "modprobe -a nf_tables nft_chain_nat nft_redir"
 	}
 	return p

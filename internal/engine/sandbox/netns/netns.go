@@ -128,6 +128,21 @@ func (p *Pool) IPv6Error() error {
 	return nil
 }
 
+// Reach tells in words what functions reach where the host can redirect.
+func (p *Pool) Reach() string {
+	reach := "functions reach the platform and public addresses; the host, private and link-local addresses only if listed"
+	switch p.policy.Mode {
+	case Deny:
+		return "functions reach the platform only, as configured"
+	case Listed:
+		reach = "functions reach the platform and what is listed"
+	}
+	if p.EgressError() == nil && p.IPv6Error() != nil {
+		reach += fmt.Sprintf("; by IPv4 only: %v", p.IPv6Error())
+	}
+	return reach
+}
+
 // Release gives a namespace back; every process in it must be dead, so no
 // socket of the former tenant is left.
 func (n *Network) Release() {
