@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -73,7 +72,7 @@ func (c *custom) prepare(e *env, spec *Spec) error {
 		return err
 	}
 	c.server = &http.Server{Handler: c.api, MaxHeaderBytes: maxAPIHeaderBytes}
-	go c.server.Serve(limitConnections(listener, maxAPIConnections)) // ends when the server is closed
+	go c.server.Serve(netns.LimitListener(listener, maxAPIConnections)) // ends when the server is closed
 	return nil
 }
 
@@ -258,27 +257,3 @@ func (c *custom) close() error {
 
 // maxAPIConnections bounds what one environment may hold open to its Runtime API.
 const maxAPIConnections = 64
-
-// limitedListener refuses connections over a bound.
-type limitedListener struct {
-	net.Listener
-	slots chan struct{}
-}
-
-func limitConnections(listener net.Listener, most int) net.Listener {
-	return &limitedListener{Listener: listener, slots: make(chan struct{}, most)}
-}
-
-// Accept waits for a connection within the bound; those over it are closed.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if limited := netns.Limit(conn, l.slots); limited != nil {
-			return limited, nil
-		}
-		conn.Close()
-	}
-}
