@@ -5,19 +5,26 @@ import (
 	"time"
 )
 
-// Goals of the first version: what a row is held against. They are ratios to
+// Goals: what a row is held against. They are ratios to
 // the floor of the same run where the machine decides the figure.
 const (
-	goalWarmRatio      = 2.5  // p50 of a warm call, times the floor's
-	goalThroughput     = 0.45 // of the floor's requests/s
-	goalCold           = 15 * time.Millisecond
+	goalWarmRatio      = 1.7 // p50 of a warm call, times the floor's
+	goalWarmP99Ratio   = 3.0
+	goalThroughput     = 0.75                   // of the floor's requests/s
+	goalCPU            = 100 * time.Microsecond // a request, many clients
+	goalParked         = 3 * time.Millisecond   // cold start, p50
+	goalParkedP99      = 10 * time.Millisecond
+	goalEmpty          = 10 * time.Millisecond // the same with nothing parked
+	goalEmptyP99       = 25 * time.Millisecond
+	goalBurst          = 600 * time.Millisecond
 	goalStart          = 50 * time.Millisecond
 	goalBoto3          = 60 * time.Millisecond
 	goalAlwaysWarm     = 10 * time.Millisecond // p99 of calls to provisioned environments
 	goalMessages       = 5000.0                // SQS messages/s
 	goalWake           = 5 * time.Millisecond
 	goalIdleMiB        = 40.0
-	goalEnvironmentMiB = 8.0
+	goalEnvironmentMiB = 3.0
+	goalIdleGiB        = 3.0 // of 1,000 environments
 	goalThaw           = 100 * time.Microsecond
 )
 

@@ -26,9 +26,10 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm,queue (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm,stream,queue,idle (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
+	idle := flag.Int("idle", 0, "idle environments to hold at once and add up, such as 1000 (default none: it takes a minute and gigabytes)")
 	binary := flag.String("binary", "", "lambkin binary to measure (default: build this tree)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -40,7 +41,7 @@ func main() {
 		}
 		return
 	}
-	b := &bench{duration: *duration, coldStarts: *cold, only: *only, binary: *binary}
+	b := &bench{duration: *duration, coldStarts: *cold, idle: *idle, only: *only, binary: *binary}
 	if err := b.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -51,6 +52,7 @@ func main() {
 type bench struct {
 	duration   time.Duration
 	coldStarts int
+	idle       int // environments, 0 for none
 	only       string
 	binary     string
 	rows       []row
@@ -89,7 +91,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"queue", b.queues}} {
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"stream", b.stream}, {"queue", b.queues}, {"idle", b.idleEnvironments}} {
 		if !b.wants(part.name) {
 			continue
 		}

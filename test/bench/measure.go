@@ -100,22 +100,6 @@ func (b *bench) serverStart(ctx context.Context, p *platform.Platform) error {
 	return nil
 }
 
-// cold measures the first call of functions that were never called, one after
-// another; the first one of all is left out: it starts the runtime's zygote.
-func (b *bench) cold(ctx context.Context, p *platform.Platform) error {
-	latencies, err := b.firstCalls(ctx, p, trivial("cold"), b.coldStarts)
-	if err != nil {
-		return err
-	}
-	p50 := percentile(latencies, 0.5)
-	b.add(row{what: fmt.Sprintf("cold start, signed API, p50 of %d", b.coldStarts), lambkin: milliseconds(p50), goal: atMostTime(p50, goalCold)})
-	b.add(row{what: "cold start, signed API, p99", lambkin: milliseconds(percentile(latencies, 0.99))})
-	if err := b.environmentMemory(p); err != nil {
-		return err
-	}
-	return b.coldImports(ctx, p)
-}
-
 // importStarts is how many cold starts with long imports are measured.
 const importStarts = 15
 
@@ -268,16 +252,19 @@ func (b *bench) compare(lambkin, floor target, want []byte, clients int) error {
 		label += "s"
 	}
 	p50, rate := float64(l.p50)/float64(f.p50), l.rate/f.rate
-	latency, throughput := "", ""
+	p99 := float64(l.p99) / float64(f.p99)
+	latency, slowest, throughput, cpu := "", "", "", ""
 	if clients == 1 {
 		latency = atMost(p50, goalWarmRatio, fmt.Sprintf("%.1f times the floor", goalWarmRatio))
+		slowest = atMost(p99, goalWarmP99Ratio, fmt.Sprintf("%.0f times the floor", goalWarmP99Ratio))
 	} else {
 		throughput = atLeast(rate, goalThroughput, fmt.Sprintf("%.0f %% of the floor", 100*goalThroughput))
+		cpu = atMostTime(l.cpu, goalCPU)
 	}
 	b.add(row{"warm call, " + label + ", p50", milliseconds(l.p50), milliseconds(f.p50), fmt.Sprintf("%.2f", p50), latency})
-	b.add(row{"warm call, " + label + ", p99", milliseconds(l.p99), milliseconds(f.p99), fmt.Sprintf("%.2f", float64(l.p99)/float64(f.p99)), ""})
+	b.add(row{"warm call, " + label + ", p99", milliseconds(l.p99), milliseconds(f.p99), fmt.Sprintf("%.2f", p99), slowest})
 	b.add(row{"throughput, " + label, fmt.Sprintf("%.0f/s", l.rate), fmt.Sprintf("%.0f/s", f.rate), fmt.Sprintf("%.0f %%", 100*rate), throughput})
-	b.add(row{"CPU a request, " + label, fmt.Sprintf("%.0f µs", float64(l.cpu)/1e3), fmt.Sprintf("%.0f µs", float64(f.cpu)/1e3), fmt.Sprintf("%.2f", float64(l.cpu)/float64(f.cpu)), ""})
+	b.add(row{"CPU a request, " + label, fmt.Sprintf("%.0f µs", float64(l.cpu)/1e3), fmt.Sprintf("%.0f µs", float64(f.cpu)/1e3), fmt.Sprintf("%.2f", float64(l.cpu)/float64(f.cpu)), cpu})
 	return nil
 }
 
