@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -26,13 +27,15 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm,stream,queue,idle (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm,peers,stream,queue,idle (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
 	idle := flag.Int("idle", 0, "idle environments to hold at once and add up, such as 1000 (default none: it takes a minute and gigabytes)")
 	binary := flag.String("binary", "", "lambkin binary to measure (default: build this tree)")
+	venv := flag.String("peers", ".cache/peers", "virtual environment with gunicorn, uvicorn, functions-framework and awslambdaric; those absent are skipped")
+	runtimeAPI := flag.String("runtime-api-server", "", "internal: be awslambdaric's server on this address")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *floorServer {
 		if err := serveFloor(ctx, os.Stdout); err != nil {
@@ -41,7 +44,14 @@ func main() {
 		}
 		return
 	}
-	b := &bench{duration: *duration, coldStarts: *cold, idle: *idle, only: *only, binary: *binary}
+	if *runtimeAPI != "" {
+		if err := serveRuntimeAPI(ctx, *runtimeAPI, *venv); err != nil {
+			fmt.Fprintln(os.Stderr, "runtime API server:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	b := &bench{venv: *venv, duration: *duration, coldStarts: *cold, idle: *idle, only: *only, binary: *binary}
 	if err := b.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -55,6 +65,7 @@ type bench struct {
 	idle       int // environments, 0 for none
 	only       string
 	binary     string
+	venv       string // of the peers
 	rows       []row
 }
 
@@ -91,7 +102,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"stream", b.stream}, {"queue", b.queues}, {"idle", b.idleEnvironments}} {
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"peers", b.peers}, {"stream", b.stream}, {"queue", b.queues}, {"idle", b.idleEnvironments}} {
 		if !b.wants(part.name) {
 			continue
 		}
