@@ -201,6 +201,7 @@ func (b *realBench) callsAtOnce(t *testing.T) {
 // BenchmarkWarmCallOnHost is a warm call without the API in front.
 func BenchmarkWarmCallOnHost(b *testing.B) {
 	i, _ := onHost(b)
+	i.config.AccountConcurrency = benchConcurrency
 	i.config.Logs = discardLog{}
 	i.config.Reported = func(telemetry.Report) {}
 	v := realVersion(b, "def handler(event, context):\n    return event\n")
