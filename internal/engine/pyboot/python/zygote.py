@@ -30,7 +30,7 @@ import struct
 import time
 from typing import Any, Dict, List, NoReturn, Set
 
-from awslambdaric import bootstrap
+from awslambdaric import bootstrap, memory
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -341,8 +341,7 @@ def main() -> None:
         Landlock(base64.b64decode(rules["ruleset"] or ""), rules["below"]) for rules in (configuration["landlock"], configuration["template_landlock"])
     )
     bootstrap.preload(configuration["preload"])
-    gc.collect()
-    gc.freeze()
+    memory.share()
     try:
         zygote.run()
     except ConnectionError:

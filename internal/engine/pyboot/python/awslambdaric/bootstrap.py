@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from importlib.util import find_spec
 from types import ModuleType, TracebackType
 from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, TextIO, Tuple
 
@@ -29,6 +30,10 @@ from .lambda_runtime_marshaller import LambdaMarshaller, to_json
 
 Handler = Callable[[Any, LambdaContext], Any]
 
+# Runs after which code is adapted for good; 3.14 needs some ten.
+ADAPTED = 64
+
+
 def preload(more: str = "") -> None:
     """Import what handlers will want and touch the paths of a call."""
     preloaded.load_standard()
@@ -40,8 +45,12 @@ def preload(more: str = "") -> None:
     site.setquit()
     site.setcopyright()
     site.sethelper()
-    warm = LambdaMarshaller().jsonEncoder.encode({"warm": [1, 2.5, None, True, "é"]})
-    json.loads(warm.encode())
+    # Often enough that the interpreter has adapted the code: it writes to it until then.
+    for _ in range(ADAPTED):
+        warm = LambdaMarshaller().jsonEncoder.encode({"warm": [1, 2.5, None, True, "é"]})
+        json.loads(json.dumps(json.loads(warm.encode())))
+        LambdaContext("", None, None, 0, "", None).get_remaining_time_in_millis()
+        find_spec("lambkin_rehearsal")
 
 
 # ---- errors --------------------------------------------------------------------
