@@ -26,8 +26,10 @@ const (
 	refusedSite   = "Unverified access keys are not accepted from pages of other web sites."
 )
 
-// localSuffixes are the names that public DNS never resolves to a stranger.
-var localSuffixes = []string{".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"}
+// localSuffixes are the names that a stranger cannot resolve. Those which any
+// device of a network may take for itself (.local by multicast DNS, .lan and
+// .home.arpa by DHCP) are not among them.
+var localSuffixes = []string{".localhost", ".internal", ".test"}
 
 // localHost tells whether a host, perhaps with a port, is an address or a name
 // that no stranger can own.

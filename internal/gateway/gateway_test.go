@@ -255,6 +255,8 @@ func TestBrowsersOfStrangersCannotUseDevelopmentMode(t *testing.T) {
 		{"an image of a stranger's page", []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"typed into the address bar", []string{"Sec-Fetch-Site", "none"}, 200},
 		{"a name bound to us by a stranger", []string{"Host", "evil.example.com:4566"}, 403},
+		{"a name that any device of the network can take", []string{"Host", "evil.local:4566"}, 403},
+		{"a name that a router gave", []string{"Host", "evil.lan:4566"}, 403},
 		{"a configured name", []string{"Host", "Lambkin.example.org:4566"}, 200},
 		{"a local name", []string{"Host", "lambda.us-east-1.localhost:4566"}, 200},
 		{"a container's name", []string{"Host", "lambkin:4566"}, 200},
