@@ -24,7 +24,7 @@ const traceHeader = "AWSTraceHeader"
 
 // message translates what both forms of sending have.
 func message(call *wire.Call, in *sqsapi.SendMessageInput) (queue.Message, error) {
-	m := queue.Message{Body: text(in.MessageBody), Sender: call.UserID, GroupID: text(in.MessageGroupId), DedupID: text(in.MessageDeduplicationId)}
+	m := queue.Message{Body: text(in.MessageBody), Sender: call.UserID, GroupID: text(in.MessageGroupId), DedupID: text(in.MessageDeduplicationId), Delay: optionalSeconds(in.DelaySeconds)}
 	for _, given := range []struct {
 		value *string
 		name  string
@@ -32,10 +32,6 @@ func message(call *wire.Call, in *sqsapi.SendMessageInput) (queue.Message, error
 		if given.value != nil && *given.value == "" {
 			return m, invalid("", given.name, given.name+" can only include alphanumeric and punctuation characters. 1 to 128 in length.")
 		}
-	}
-	if in.DelaySeconds != nil {
-		delay := time.Duration(*in.DelaySeconds) * time.Second
-		m.Delay = &delay
 	}
 	for name, value := range in.MessageAttributes {
 		a, err := attribute(name, &value)
@@ -187,9 +183,6 @@ func (a *api) sendMessageBatch(ctx context.Context, call *wire.Call, in *sqsapi.
 	if err := checkBatch(ids, "SendMessageBatchRequestEntry"); err != nil {
 		return nil, err
 	}
-	if err := a.queues.Exists(ctx, id); err != nil {
-		return nil, err
-	}
 	out := &sqsapi.SendMessageBatchOutput{}
 	var messages []queue.Message
 	var places []int
@@ -208,6 +201,9 @@ func (a *api) sendMessageBatch(ctx context.Context, call *wire.Call, in *sqsapi.
 		messages, places = append(messages, m), append(places, i)
 	}
 	if size > queue.MaxMessageBytes {
+		if err := a.queues.Exists(ctx, id); err != nil { // this refusal goes first
+			return nil, err
+		}
 		return nil, refuse("BatchRequestTooLong", fmt.Sprintf("Batch requests cannot be longer than %d bytes. You have sent %d bytes.", queue.MaxMessageBytes, size))
 	}
 	results, err := a.queues.SendBatch(ctx, id, messages)
