@@ -51,6 +51,14 @@ type sending struct {
 	batch   *store.Batch
 }
 
+// decidedLocked lets those go on who wait for the batch's deduplication ids.
+func (s *sending) decidedLocked() {
+	for _, d := range s.dups {
+		close(d.done)
+		d.done = nil
+	}
+}
+
 // Send puts a message into a queue; it is durable when Send returns nil.
 func (q *Queues) Send(ctx context.Context, id ID, message Message) (Sent, error) {
 	results, err := q.send(ctx, id, []Message{message}, false)
@@ -103,10 +111,7 @@ func (q *Queues) trySend(ctx context.Context, id ID, messages []Message, whole b
 		err = q.commit(ctx, s.batch)
 		o.mu.Lock()
 	}
-	for _, d := range s.dups {
-		close(d.done)
-		d.done = nil
-	}
+	s.decidedLocked()
 	if err != nil {
 		o.stale = true // it may have been kept after all
 		o.wakeAllLocked()
@@ -154,10 +159,7 @@ func (o *owner) prepareLocked(now time.Time, messages []Message, whole bool) (re
 		}
 		if err := o.prepareOneLocked(now, s, &messages[i], &results[i], dupIDs[i]); err != nil {
 			o.stale = true // some may have their places already
-			for _, d := range s.dups {
-				close(d.done)
-				d.done = nil
-			}
+			s.decidedLocked()
 			return nil, nil, nil, err
 		}
 	}
