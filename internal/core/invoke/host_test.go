@@ -3,7 +3,6 @@ package invoke
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,9 +14,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
-	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+	"github.com/lambkin-dev/lambkin/test/realhost"
 )
 
 func TestMain(m *testing.M) {
@@ -28,31 +27,7 @@ func TestMain(m *testing.M) {
 // onHost is an Invoker over real environments of the embedded Python.
 func onHost(t testing.TB) (*Invoker, *recorder) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: environments need root; run the tests as root")
-	}
-	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	// Unpacking Python takes seconds; all tests of the repository share it.
-	folder, err := filepath.Abs("../../../.cache/runtimes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	runtimes, err := pyboot.New(pyboot.Config{Folder: folder, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := sandbox.New(sandbox.Config{}, runtimes, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := host.Close(); err != nil {
-			t.Errorf("close the host: %v", err)
-		}
-	})
+	host, logger := realhost.New(t, sandbox.Config{})
 	log := &recorder{streams: map[telemetry.LogStream][]telemetry.LogEvent{}}
 	i, err := New(Config{Starter: host, Logger: logger, Logs: log, Reported: log.reported,
 		Credentials: func(_, _, _ string) Credentials { return Credentials{"ASIAEXAMPLE", "secret", "token"} }})

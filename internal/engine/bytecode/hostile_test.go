@@ -4,14 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/test/realhost"
 )
 
 func TestMain(m *testing.M) {
@@ -22,30 +21,7 @@ func TestMain(m *testing.M) {
 // onHost is a compiler in real environments of the Python of the binary.
 func onHost(t *testing.T) *Compiler {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: environments need root; run the tests as root")
-	}
-	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	folder, err := filepath.Abs("../../../.cache/runtimes") // unpacking Python takes seconds; all tests share it
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	runtimes, err := pyboot.New(pyboot.Config{Folder: folder, Logger: logger})
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := sandbox.New(sandbox.Config{Parked: -1}, runtimes, logger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := host.Close(); err != nil {
-			t.Errorf("close the host: %v", err)
-		}
-	})
+	host, _ := realhost.New(t, sandbox.Config{Parked: -1})
 	task := t.TempDir()
 	if err := os.Chmod(task, 0o755); err != nil {
 		t.Fatal(err)
