@@ -161,11 +161,6 @@ func (c *Client) Functions(ctx context.Context) ([]Function, error) {
 	}
 }
 
-// Delete removes the function.
-func (c *Client) Delete(ctx context.Context, name string) error {
-	return c.call(ctx, request{service: "lambda", method: http.MethodDelete, path: functionsPath + "/" + url.PathEscape(name)}, nil, nil)
-}
-
 // Invocation is the outcome of a call.
 type Invocation struct {
 	Payload       json.RawMessage // the response, or the error body

@@ -41,19 +41,10 @@ type Codec interface {
 // StreamsInput tells that the operation reads its payload from the request
 // itself, so that the gateway must not read the body into memory.
 func StreamsInput(model *shape.Service, op *shape.Operation) bool {
-	return payloadStreams(model, op.Input)
-}
-
-// StreamsOutput tells that the reply is produced while it is sent.
-func StreamsOutput(model *shape.Service, op *shape.Operation) bool {
-	return payloadStreams(model, op.Output)
-}
-
-func payloadStreams(model *shape.Service, i shape.Index) bool {
-	if i == shape.None || model.Shapes[i].Payload == 0 {
+	if op.Input == shape.None || model.Shapes[op.Input].Payload == 0 {
 		return false
 	}
-	s := &model.Shapes[i]
+	s := &model.Shapes[op.Input]
 	m := &s.Members[s.Payload-1]
 	return m.Streaming || model.Shapes[m.Shape].EventStream
 }
