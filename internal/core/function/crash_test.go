@@ -206,7 +206,7 @@ func TestEveryChangeIsAllOrNothing(t *testing.T) {
 	t.Logf("%d faults; applied: %v", failed, applied)
 	w.store.fault = nil
 	w.reopen()
-	w.run()
+	stop := w.run()
 	eventually(t, "all is prepared", func() bool {
 		for key := range w.store.dump() {
 			if parts, _ := tuple.Parse([]byte(key)); parts[1] == tablePending {
@@ -215,6 +215,7 @@ func TestEveryChangeIsAllOrNothing(t *testing.T) {
 		}
 		return true
 	})
+	stop() // the rows are read without a lock
 	w.checkConsistent("at the end")
 }
 

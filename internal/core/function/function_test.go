@@ -336,7 +336,7 @@ func TestDeleteTakesEverythingButTheNumbers(t *testing.T) {
 	must2(w.CreateAlias(ctx, at("f"), AliasInput{Name: "live", FunctionVersion: ptr("1")}))(t)
 	must2(w.AddPermission(ctx, qualified("f", "live"), PermissionInput{StatementID: "s", Action: "lambda:InvokeFunction", Principal: "*"}))(t)
 	must(t, w.Delete(ctx, at("f")))
-	for key := range w.store.rows {
+	for key := range w.store.dump() {
 		if strings.Contains(key, "\x03f\x00") && !strings.Contains(key, tableNumbers) {
 			t.Errorf("left behind: %q", key)
 		}
