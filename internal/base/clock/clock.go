@@ -16,6 +16,20 @@ type Clock interface {
 	Now() time.Time
 	// Sleep returns nil after d, or ctx's error if that comes first.
 	Sleep(ctx context.Context, d time.Duration) error
+	// Timer fires once after d; stop frees it earlier.
+	Timer(d time.Duration) (fired <-chan time.Time, stop func() bool)
+}
+
+// Wait returns after d, when wake gives something, or when ctx ends: whichever
+// comes first.
+func Wait(ctx context.Context, c Clock, wake <-chan struct{}, d time.Duration) {
+	fired, stop := c.Timer(d)
+	defer stop()
+	select {
+	case <-fired:
+	case <-wake:
+	case <-ctx.Done():
+	}
 }
 
 // System is the wall clock of the machine. Under testing/synctest it follows
@@ -26,13 +40,37 @@ type system struct{}
 
 func (system) Now() time.Time { return time.Now() }
 
-func (system) Sleep(ctx context.Context, d time.Duration) error {
+func (system) Sleep(ctx context.Context, d time.Duration) error { return sleep(ctx, System, d) }
+
+func (system) Timer(d time.Duration) (<-chan time.Time, func() bool) {
 	timer := time.NewTimer(d)
-	defer timer.Stop()
+	return timer.C, timer.Stop
+}
+
+func sleep(ctx context.Context, c Clock, d time.Duration) error {
+	fired, stop := c.Timer(d)
+	defer stop()
 	select {
-	case <-timer.C:
+	case <-fired:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Fast is a clock that shows the time of now and passes speed times as fast as
+// System from then on.
+func Fast(speed int) Clock { return fast{begin: time.Now(), speed: time.Duration(max(1, speed))} }
+
+type fast struct {
+	begin time.Time
+	speed time.Duration
+}
+
+func (f fast) Now() time.Time { return f.begin.Add(time.Since(f.begin) * f.speed) }
+
+func (f fast) Sleep(ctx context.Context, d time.Duration) error { return sleep(ctx, f, d) }
+
+func (f fast) Timer(d time.Duration) (<-chan time.Time, func() bool) {
+	return System.Timer(d / f.speed)
 }

@@ -21,3 +21,37 @@ func TestSleepLastsUntilTheTimeOrTheContext(t *testing.T) {
 		}
 	})
 }
+
+func TestWaitEndsWithWhateverComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := System.Now()
+		Wait(t.Context(), System, nil, time.Hour)
+		if passed := System.Now().Sub(begin); passed != time.Hour {
+			t.Errorf("waited %s, want one hour", passed)
+		}
+		wake := make(chan struct{}, 1)
+		wake <- struct{}{}
+		Wait(t.Context(), System, wake, time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		Wait(ctx, System, nil, time.Hour)
+		if passed := System.Now().Sub(begin); passed != time.Hour {
+			t.Errorf("waited %s in all, want no more", passed)
+		}
+	})
+}
+
+func TestFastTimePassesFaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, begin := Fast(60), System.Now()
+		if err := c.Sleep(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if passed := System.Now().Sub(begin); passed != time.Minute {
+			t.Errorf("slept %s of the wall, want a minute", passed)
+		}
+		if passed := c.Now().Sub(begin); passed != time.Hour {
+			t.Errorf("slept %s of its own time, want an hour", passed)
+		}
+	})
+}

@@ -269,13 +269,7 @@ func (q *Queue) serve(ctx context.Context, lease store.Lease, group *errgroup.Gr
 			}
 			return err
 		}
-		timer := time.NewTimer(min(next, poll))
-		select {
-		case <-ctx.Done():
-		case <-q.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
+		clock.Wait(ctx, q.config.Clock, q.wake, min(next, poll))
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -193,7 +194,10 @@ func TestFaultsOfTheMachineAreTriedAgain(t *testing.T) {
 
 // hurried is a clock whose short pauses end at once and whose long ones do not
 // end at all.
-type hurried struct{ offset atomic.Int64 }
+type hurried struct {
+	clock.Clock
+	offset atomic.Int64
+}
 
 func (h *hurried) Now() time.Time { return time.Now().Add(time.Duration(h.offset.Load())) }
 

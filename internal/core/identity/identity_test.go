@@ -7,10 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 )
 
 // manual is a clock that the test moves.
-type manual struct{ now time.Time }
+type manual struct {
+	clock.Clock
+	now time.Time
+}
 
 func (m *manual) Now() time.Time                                   { return m.now }
 func (m *manual) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
@@ -95,7 +100,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 const role = "arn:aws:iam::123456789012:role/service-role/worker"
 
 func TestRoleCredentialsSurviveARestart(t *testing.T) {
-	clock := &manual{time.Date(2026, 3, 1, 12, 0, 0, 999, time.UTC)}
+	clock := &manual{now: time.Date(2026, 3, 1, 12, 0, 0, 999, time.UTC)}
 	issued := open(t, Config{Clock: clock}).ForRole("123456789012", role, "my-function", time.Hour)
 	if !strings.HasPrefix(issued.AccessKeyID, "ASIA") || len(issued.AccessKeyID) != 20 || len(issued.SecretAccessKey) != 40 {
 		t.Errorf("%+v has not AWS's form", issued)
@@ -186,7 +191,7 @@ func TestTokenDoesNotShowItsContent(t *testing.T) {
 }
 
 func FuzzLookup(f *testing.F) {
-	k := open(f, Config{Clock: &manual{time.Unix(0, 0)}})
+	k := open(f, Config{Clock: &manual{now: time.Unix(0, 0)}})
 	c := k.ForRole("123456789012", role, "f", time.Hour)
 	f.Add(c.AccessKeyID, c.SessionToken)
 	f.Add("ASIA", tokenMark)

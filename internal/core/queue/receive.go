@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -105,13 +106,7 @@ func untilDue(now time.Time, due int64, left time.Duration) time.Duration {
 
 // await waits until the waiter is woken, d has passed or ctx ends.
 func (o *owner) await(ctx context.Context, w chan struct{}, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-w:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	clock.Wait(ctx, o.queues.config.Clock, w, d)
 	o.unwait(w)
 }
 

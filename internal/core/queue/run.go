@@ -3,8 +3,8 @@ package queue
 import (
 	"context"
 	"errors"
-	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -23,13 +23,7 @@ func (q *Queues) Run(ctx context.Context) error {
 			q.config.Logger.Error("a move task of a queue waits", "err", err)
 			next = sweepInterval
 		}
-		timer := time.NewTimer(min(next, sweepInterval))
-		select {
-		case <-ctx.Done():
-		case <-q.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
+		clock.Wait(ctx, q.config.Clock, q.wake, min(next, sweepInterval))
 	}
 	return nil
 }

@@ -39,6 +39,8 @@ func (c *fixedClock) move(d time.Duration) {
 
 func (c *fixedClock) Sleep(context.Context, time.Duration) error { panic("not used") }
 
+func (c *fixedClock) Timer(time.Duration) (<-chan time.Time, func() bool) { panic("not used") }
+
 var call = &wire.Call{Account: "000000000000", Region: "us-east-1"}
 
 // world is a service over a folder.

@@ -18,6 +18,8 @@ type fixed time.Time
 func (f fixed) Now() time.Time                                   { return time.Time(f) }
 func (f fixed) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
+func (f fixed) Timer(time.Duration) (<-chan time.Time, func() bool) { panic("not used") }
+
 // received makes the request as net/http's server would read it off the wire.
 func received(t testing.TB, raw string) *http.Request {
 	t.Helper()
