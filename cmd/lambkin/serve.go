@@ -30,6 +30,8 @@ type serverFile struct {
 	Isolation          string            `toml:"isolation"`
 	Egress             string            `toml:"egress"`
 	EgressAllow        []string          `toml:"egress_allow"`
+	AllowOrigin        []string          `toml:"allow_origin"`
+	AllowHost          []string          `toml:"allow_host"`
 	Interpreters       map[string]string `toml:"interpreters"` // runtime id -> path
 }
 
@@ -91,6 +93,8 @@ func serverFlags(command *cobra.Command) {
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly (LAMBKIN_ISOLATION)")
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
+	flags.StringSlice("allow-origin", nil, "a web origin whose pages may call the APIs besides those of this machine (https://console.example.org); repeatable (LAMBKIN_ALLOW_ORIGIN, by commas)")
+	flags.StringSlice("allow-host", nil, "a host name by which callers with any key reach this server besides addresses and local names; repeatable (LAMBKIN_ALLOW_HOST, by commas)")
 }
 
 // serverConfig joins flags, environment, file and defaults, in this order.
@@ -120,19 +124,22 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		AccountConcurrency: cmp.Or(concurrency, file.AccountConcurrency),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
 		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),
-		EgressAllow:        egressAllow(cmd, file.EgressAllow),
+		EgressAllow:        list(cmd, "egress-allow", "LAMBKIN_EGRESS_ALLOW", file.EgressAllow),
+		AllowedOrigins:     list(cmd, "allow-origin", "LAMBKIN_ALLOW_ORIGIN", file.AllowOrigin),
+		AllowedHosts:       list(cmd, "allow-host", "LAMBKIN_ALLOW_HOST", file.AllowHost),
 		Interpreters:       file.Interpreters,
 		Search:             pyboot.SearchPath(os.Getenv("PATH"), home),
 		Logger:             logger,
 	}, nil
 }
 
-// egressAllow is the list of the first place that has one: flags, environment, file.
-func egressAllow(cmd *cobra.Command, file []string) []string {
-	if list, _ := cmd.Flags().GetStringSlice("egress-allow"); len(list) > 0 {
+// list is a setting with many values from the first place that has it: flags,
+// environment, file.
+func list(cmd *cobra.Command, flag, variable string, file []string) []string {
+	if list, _ := cmd.Flags().GetStringSlice(flag); len(list) > 0 {
 		return list
 	}
-	if text := os.Getenv("LAMBKIN_EGRESS_ALLOW"); text != "" {
+	if text := os.Getenv(variable); text != "" {
 		return strings.Split(text, ",")
 	}
 	return file
@@ -147,7 +154,7 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, isolation, egress, egress_allow, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
 	}
 	return err
 }

@@ -14,9 +14,10 @@ import (
 )
 
 // API is an interface of our own beside those of AWS. It comes as far as AWS's
-// operations do: the caller is known, the signature was verified over the whole
-// body, and pages of foreign origins were refused. An error that it returns
-// before it wrote anything is answered as that of a rest-json operation.
+// operations do: the caller is known and the signature was verified over the
+// whole body. It is for people at their terminals: web pages of any origin and
+// functions (see FromFunctions) are refused. An error that it returns before it
+// wrote anything is answered as that of a rest-json operation.
 type API struct {
 	Service   string // signing name that requests must carry
 	BodyBytes int64  // the largest body
@@ -30,11 +31,7 @@ func (a *API) handler(g *Gateway) http.Handler {
 		e := g.newExchange(w, r)
 		e.dest = destination{protocol: shape.RestJSON, signing: a.Service}
 		defer e.recover()
-		allowed := g.cors(&e.w, r)
-		if allowed && preflight(&e.w, r) {
-			return
-		}
-		if err := e.serveAPI(a, allowed); err != nil {
+		if err := e.serveAPI(a); err != nil {
 			e.fail(err)
 		}
 	})
@@ -47,13 +44,21 @@ func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 	return e
 }
 
-func (e *exchange) serveAPI(a *API, originAllowed bool) error {
+// The refusals of an API of our own.
+const (
+	refusedPage     = "Requests of web pages are not allowed here."
+	refusedFunction = "Functions are not allowed here."
+)
+
+func (e *exchange) serveAPI(a *API) error {
 	claim, err := sigv4.Parse(e.r)
 	e.claim, e.signed = claim, err == nil
 	e.aim()
 	switch {
-	case !originAllowed:
-		return e.dest.fault(accessDenied, refusedOrigin)
+	case e.r.Header.Get("Origin") != "":
+		return e.dest.fault(accessDenied, refusedPage)
+	case fromFunction(e.r.Context()):
+		return e.dest.fault(accessDenied, refusedFunction)
 	case err != nil:
 		return e.dest.refuse(err)
 	case claim.Service != a.Service:
@@ -62,7 +67,7 @@ func (e *exchange) serveAPI(a *API, originAllowed bool) error {
 	if err := e.identify(); err != nil {
 		return err
 	}
-	body, err := readBody(&e.w, e.r, a.BodyBytes)
+	body, err := e.gateway.readBody(&e.w, e.r, a.BodyBytes)
 	if errors.Is(err, errTooLarge) {
 		return e.dest.tooLarge(bodyLimit{bytes: a.BodyBytes})
 	}

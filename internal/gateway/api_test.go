@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func TestOwnAPIsAreGuardedAsAWSs(t *testing.T) {
 			"a wrong secret":  {sign(s.request("PUT", path, body), sigv4.Credentials{AccessKeyID: ada.AccessKeyID, SecretAccessKey: "wrong"}, "lambda", body), 403, "InvalidSignatureException"},
 			"too large":       {sign(s.request("PUT", path, []byte(strings.Repeat("x", 11))), ada, "lambda", []byte(strings.Repeat("x", 11))), 413, "RequestEntityTooLargeException"},
 			"a web page":      {sign(s.request("PUT", path, body, "Origin", "https://evil.example"), ada, "lambda", body), 403, "AccessDeniedException"},
+			"a local page":    {sign(s.request("PUT", path, body, "Origin", "http://localhost:3000"), ada, "lambda", body), 403, "AccessDeniedException"},
 		} {
 			if got := s.send(test.request); got.status != test.status || got.code() != test.code && !strings.Contains(got.body, "Credential should be scoped") {
 				t.Errorf("%s: %+v", name, got)
@@ -54,5 +56,24 @@ func TestOwnAPIsAreGuardedAsAWSs(t *testing.T) {
 		if got := s.call(ada, "lambda", "PUT", path, body); got.status != 200 || got.body != adaAccount+" eu-west-1 body" {
 			t.Errorf("a good request: %+v", got)
 		}
+	}
+}
+
+// TestFunctionsAreKeptFromOurOwnAPIs sends the same good request by the listener
+// of functions.
+func TestFunctionsAreKeptFromOurOwnAPIs(t *testing.T) {
+	const path = "/_lambkin/own/thing"
+	served := false
+	s := start(t, true, func(c *Config) {
+		c.Mounts = []Mount{{Path: "/_lambkin/own/", API: &API{Service: "lambda", BodyBytes: 10, Serve: func(context.Context, *wire.Call, http.ResponseWriter, []byte) error {
+			served = true
+			return nil
+		}}}}
+	})
+	r := sign(s.request("PUT", path, []byte("body")), ada, "lambda", []byte("body"))
+	w := httptest.NewRecorder()
+	s.gateway.ServeHTTP(w, r.WithContext(FromFunctions(r.Context())))
+	if w.Code != 403 || served || !strings.Contains(w.Body.String(), refusedFunction) {
+		t.Errorf("%d %s, served: %v", w.Code, w.Body, served)
 	}
 }

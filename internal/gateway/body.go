@@ -42,15 +42,20 @@ func readAll(in io.Reader, announced, limit int64) ([]byte, error) {
 	}
 }
 
-// readBody reads the whole body of a request within BodyTimeout.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// readBody reads the whole body of a request within its time, when there is room.
+func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil, nil
 	}
+	release, err := g.room.take(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	control := http.NewResponseController(w)
 	// Only a connection of net/http's own server has deadlines; tests call the
 	// handler directly.
-	if err := control.SetReadDeadline(time.Now().Add(BodyTimeout)); err == nil {
+	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout(r))); err == nil {
 		defer control.SetReadDeadline(time.Time{})
 	}
 	return readAll(r.Body, r.ContentLength, limit)

@@ -21,8 +21,8 @@ import (
 
 // The refusals of those rules.
 const (
-	refusedOrigin = "Requests from the web origin of this page are not allowed; the server's configuration lists those that are."
-	refusedHost   = "Unverified access keys are accepted only by an IP address, a local host name, or a host name that the server's configuration lists."
+	refusedOrigin = "Requests from the web origin of this page are not allowed; lambkin serve --allow-origin lists those that are."
+	refusedHost   = "Unverified access keys are accepted only by an IP address, a local host name, or a host name that lambkin serve --allow-host lists."
 	refusedSite   = "Unverified access keys are not accepted from pages of other web sites."
 )
 

@@ -155,7 +155,7 @@ func (e *exchange) body() error {
 			return e.stream(limit)
 		}
 	}
-	raw, err := readBody(&e.w, e.r, limit.bytes)
+	raw, err := e.gateway.readBody(&e.w, e.r, limit.bytes)
 	if err == nil {
 		err = e.verify(raw)
 	}

@@ -6,13 +6,13 @@
 // services in turn; an unknown service or operation, and one that is in the API
 // model but not implemented, is answered at once by a 4xx of the client's own
 // protocol that names it (clients retry a 5xx for minutes); every body is bounded
-// by its operation before it is read; nothing is decoded before the signature
+// by its operation before it is read, and so are all that are read at once; nothing is decoded before the signature
 // is verified; every reply has a request id. An error that is no *fault.Fault is
 // logged once and answered as the service's own internal error without its text.
 // Panics are recovered here, logged and counted. Secrets are never logged.
 //
-// A Gateway is immutable after New but for its counters: no locks of its own, no
-// goroutines, all work is done on the connection's. Start reading at
+// A Gateway is immutable after New but for its counters and the room for bodies:
+// no locks of its own, no goroutines, all work is done on the connection's. Start reading at
 // Gateway.ServeHTTP and exchange.serve; route.go has dispatch.
 package gateway
 
@@ -85,6 +85,7 @@ type Gateway struct {
 	labels   map[string]http.Handler // mounts by host label
 	origins  map[string]bool
 	hosts    map[string]bool
+	room     room
 
 	requests, faults, internal, panics atomic.Uint64
 }
@@ -110,7 +111,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		tables: t, codecs: c.Codecs, identity: c.Identity, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
 		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
-		origins: map[string]bool{}, hosts: map[string]bool{},
+		origins: map[string]bool{}, hosts: map[string]bool{}, room: newRoom(),
 	}
 	for _, origin := range c.AllowedOrigins {
 		g.origins[strings.ToLower(strings.TrimSuffix(origin, "/"))] = true

@@ -241,6 +241,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 		},
 		Identity: keys, Clock: clock.System, Logger: s.config.Logger,
+		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts,
 		Mounts: []gateway.Mount{
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
 			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: api.Development}},
@@ -250,7 +251,15 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		return err
 	}
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug)}
+		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
 	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
 	return nil
+}
+
+// baseContext marks the requests of functions, which come by a listener of their own.
+func (s *Server) baseContext(l net.Listener) context.Context {
+	if l == s.host.Endpoint() {
+		return gateway.FromFunctions(context.Background())
+	}
+	return context.Background()
 }

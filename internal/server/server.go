@@ -51,6 +51,8 @@ type Config struct {
 	Isolation            string   // WeakIsolation, or empty: a host that isolates weakly is refused
 	Egress               string   // what functions reach: allow, list, deny; empty: allow
 	EgressAllow          []string // networks, addresses and names that they may call too, each with or without a port
+	AllowedOrigins       []string // of web pages elsewhere that may call the APIs ("https://console.example.org")
+	AllowedHosts         []string // names by which callers with unverified keys may reach us, besides addresses and local names
 	Logger               *slog.Logger
 }
 

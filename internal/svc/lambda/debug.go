@@ -22,6 +22,10 @@ import (
 // debugTimeout stands for the function's own while a developer looks at it.
 const debugTimeout = 12 * time.Hour
 
+// maxDebugged bounds the calls with a debugger: each holds an environment and a
+// port for hours.
+const maxDebugged = 16
+
 // debugLine is a line of the reply of a debug call: first where the debugger is
 // awaited, then the outcome.
 type debugLine struct {
@@ -40,6 +44,10 @@ func (l *Lambda) debug(ctx context.Context, call *wire.Call, w http.ResponseWrit
 	request, err := l.prepare(ctx, call, &invocation{kind: requestResponse, action: "InvokeFunction", function: &qualified, qualifier: optional(t.Qualifier), logType: &logType, payload: body})
 	if err != nil {
 		return err
+	}
+	defer l.debugged.Add(-1)
+	if l.debugged.Add(1) > maxDebugged {
+		return lambdaapi.ResourceConflictException("%d calls are being debugged already: end one of them first.", maxDebugged)
 	}
 	listener, err := debugListener(call.Request.URL.Query().Get("Port"))
 	if err != nil {

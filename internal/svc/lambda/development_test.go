@@ -100,6 +100,14 @@ func TestDebugCallsWhatTheDebuggerSees(t *testing.T) {
 	if got.Version.Generation == plain.Generation || plain.Timeout == debugTimeout {
 		t.Error("an ordinary call would meet the environment of the debugger, or its time limit")
 	}
+	b.lambda.debugged.Add(maxDebugged)
+	if _, err := b.develop(t, "POST", "f/debug?Port=0", `{}`); err == nil || !strings.Contains(err.Error(), "16 calls are being debugged already") {
+		t.Errorf("one too many: %v", err)
+	}
+	b.lambda.debugged.Add(-maxDebugged)
+	if _, err := b.develop(t, "POST", "f/debug?Port=0", `{}`); err != nil {
+		t.Errorf("the place of a call that ended: %v", err)
+	}
 	if _, err := net.DialTimeout("tcp", first.Address, time.Second); err == nil {
 		t.Error("the port is open after the call")
 	}

@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -68,6 +69,7 @@ type Lambda struct {
 
 	development bool
 	debugLayer  func(ctx context.Context, runtime, opt string) (string, error)
+	debugged    atomic.Int32 // calls that a debugger is awaited for, or attached to
 }
 
 // New only builds.
