@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 )
 
 // defaultEphemeralMB is the size of /tmp of a parked environment, AWS's default;
@@ -77,7 +79,7 @@ func (r attachment) attach() error {
 	if r.ephemeralMB == defaultEphemeralMB {
 		return nil
 	}
-	if err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|safe, tmpOptions(r.ephemeralMB)); err != nil {
+	if err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|inside.SafeMount, tmpOptions(r.ephemeralMB)); err != nil {
 		return fmt.Errorf("set the size of /tmp: %w", err)
 	}
 	return nil

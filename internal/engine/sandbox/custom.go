@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/extension"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/relay"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/runtimeapi"
@@ -100,47 +102,47 @@ func (c *custom) deliverLogs(e *env, spec *Spec) {
 
 // init starts the runtime, after the extensions, and waits until all ask for
 // their first event or one says that it cannot.
-func (c *custom) init(e *env, spec *Spec, deadline time.Time) (frame, error) {
+func (c *custom) init(e *env, spec *Spec, deadline time.Time) (frame.Frame, error) {
 	ctx, cancel := context.WithDeadline(c.alive, deadline)
 	defer cancel()
 	if spec.InitStarted != nil && c.relay.Listening() {
 		c.relay.Tell("platform.initStart", spec.InitStarted())
 	}
 	failed, err := c.launch(ctx, e, spec)
-	if err == nil && failed.kind == 0 {
+	if err == nil && failed.Kind == 0 {
 		failed, err = c.awaitRuntime(ctx)
 	}
 	var entrypoint entrypointFailure
 	if errors.As(err, &entrypoint) {
-		return frame{kind: frameInitError, meta: []byte(invalidEntrypoint), payload: entrypointError(entrypoint.Error())}, nil
+		return frame.Frame{Kind: frame.InitError, Meta: []byte(inside.InvalidEntrypoint), Payload: inside.EntrypointError(entrypoint.Error())}, nil
 	}
-	if err != nil || failed.kind != 0 {
+	if err != nil || failed.Kind != 0 {
 		return failed, err
 	}
 	c.registry.Close()
 	if err := c.registry.AwaitReady(ctx); err != nil {
-		return frame{}, c.why(ctx)
+		return frame.Frame{}, c.why(ctx)
 	}
 	c.relay.Close()
 	// Its rights were examined when it parked; what it executed since has no more.
 	if err := e.checkStatus(); err != nil {
-		return frame{}, errors.Join(errProtocol, err)
+		return frame.Frame{}, errors.Join(frame.ErrProtocol, err)
 	}
-	return frame{kind: frameReady}, nil
+	return frame.Frame{Kind: frame.Ready}, nil
 }
 
 // awaitRuntime waits until the runtime asks for its first event; a frame tells
 // of what it reported instead.
-func (c *custom) awaitRuntime(ctx context.Context) (failed frame, err error) {
+func (c *custom) awaitRuntime(ctx context.Context) (failed frame.Frame, err error) {
 	select {
 	case <-c.api.InitDone():
 	case <-ctx.Done():
 		err = c.why(ctx)
 	}
 	if fault := c.api.InitFault(); fault != nil { // also if it has exited since
-		return frame{kind: frameInitError, meta: []byte(fault.ErrorType), payload: fault.Payload}, nil
+		return frame.Frame{Kind: frame.InitError, Meta: []byte(fault.ErrorType), Payload: fault.Payload}, nil
 	}
-	return frame{}, err
+	return frame.Frame{}, err
 }
 
 // why tells why a context made of alive ended.

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
@@ -115,7 +117,7 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 	}
 	e.log = logs
 	theirs = append(theirs, pipe)
-	request := forkRequest{UID: e.user(), TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB,
+	request := inside.ForkRequest{UID: e.user(), TmpBytes: defaultEphemeralMB << 20, TmpInodes: defaultEphemeralMB * tmpInodesPerMB,
 		Rehearse: kind == parkAhead, Template: kind == parkTemplate}
 	fds := []int{data, pipe, e.network.Namespace()}
 	if e.custom != nil {
@@ -219,10 +221,10 @@ func (e *env) greet() error {
 	if err := e.conn.SetReadDeadline(time.Now().Add(parkTimeout)); err != nil {
 		return err
 	}
-	var header [headerBytes]byte
+	var header [frame.HeaderBytes]byte
 	var control [128]byte
 	n, oobn, _, _, err := e.conn.ReadMsgUnix(header[:], control[:])
-	if err != nil || n != headerBytes || header[0] != frameParked {
+	if err != nil || n != frame.HeaderBytes || header[0] != frame.Parked {
 		return fmt.Errorf("the child did not park (its message is in the log above): %w", errors.Join(err, e.exitErr))
 	}
 	messages, err := unix.ParseSocketControlMessage(control[:oobn])
@@ -319,10 +321,10 @@ func (e *env) initialise(spec *Spec, begin time.Time) (Init, error) {
 	if spec.Debug != nil {
 		e.openDebug(spec.Debug)
 	}
-	var reply frame
+	var reply frame.Frame
 	var err error
 	if e.custom == nil {
-		reply, err = e.exchange(frameBind, bindMeta(spec), nil)
+		reply, err = e.exchange(frame.Bind, bindMeta(spec), nil)
 	} else {
 		reply, err = e.custom.init(e, spec, begin.Add(spec.InitTimeout))
 	}
@@ -337,16 +339,16 @@ func (e *env) initialise(spec *Spec, begin time.Time) (Init, error) {
 	if err := e.limitCPU(spec.MemoryMB); err != nil {
 		return init, fmt.Errorf("limit the CPU: %w", err)
 	}
-	switch reply.kind {
-	case frameReady:
+	switch reply.Kind {
+	case frame.Ready:
 		e.idle.end()
 		return init, nil
-	case frameInitError:
-		init.ErrorType, init.ErrorBody = string(reply.meta), reply.payload
+	case frame.InitError:
+		init.ErrorType, init.ErrorBody = string(reply.Meta), reply.Payload
 		init.MaxMemoryBytes = e.peakBytes()
 		return init, nil
 	default:
-		return init, fmt.Errorf("%w: frame type %d instead of the end of init", errProtocol, reply.kind)
+		return init, fmt.Errorf("%w: frame type %d instead of the end of init", frame.ErrProtocol, reply.Kind)
 	}
 }
 
@@ -402,10 +404,10 @@ func (e *env) invoke(ctx context.Context, event *Event) (*Result, error) {
 		return nil, err
 	}
 	if e.reader.Buffered() > 0 {
-		return nil, e.broken(fmt.Errorf("%w: it spoke between events", errProtocol))
+		return nil, e.broken(fmt.Errorf("%w: it spoke between events", frame.ErrProtocol))
 	}
-	reply, err := e.exchange(frameInvoke, invokeMeta(event), event.Payload)
-	if err == nil && reply.kind == frameChunk {
+	reply, err := e.exchange(frame.Invoke, invokeMeta(event), event.Payload)
+	if err == nil && reply.Kind == frame.Chunk {
 		reply, err = e.stream(ctx, event, reply)
 	}
 	if err != nil {
@@ -436,35 +438,35 @@ func invokeMeta(event *Event) []byte {
 	return meta
 }
 
-func decodeResult(reply frame, requestID string) (*Result, error) {
-	id, rest, found := bytes.Cut(reply.meta, []byte{0})
+func decodeResult(reply frame.Frame, requestID string) (*Result, error) {
+	id, rest, found := bytes.Cut(reply.Meta, []byte{0})
 	if !found || string(id) != requestID {
-		return nil, fmt.Errorf("%w: it answered another request", errProtocol)
+		return nil, fmt.Errorf("%w: it answered another request", frame.ErrProtocol)
 	}
-	switch reply.kind {
-	case frameResult:
-		return &Result{Payload: reply.payload, ContentType: string(rest)}, nil
-	case frameError:
-		return &Result{Payload: reply.payload, ErrorType: string(rest), ContentType: "application/json"}, nil
-	case frameTooLarge:
+	switch reply.Kind {
+	case frame.Result:
+		return &Result{Payload: reply.Payload, ContentType: string(rest)}, nil
+	case frame.Error:
+		return &Result{Payload: reply.Payload, ErrorType: string(rest), ContentType: "application/json"}, nil
+	case frame.TooLarge:
 		return &Result{ErrorType: ResponseTooLarge}, nil
 	default:
-		return nil, fmt.Errorf("%w: frame type %d instead of a result", errProtocol, reply.kind)
+		return nil, fmt.Errorf("%w: frame type %d instead of a result", frame.ErrProtocol, reply.Kind)
 	}
 }
 
 // exchange sends one frame and reads the answer.
-func (e *env) exchange(kind byte, meta, payload []byte) (frame, error) {
+func (e *env) exchange(kind byte, meta, payload []byte) (frame.Frame, error) {
 	if err := e.send(kind, meta, payload); err != nil {
-		return frame{}, err
+		return frame.Frame{}, err
 	}
-	return readFrame(e.reader)
+	return frame.Read(e.reader)
 }
 
 // send sends one frame in one system call.
 func (e *env) send(kind byte, meta, payload []byte) error {
-	head := make([]byte, headerBytes, headerBytes+len(meta))
-	putHeader(head, kind, len(meta), len(payload))
+	head := make([]byte, frame.HeaderBytes, frame.HeaderBytes+len(meta))
+	frame.PutHeader(head, kind, len(meta), len(payload))
 	head = append(head, meta...)
 	buffers := net.Buffers{head, payload}
 	_, err := buffers.WriteTo(e.conn)
@@ -478,7 +480,7 @@ func (e *env) broken(cause error) error {
 		e.drainLogs()
 		return e.custom.ending(cause, e.peakBytes())
 	}
-	if errors.Is(cause, os.ErrDeadlineExceeded) || errors.Is(cause, errProtocol) {
+	if errors.Is(cause, os.ErrDeadlineExceeded) || errors.Is(cause, frame.ErrProtocol) {
 		e.kill()
 	}
 	e.waitExit()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
@@ -97,6 +98,10 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	}
 	return h, nil
 }
+
+// Child must be the first call of main: in a process that is to become a zygote
+// or an environment it does so and never returns.
+func Child() { inside.Main() }
 
 // Endpoint is where connections of functions to the platform (port 4566 of
 // PlatformAddress) arrive. Its Accept returns net.ErrClosed after Close.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 )
 
 // peerOf makes an environment whose processes are this test: what it returns is
@@ -56,13 +57,13 @@ func (e *env) closePeer(peer *net.UnixConn) {
 // The caller must get the answer to its own event, as it was sent, or an error,
 // and get it at once.
 func FuzzAHostilePeer(f *testing.F) {
-	good := encoded(frameResult, "mine\x00application/json", `{"n": 1}`)
+	good := encoded(frame.Result, "mine\x00application/json", `{"n": 1}`)
 	f.Add(good, 5)
 	f.Add(append(bytes.Clone(good), good...), len(good))
-	f.Add(encoded(frameError, "mine\x00Exception", `{}`), 0)
-	f.Add(encoded(frameTooLarge, "mine\x007000000", ""), 12)
-	f.Add(encoded(frameResult, "another's\x00", "{}"), 3)
-	f.Add(encoded(frameReady, "", ""), 3)
+	f.Add(encoded(frame.Error, "mine\x00Exception", `{}`), 0)
+	f.Add(encoded(frame.TooLarge, "mine\x007000000", ""), 12)
+	f.Add(encoded(frame.Result, "another's\x00", "{}"), 3)
+	f.Add(encoded(frame.Ready, "", ""), 3)
 	f.Add([]byte{19, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 4)
 	f.Fuzz(func(t *testing.T, data []byte, cut int) {
 		if len(data) > 128<<10 {
@@ -72,7 +73,7 @@ func FuzzAHostilePeer(f *testing.F) {
 		defer e.closePeer(peer)
 		cut = max(0, min(cut, len(data)))
 		go func() { // ends when all is sent or the environment is closed
-			io.CopyN(io.Discard, peer, headerBytes)
+			io.CopyN(io.Discard, peer, frame.HeaderBytes)
 			peer.Write(data[:cut])
 			peer.Write(data[cut:])
 			peer.CloseWrite()
@@ -86,8 +87,8 @@ func FuzzAHostilePeer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		sent, parseErr := readFrame(bytes.NewReader(data))
-		if parseErr != nil || !bytes.HasPrefix(sent.meta, []byte("mine\x00")) || (sent.kind != frameTooLarge && !bytes.Equal(sent.payload, result.Payload)) {
+		sent, parseErr := frame.Read(bytes.NewReader(data))
+		if parseErr != nil || !bytes.HasPrefix(sent.Meta, []byte("mine\x00")) || (sent.Kind != frame.TooLarge && !bytes.Equal(sent.Payload, result.Payload)) {
 			t.Errorf("%x gave %+v", data, result)
 		}
 	})
@@ -99,7 +100,7 @@ func FuzzAHostilePeer(f *testing.F) {
 func TestASecondAnswerReachesNobody(t *testing.T) {
 	for _, id := range []string{"first", "second"} {
 		e, peer := peerOf(t)
-		answers := append(encoded(frameResult, "first\x00", "1"), encoded(frameResult, id+"\x00", "2")...)
+		answers := append(encoded(frame.Result, "first\x00", "1"), encoded(frame.Result, id+"\x00", "2")...)
 		if _, err := peer.Write(answers); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +108,7 @@ func TestASecondAnswerReachesNobody(t *testing.T) {
 		if r, err := e.Invoke(ctx, &Event{RequestID: "first"}); err != nil || string(r.Payload) != "1" {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if r, err := e.Invoke(ctx, &Event{RequestID: "second"}); !errors.Is(err, errProtocol) {
+		if r, err := e.Invoke(ctx, &Event{RequestID: "second"}); !errors.Is(err, frame.ErrProtocol) {
 			t.Errorf("an answer to %q that was sent before the event gave %+v, %v", id, r, err)
 		}
 		cancel()
@@ -151,7 +152,7 @@ func TestDescriptorsSentWithAFrameAreClosed(t *testing.T) {
 	defer cancel()
 	before := count()
 	for range 100 {
-		if _, _, err := peer.WriteMsgUnix(encoded(frameResult, "mine\x00", "1"), unix.UnixRights(0, 0, 0, 0), nil); err != nil {
+		if _, _, err := peer.WriteMsgUnix(encoded(frame.Result, "mine\x00", "1"), unix.UnixRights(0, 0, 0, 0), nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := e.Invoke(ctx, &Event{RequestID: "mine"}); err != nil {
@@ -160,5 +161,17 @@ func TestDescriptorsSentWithAFrameAreClosed(t *testing.T) {
 	}
 	if after := count(); after > before {
 		t.Errorf("%d descriptors, before it were %d", after, before)
+	}
+}
+
+func encoded(kind byte, meta, payload string) []byte {
+	return frame.Append(nil, kind, meta, []byte(payload))
+}
+
+func TestAResultOfAnotherRequestIsAViolation(t *testing.T) {
+	for _, f := range []frame.Frame{{Kind: frame.Result, Meta: []byte("other\x00")}, {Kind: frame.Result, Meta: []byte("mine")}, {Kind: frame.Ready, Meta: []byte("mine\x00")}} {
+		if r, err := decodeResult(f, "mine"); !errors.Is(err, frame.ErrProtocol) {
+			t.Errorf("frame %d %q gave %+v, %v", f.Kind, f.Meta, r, err)
+		}
 	}
 }

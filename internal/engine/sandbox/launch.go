@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/extension"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 )
 
 // Reasons of a shutdown, as extensions are told.
@@ -142,9 +144,9 @@ func outsideEnviron(environ []string) (outside []string) {
 
 // launch binds the environment: its processes are started up to the runtime. A
 // frame tells of a runtime that cannot be executed.
-func (c *custom) launch(ctx context.Context, e *env, spec *Spec) (failed frame, err error) {
+func (c *custom) launch(ctx context.Context, e *env, spec *Spec) (failed frame.Frame, err error) {
 	external := c.registry.Living()
-	b := binding{Environ: slices.Sorted(slices.Values(spec.Environ)), Extensions: external[:min(len(external), extension.Most)]}
+	b := inside.Binding{Environ: slices.Sorted(slices.Values(spec.Environ)), Extensions: external[:min(len(external), extension.Most)]}
 	if e.zygote.program != "" {
 		b.Program = []string{"/var/lang/" + e.zygote.program, "/var/runtime/bootstrap.py"}
 		b.Wrapper = variable(spec.Environ, wrapperVariable)
@@ -154,26 +156,26 @@ func (c *custom) launch(ctx context.Context, e *env, spec *Spec) (failed frame, 
 	}
 	meta, err := json.Marshal(b)
 	if err != nil {
-		return frame{}, err
+		return frame.Frame{}, err
 	}
 	if !c.keeper {
-		failed, err = e.exchange(frameBind, meta, nil)
+		failed, err = e.exchange(frame.Bind, meta, nil)
 		if errors.Is(err, io.EOF) {
-			return frame{}, nil // it was executed, which closed the socket
+			return frame.Frame{}, nil // it was executed, which closed the socket
 		}
 		return failed, err
 	}
-	if err := errors.Join(e.send(frameBind, meta, nil), e.send(frameKeep, meta, nil), e.conn.SetDeadline(time.Time{})); err != nil {
-		return frame{}, err
+	if err := errors.Join(e.send(frame.Bind, meta, nil), e.send(frame.Keep, meta, nil), e.conn.SetDeadline(time.Time{})); err != nil {
+		return frame.Frame{}, err
 	}
 	go c.follow(e) // ends with the data socket
 	if len(external) > extension.Most {
 		c.fail(c.registry.NotStarted(external[extension.Most], "TooManyExtensions", "ErrTooManyExtensions"))
 	}
 	if c.registry.AwaitRegistered(ctx) != nil {
-		return frame{}, c.why(ctx)
+		return frame.Frame{}, c.why(ctx)
 	}
-	return frame{}, e.send(frameRun, nil, nil)
+	return frame.Frame{}, e.send(frame.Run, nil, nil)
 }
 
 // fail ends the environment's usefulness by a fault of an extension.
@@ -192,29 +194,29 @@ func (e entrypointFailure) Error() string { return string(e) }
 // follow takes what the keeper tells of its processes, from hostile hands.
 func (c *custom) follow(e *env) {
 	for {
-		told, err := readFrame(e.reader)
+		told, err := frame.Read(e.reader)
 		if err != nil {
 			return
 		}
-		name := string(told.meta)
+		name := string(told.Meta)
 		switch {
-		case told.kind == frameExited && len(told.payload) == 4:
-			status := syscall.WaitStatus(binary.BigEndian.Uint32(told.payload))
-			if name == runtimeProcess {
+		case told.Kind == frame.Exited && len(told.Payload) == 4:
+			status := syscall.WaitStatus(binary.BigEndian.Uint32(told.Payload))
+			if name == inside.RuntimeProcess {
 				c.runtimeEnded(status)
 			} else {
 				c.fail(c.registry.Ended(name, howEnded(status)))
 			}
-		case told.kind == frameNotStarted && name == runtimeProcess:
-			c.ended(entrypointFailure(told.payload))
-		case told.kind == frameNotStarted:
+		case told.Kind == frame.NotStarted && name == inside.RuntimeProcess:
+			c.ended(entrypointFailure(told.Payload))
+		case told.Kind == frame.NotStarted:
 			kind := "UnknownError"
-			if strings.HasSuffix(string(told.payload), syscall.EACCES.Error()) {
+			if strings.HasSuffix(string(told.Payload), syscall.EACCES.Error()) {
 				kind = "PermissionDenied"
 			}
-			c.fail(c.registry.NotStarted(name, kind, string(told.payload)))
+			c.fail(c.registry.NotStarted(name, kind, string(told.Payload)))
 		default:
-			c.ended(fmt.Errorf("%w: frame type %d of the keeper", errProtocol, told.kind))
+			c.ended(fmt.Errorf("%w: frame type %d of the keeper", frame.ErrProtocol, told.Kind))
 			e.kill()
 			return
 		}
@@ -253,7 +255,7 @@ func howEnded(status syscall.WaitStatus) string {
 // are to be told of its end: it is not killed before Close.
 func (c *custom) lingers(cause error) bool {
 	count, _ := c.registry.Count()
-	return count > 0 && !errors.Is(cause, io.EOF) && !errors.Is(cause, errProtocol) && !errors.Is(cause, context.Canceled)
+	return count > 0 && !errors.Is(cause, io.EOF) && !errors.Is(cause, frame.ErrProtocol) && !errors.Is(cause, context.Canceled)
 }
 
 // ending words why an environment with extensions failed, and notes it for them.
@@ -331,7 +333,7 @@ func (c *custom) shutDown(e *env) {
 
 // endRuntime asks the runtime to end and makes it.
 func (c *custom) endRuntime(ctx context.Context, e *env, gone <-chan struct{}, patience time.Duration) {
-	c.signal(e, runtimeProcess, syscall.SIGTERM)
+	c.signal(e, inside.RuntimeProcess, syscall.SIGTERM)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -339,14 +341,14 @@ func (c *custom) endRuntime(ctx context.Context, e *env, gone <-chan struct{}, p
 	case <-e.done:
 	case <-ctx.Done():
 	case <-timer.C:
-		c.signal(e, runtimeProcess, syscall.SIGKILL)
+		c.signal(e, inside.RuntimeProcess, syscall.SIGKILL)
 	}
 }
 
 // signal reaches the runtime itself, or any process by its keeper.
 func (c *custom) signal(e *env, name string, number syscall.Signal) {
 	if c.keeper {
-		e.send(frameSignal, []byte(name), binary.BigEndian.AppendUint32(nil, uint32(number))) // a keeper that is gone has no processes
+		e.send(frame.Signal, []byte(name), binary.BigEndian.AppendUint32(nil, uint32(number))) // a keeper that is gone has no processes
 	} else {
 		unix.PidfdSendSignal(e.pidfd, number, nil, 0)
 	}

@@ -1,6 +1,9 @@
 package sandbox
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Runtime is an installed language runtime: where its files are on the host.
 type Runtime struct {
@@ -16,3 +19,15 @@ type Runtime struct {
 type Runtimes interface {
 	Resolve(ctx context.Context, id string) (Runtime, error)
 }
+
+// IsCustom tells whether a runtime id means that the function brings its own
+// runtime, an executable that speaks the Runtime API.
+func IsCustom(runtime string) bool { return strings.HasPrefix(runtime, "provided") }
+
+// executed marks the zygote of a Python version for functions whose runtime must
+// be executed instead of forked: it brings extensions or a wrapper.
+const executed = "+executed"
+
+// executes tells whether environments of a zygote are executed, and so speak the
+// Runtime API.
+func executes(zygote string) bool { return IsCustom(zygote) || strings.HasSuffix(zygote, executed) }

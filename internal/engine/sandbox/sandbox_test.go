@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 )
 
 func TestMain(m *testing.M) {
@@ -142,9 +144,9 @@ func TestTimeoutExitAndProtocolViolationKill(t *testing.T) {
 		{"exit zero", "import os; os._exit(0)", 20 * time.Second, "Runtime exited without providing a reason"},
 		{"segfault", "import ctypes; ctypes.string_at(0)", 20 * time.Second, "Runtime exited with error: signal: segmentation fault"},
 		{"memory", "return len(b'x' * (1 << 30))", 20 * time.Second, "Runtime exited with error: signal: killed"},
-		{"forged frame", "import os; os.write(3, b'\\x13' + bytes(11))", 20 * time.Second, errProtocol.Error()},
-		{"frame over the limit", "import os; os.write(3, b'\\x13' + bytes(7) + b'\\xff' * 4)", 20 * time.Second, errProtocol.Error()},
-		{"another request's answer", "import os; os.write(3, b'\\x13' + bytes(6) + b'\\x03' + bytes(3) + b'\\x02' + b'x\\x00y{}')", 20 * time.Second, errProtocol.Error()},
+		{"forged frame", "import os; os.write(3, b'\\x13' + bytes(11))", 20 * time.Second, frame.ErrProtocol.Error()},
+		{"frame over the limit", "import os; os.write(3, b'\\x13' + bytes(7) + b'\\xff' * 4)", 20 * time.Second, frame.ErrProtocol.Error()},
+		{"another request's answer", "import os; os.write(3, b'\\x13' + bytes(6) + b'\\x03' + bytes(3) + b'\\x02' + b'x\\x00y{}')", 20 * time.Second, frame.ErrProtocol.Error()},
 		{"closed socket", "import os; os.close(3)", 20 * time.Second, "Runtime exited"},
 	}
 	for _, test := range tests {
@@ -193,7 +195,7 @@ def handler(event, context):
 		if r, err := e.Invoke(ctx, &Event{RequestID: "id-1", Payload: []byte("1")}); err != nil || string(r.Payload) != `"first"` && string(r.Payload) != `"late"` {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1")}); !errors.Is(err, errProtocol) {
+		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1")}); !errors.Is(err, frame.ErrProtocol) {
 			t.Errorf("delay %d: the second caller got %+v, %v", delay, r, err)
 		}
 		cancel()

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/procs"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/scratch"
@@ -166,17 +168,17 @@ func (t *Template) fork(e *env) error {
 	if err := t.env.conn.SetDeadline(time.Now().Add(parkTimeout)); err != nil {
 		return err
 	}
-	var header [headerBytes]byte
-	putHeader(header[:], frameClone, 0, 0)
+	var header [frame.HeaderBytes]byte
+	frame.PutHeader(header[:], frame.Clone, 0, 0)
 	if _, _, err := t.env.conn.WriteMsgUnix(header[:], unix.UnixRights(data, pipe), nil); err != nil {
 		return t.env.broken(err)
 	}
-	reply, err := readFrame(t.env.reader)
+	reply, err := frame.Read(t.env.reader)
 	if err != nil {
 		return t.env.broken(err)
 	}
-	if number, err := strconv.Atoi(string(reply.meta)); err != nil || reply.kind != frameCloned || number != 0 {
-		return fmt.Errorf("the template could not: %q (%w)", reply.meta, syscall.Errno(-number))
+	if number, err := strconv.Atoi(string(reply.Meta)); err != nil || reply.Kind != frame.Cloned || number != 0 {
+		return fmt.Errorf("the template could not: %q (%w)", reply.Meta, syscall.Errno(-number))
 	}
 	if err := e.greet(); err != nil {
 		return err
@@ -197,7 +199,7 @@ func (e *env) isChildOf(template *env) error {
 		return err
 	}
 	if !strings.Contains(string(status), fmt.Sprintf("\nPPid:\t%d\n", template.pid)) {
-		return fmt.Errorf("%w: another process spoke for the clone", errProtocol)
+		return fmt.Errorf("%w: another process spoke for the clone", frame.ErrProtocol)
 	}
 	for _, kind := range []string{"user", "mnt", "pid", "net", "ipc", "uts"} {
 		own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", e.pid, kind))
@@ -209,7 +211,7 @@ func (e *env) isChildOf(template *env) error {
 			return err
 		}
 		if own == theirs {
-			return fmt.Errorf("%w: the clone shares the %s namespace", errProtocol, kind)
+			return fmt.Errorf("%w: the clone shares the %s namespace", frame.ErrProtocol, kind)
 		}
 	}
 	return nil
@@ -239,12 +241,12 @@ func (e *env) settle(t *Template) error {
 	if err := e.conn.SetDeadline(time.Now().Add(parkTimeout)); err != nil {
 		return err
 	}
-	reply, err := e.exchange(frameIdentity, []byte(strconv.Itoa(e.uid)), nil)
+	reply, err := e.exchange(frame.Identity, []byte(strconv.Itoa(e.uid)), nil)
 	if err != nil {
 		return e.broken(err)
 	}
-	if reply.kind != frameParked {
-		return fmt.Errorf("%w: frame type %d instead of a clone that waits", errProtocol, reply.kind)
+	if reply.Kind != frame.Parked {
+		return fmt.Errorf("%w: frame type %d instead of a clone that waits", frame.ErrProtocol, reply.Kind)
 	}
 	return e.checkStatus()
 }
@@ -271,7 +273,7 @@ func (e *env) mountClone(ephemeralMB int) error {
 			return err
 		}
 		defer old.Close()
-		if err := unix.Mount("tmp", "/tmp", "tmpfs", safe, tmpOptions(ephemeralMB)); err != nil {
+		if err := unix.Mount("tmp", "/tmp", "tmpfs", inside.SafeMount, tmpOptions(ephemeralMB)); err != nil {
 			return fmt.Errorf("mount /tmp: %w", err)
 		}
 		into, err := os.OpenRoot("/tmp")

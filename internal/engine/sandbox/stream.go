@@ -6,12 +6,13 @@ import (
 	"os"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 )
 
 // stream hands on a response that comes in chunks, of which first is the first,
 // and returns the frame that ends it. No more than one chunk is held here: who
 // takes them slowly fills the socket, and then the function waits.
-func (e *env) stream(ctx context.Context, event *Event, first frame) (_ frame, err error) {
+func (e *env) stream(ctx context.Context, event *Event, first frame.Frame) (_ frame.Frame, err error) {
 	stop := e.killAtEnd(ctx)
 	defer func() {
 		if stop() {
@@ -20,24 +21,24 @@ func (e *env) stream(ctx context.Context, event *Event, first frame) (_ frame, e
 	}()
 	total := 0
 	for f := first; ; {
-		if f.kind != frameChunk {
-			if len(f.payload) > 0 && f.kind == frameResult {
-				return frame{}, fmt.Errorf("%w: a streamed response ends with %d bytes more", errProtocol, len(f.payload))
+		if f.Kind != frame.Chunk {
+			if len(f.Payload) > 0 && f.Kind == frame.Result {
+				return frame.Frame{}, fmt.Errorf("%w: a streamed response ends with %d bytes more", frame.ErrProtocol, len(f.Payload))
 			}
 			return f, nil
 		}
-		total += len(f.payload)
+		total += len(f.Payload)
 		switch {
 		case event.Stream == nil:
-			return frame{}, fmt.Errorf("%w: it streams to a caller who waits for the whole", errProtocol)
-		case string(f.meta) != event.RequestID:
-			return frame{}, fmt.Errorf("%w: it streamed to another request", errProtocol)
+			return frame.Frame{}, fmt.Errorf("%w: it streams to a caller who waits for the whole", frame.ErrProtocol)
+		case string(f.Meta) != event.RequestID:
+			return frame.Frame{}, fmt.Errorf("%w: it streamed to another request", frame.ErrProtocol)
 		case total > limit.StreamBytes:
-			return frame{}, fmt.Errorf("%w: it streamed more than %d bytes", errProtocol, limit.StreamBytes)
+			return frame.Frame{}, fmt.Errorf("%w: it streamed more than %d bytes", frame.ErrProtocol, limit.StreamBytes)
 		}
-		event.Stream(f.payload)
-		if f, err = readFrame(e.reader); err != nil {
-			return frame{}, err
+		event.Stream(f.Payload)
+		if f, err = frame.Read(e.reader); err != nil {
+			return frame.Frame{}, err
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 )
 
 // call runs source once for a caller who takes a stream.
@@ -225,7 +226,7 @@ def handler(event, context):
 				take = nil
 			}
 			r, _, err := call(t, h, forge+test.body+"\n    time.sleep(600)\n", 2*ample, take)
-			if !errors.Is(err, errProtocol) {
+			if !errors.Is(err, frame.ErrProtocol) {
 				t.Errorf("%+v, %v", r, err)
 			}
 			if got > limit.StreamBytes {
@@ -255,7 +256,7 @@ def handler(event, context):
 		if _, err := e.Invoke(ctx, &Event{RequestID: "id-1", Payload: []byte("1"), Stream: take}); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1"), Stream: take}); !errors.Is(err, errProtocol) {
+		if r, err := e.Invoke(ctx, &Event{RequestID: "id-2", Payload: []byte("1"), Stream: take}); !errors.Is(err, frame.ErrProtocol) {
 			t.Errorf("the next caller got %+v, %v", r, err)
 		}
 	})
@@ -263,12 +264,12 @@ def handler(event, context):
 
 // FuzzStream feeds what a hostile function may write after the first chunk.
 func FuzzStream(f *testing.F) {
-	f.Add(encoded(frameChunk, "id", "more"))
-	f.Add(append(encoded(frameChunk, "id", ""), encoded(frameResult, "id\x00text/plain", "")...))
-	f.Add(append(encoded(frameChunk, "id", "x"), encoded(frameResult, "id\x00text/plain", "more")...))
-	f.Add(encoded(frameChunk, "other", "x"))
-	f.Add(encoded(frameTooLarge, "id\x0077", ""))
-	f.Add([]byte{frameChunk, 0, 0, 0, 0, 0, 0, 2, 0, 4, 0, 1, 'i', 'd'})
+	f.Add(encoded(frame.Chunk, "id", "more"))
+	f.Add(append(encoded(frame.Chunk, "id", ""), encoded(frame.Result, "id\x00text/plain", "")...))
+	f.Add(append(encoded(frame.Chunk, "id", "x"), encoded(frame.Result, "id\x00text/plain", "more")...))
+	f.Add(encoded(frame.Chunk, "other", "x"))
+	f.Add(encoded(frame.TooLarge, "id\x0077", ""))
+	f.Add([]byte{frame.Chunk, 0, 0, 0, 0, 0, 0, 2, 0, 4, 0, 1, 'i', 'd'})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e := &env{pidfd: -1, reader: bufio.NewReader(bytes.NewReader(data))}
 		streamed := 0
@@ -277,11 +278,11 @@ func FuzzStream(f *testing.F) {
 				t.Errorf("a chunk of %d bytes", len(chunk))
 			}
 		}
-		last, err := e.stream(t.Context(), &Event{RequestID: "id", Stream: take}, frame{kind: frameChunk, meta: []byte("id"), payload: []byte("x")})
+		last, err := e.stream(t.Context(), &Event{RequestID: "id", Stream: take}, frame.Frame{Kind: frame.Chunk, Meta: []byte("id"), Payload: []byte("x")})
 		if streamed > len(data)+1 {
 			t.Errorf("%d bytes in, %d streamed", len(data), streamed)
 		}
-		if err == nil && (last.kind == frameChunk || last.kind == frameResult && len(last.payload) > 0) {
+		if err == nil && (last.Kind == frame.Chunk || last.Kind == frame.Result && len(last.Payload) > 0) {
 			t.Errorf("a stream ends with %+v", last)
 		}
 	})

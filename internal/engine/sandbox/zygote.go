@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,14 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/seccomp"
 )
 
 // zygoteStartTimeout bounds the start of an interpreter with its preloaded modules.
 const zygoteStartTimeout = 60 * time.Second
-
-// controlBytes bounds a message on the control socket.
-const controlBytes = 64 << 10
 
 // zygote is one warm interpreter that forks environments. It is started by the
 // first caller that needs it; the others wait for started.
@@ -47,24 +44,6 @@ type zygote struct {
 	next     uint32
 	children map[uint32]*env // by fork id
 }
-
-// forkRequest is the JSON of one fork; descriptors travel beside it.
-type forkRequest struct {
-	ID        uint32 `json:"id"`
-	UID       int    `json:"uid"`
-	TmpBytes  int64  `json:"tmp_bytes"`
-	TmpInodes int    `json:"tmp_inodes"`
-	Template  bool   `json:"template"` // it will make clones of itself
-	Rehearse  bool   `json:"rehearse"` // nobody waits: do beforehand what a call will do
-}
-
-// Messages of the zygote: a type byte and two big-endian numbers.
-const (
-	messageReady  = 'R' // preloading is done
-	messageExited = 'X' // fork id, wait status
-	messageFailed = 'F' // fork id, errno: the fork itself failed
-	messageBytes  = 9
-)
 
 func newZygote(id, preload string, logger *slog.Logger) *zygote {
 	return &zygote{id: id, preload: preload, logger: logger, started: make(chan struct{}), ended: make(chan struct{}), children: map[uint32]*env{}}
@@ -119,14 +98,14 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	theirs := os.NewFile(uintptr(fds[1]), "control")
 	defer theirs.Close()
 	z.control = fds[0]
-	configuration, err := json.Marshal(zygoteConfig{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload, OneUser: h.oneUser,
+	configuration, err := json.Marshal(inside.Zygote{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload, OneUser: h.oneUser,
 		Filter: seccomp.Program(), Landlock: confine.Files(), TemplateFilter: seccomp.TemplateProgram(), TemplateLandlock: confine.TemplateFiles(), Off: h.config.off.names()})
 	if err != nil {
 		return err
 	}
 	z.cmd = exec.Command("/proc/self/exe")
-	z.cmd.Args = []string{childName, string(configuration)}
-	z.cmd.Env = zygoteEnviron
+	z.cmd.Args = []string{inside.ZygoteName, string(configuration)}
+	z.cmd.Env = inside.Environ
 	z.cmd.ExtraFiles = []*os.File{theirs}
 	z.cmd.Stderr = os.Stderr
 	z.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS, Setsid: true}
@@ -137,9 +116,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	theirs.Close()
 	timer := time.AfterFunc(zygoteStartTimeout, func() { z.cmd.Process.Kill() })
 	defer timer.Stop()
-	var message [messageBytes]byte
-	n, err := retry(func() (int, error) { return unix.Read(z.control, message[:]) })
-	if err != nil || n != messageBytes || message[0] != messageReady {
+	if message, err := inside.ReadMessage(z.control); err != nil || message.Kind != inside.Ready {
 		z.cmd.Process.Kill()
 		z.cmd.Wait()
 		unix.Close(z.control)
@@ -152,23 +129,21 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 // read takes the zygote's messages until it ends; then every child is dead too,
 // because the zygote is the init process of their PID namespace.
 func (z *zygote) read() {
-	var message [messageBytes]byte
 	for {
-		n, err := retry(func() (int, error) { return unix.Read(z.control, message[:]) })
-		if err != nil || n != messageBytes {
+		message, err := inside.ReadMessage(z.control)
+		if err != nil {
 			break
 		}
-		id, value := binary.BigEndian.Uint32(message[1:]), binary.BigEndian.Uint32(message[5:])
 		z.mu.Lock()
-		child := z.children[id]
-		delete(z.children, id)
+		child := z.children[message.ID]
+		delete(z.children, message.ID)
 		z.mu.Unlock()
 		switch {
 		case child == nil:
-		case message[0] == messageExited:
-			child.exit(syscall.WaitStatus(value))
-		case message[0] == messageFailed:
-			child.exitErr = fmt.Errorf("fork: %w", syscall.Errno(value))
+		case message.Kind == inside.Exited:
+			child.exit(syscall.WaitStatus(message.Value))
+		case message.Kind == inside.Failed:
+			child.exitErr = fmt.Errorf("fork: %w", syscall.Errno(message.Value))
 			child.conn.SetReadDeadline(time.Now()) // nobody will speak
 			child.exit(0)
 		}
@@ -194,7 +169,7 @@ func (z *zygote) read() {
 }
 
 // fork asks for a child; the descriptors are passed and stay open here.
-func (z *zygote) fork(child *env, request forkRequest, fds ...int) error {
+func (z *zygote) fork(child *env, request inside.ForkRequest, fds ...int) error {
 	z.mu.Lock()
 	z.next++
 	request.ID = z.next
@@ -229,14 +204,4 @@ func (z *zygote) close() {
 	}
 	z.sending.Unlock()
 	<-z.ended
-}
-
-// retry repeats a system call that a signal interrupted.
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
 }

@@ -1,52 +1,12 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-func encoded(kind byte, meta, payload string) []byte {
-	data := make([]byte, headerBytes)
-	putHeader(data, kind, len(meta), len(payload))
-	return append(data, meta+payload...)
-}
-
-func TestReadFrameRefusesWhatIsTooLong(t *testing.T) {
-	data := encoded(frameResult, "", "")
-	binary.BigEndian.PutUint32(data[8:], maxPayloadBytes+1)
-	if _, err := readFrame(bytes.NewReader(data)); !errors.Is(err, errProtocol) {
-		t.Errorf("got %v, want %v", err, errProtocol)
-	}
-}
-
-func TestAResultOfAnotherRequestIsAViolation(t *testing.T) {
-	for _, f := range []frame{{kind: frameResult, meta: []byte("other\x00")}, {kind: frameResult, meta: []byte("mine")}, {kind: frameReady, meta: []byte("mine\x00")}} {
-		if r, err := decodeResult(f, "mine"); !errors.Is(err, errProtocol) {
-			t.Errorf("frame %d %q gave %+v, %v", f.kind, f.meta, r, err)
-		}
-	}
-}
-
-func FuzzReadFrame(f *testing.F) {
-	f.Add(encoded(frameResult, "id\x00application/json", "{}"))
-	f.Add(encoded(frameTooLarge, "id\x007000000", ""))
-	f.Add([]byte{19, 1, 0, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := readFrame(bytes.NewReader(data))
-		if err != nil {
-			return
-		}
-		if again := encoded(got.kind, string(got.meta), string(got.payload)); !bytes.HasPrefix(data, again) {
-			t.Errorf("%x read as %+v, which is %x", data, got, again)
-		}
-		decodeResult(got, "id")
-	})
-}
 
 func record(text string) string {
 	head := make([]byte, frameHeader)

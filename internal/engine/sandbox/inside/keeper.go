@@ -1,4 +1,4 @@
-package sandbox
+package inside
 
 import (
 	"encoding/binary"
@@ -14,32 +14,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 )
 
 // keeperName is argv[0] of the first process of an environment with extensions.
 const keeperName = "lambkin-keeper"
 
-// Frames between the supervisor and a keeper, on the data socket.
-const (
-	frameKeep       = 40 // down: the binding; its extensions are started
-	frameRun        = 41 // down: start the runtime
-	frameSignal     = 42 // down: name of a process; the payload is the signal
-	frameExited     = 50 // up: name of a process; the payload is the wait status
-	frameNotStarted = 51 // up: name of a process; the payload is the error
-)
-
 // keeperFDs are what a keeper has open besides its standard streams.
 var keeperFDs = []int{confine.DataFD, confine.LogFD, confine.ExtensionLogFD}
 
-// runtimeProcess names the runtime among the processes of a keeper. No extension
+// RuntimeProcess names the runtime among the processes of a keeper. No extension
 // can have the name: theirs are file names.
-const runtimeProcess = "/runtime"
+const RuntimeProcess = "/runtime"
 
 // extensionFolder is where external extensions are in an environment.
 const extensionFolder = "/opt/extensions"
 
-// binding is what an executed environment is to become.
-type binding struct {
+// Binding is what an executed environment is to become.
+type Binding struct {
 	Environ    []string `json:"environ"`
 	Program    []string `json:"program,omitempty"`    // of a Python runtime; else a bootstrap is looked for
 	Wrapper    string   `json:"wrapper,omitempty"`    // AWS_LAMBDA_EXEC_WRAPPER of a Python runtime
@@ -51,7 +43,7 @@ type binding struct {
 // processes that the supervisor names, and tells when they end. It has no more
 // rights than they, so the supervisor trusts it no more.
 type keeper struct {
-	binding binding
+	binding Binding
 
 	mu      sync.Mutex
 	names   map[int]string // by process id
@@ -68,7 +60,7 @@ func executeKeeper() error {
 			return err
 		}
 	}
-	return fmt.Errorf("execute the keeper: %w", unix.Exec("/proc/self/exe", []string{keeperName, "-"}, append(slices.Clone(zygoteEnviron), "GOMAXPROCS=1")))
+	return fmt.Errorf("execute the keeper: %w", unix.Exec("/proc/self/exe", []string{keeperName, "-"}, append(slices.Clone(Environ), "GOMAXPROCS=1")))
 }
 
 // becomeKeeper serves the supervisor until it closes the data socket.
@@ -86,22 +78,22 @@ func becomeKeeper() error {
 	k.started = sync.NewCond(&k.mu)
 	go k.reap() // ends with the process
 	for {
-		order, err := readFrame(dataReader{})
+		order, err := frame.Read(dataReader{})
 		if err != nil {
 			return nil // the supervisor closed the environment
 		}
-		switch order.kind {
-		case frameKeep:
-			if err := json.Unmarshal(order.meta, &k.binding); err != nil {
+		switch order.Kind {
+		case frame.Keep:
+			if err := json.Unmarshal(order.Meta, &k.binding); err != nil {
 				return err
 			}
 			err = k.startExtensions()
-		case frameRun:
+		case frame.Run:
 			err = k.startRuntime()
-		case frameSignal:
-			k.kill(string(order.meta), syscall.Signal(binary.BigEndian.Uint32(order.payload)))
+		case frame.Signal:
+			k.kill(string(order.Meta), syscall.Signal(binary.BigEndian.Uint32(order.Payload)))
 		default:
-			err = fmt.Errorf("%w: frame type %d", errProtocol, order.kind)
+			err = fmt.Errorf("%w: frame type %d", frame.ErrProtocol, order.Kind)
 		}
 		if err != nil {
 			return err
@@ -114,7 +106,7 @@ func (k *keeper) startExtensions() error {
 	for _, name := range k.binding.Extensions {
 		path := filepath.Join(extensionFolder, name)
 		if err := k.start(name, path, []string{path}, k.binding.Outside, "/", confine.ExtensionLogFD); err != nil {
-			return writeFrame(frameNotStarted, name, []byte(err.Error()))
+			return writeFrame(frame.NotStarted, name, []byte(err.Error()))
 		}
 	}
 	return nil
@@ -124,12 +116,12 @@ func (k *keeper) startRuntime() error {
 	program := k.binding.program()
 	switch {
 	case program.problem != "":
-		return writeFrame(frameNotStarted, runtimeProcess, []byte(program.problem))
+		return writeFrame(frame.NotStarted, RuntimeProcess, []byte(program.problem))
 	case program.status != 0:
-		return k.exited(runtimeProcess, uint32(program.status)<<8)
+		return k.exited(RuntimeProcess, uint32(program.status)<<8)
 	}
-	if err := k.start(runtimeProcess, program.path, program.arguments, k.binding.Environ, "/var/task", confine.LogFD); err != nil {
-		return writeFrame(frameNotStarted, runtimeProcess, []byte(err.Error()))
+	if err := k.start(RuntimeProcess, program.path, program.arguments, k.binding.Environ, "/var/task", confine.LogFD); err != nil {
+		return writeFrame(frame.NotStarted, RuntimeProcess, []byte(err.Error()))
 	}
 	return nil
 }
@@ -174,7 +166,7 @@ func (k *keeper) reap() {
 }
 
 func (k *keeper) exited(name string, status uint32) error {
-	return writeFrame(frameExited, name, binary.BigEndian.AppendUint32(nil, status))
+	return writeFrame(frame.Exited, name, binary.BigEndian.AppendUint32(nil, status))
 }
 
 // kill signals a process and those that stayed in its group.
@@ -190,11 +182,9 @@ func (k *keeper) kill(name string, number syscall.Signal) {
 var writing sync.Mutex
 
 func writeFrame(kind byte, meta string, payload []byte) error {
-	frame := make([]byte, headerBytes, headerBytes+len(meta)+len(payload))
-	putHeader(frame, kind, len(meta), len(payload))
 	writing.Lock()
 	defer writing.Unlock()
-	return writeAll(append(append(frame, meta...), payload...))
+	return writeAll(frame.Append(nil, kind, meta, payload))
 }
 
 // program is what the runtime process executes.
@@ -206,7 +196,7 @@ type program struct {
 }
 
 // program finds it, in the order and with the texts of AWS.
-func (b *binding) program() program {
+func (b *Binding) program() program {
 	if b.Program == nil {
 		for _, path := range bootstraps {
 			if info, err := os.Stat(path); err == nil && !info.IsDir() {

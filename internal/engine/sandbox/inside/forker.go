@@ -1,7 +1,6 @@
-package sandbox
+package inside
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,13 +8,13 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 )
 
 // environmentName is argv[0] of a process that is to become an environment of a
@@ -28,33 +27,21 @@ const maxDescriptors = 8
 // bootstraps are where a custom runtime may be, in order.
 var bootstraps = []string{"/var/task/bootstrap", "/opt/bootstrap"}
 
-// IsCustom tells whether a runtime id means that the function brings its own
-// runtime, an executable that speaks the Runtime API.
-func IsCustom(runtime string) bool { return strings.HasPrefix(runtime, "provided") }
-
-// executed marks the zygote of a Python version for functions whose runtime must
-// be executed instead of forked: it brings extensions or a wrapper.
-const executed = "+executed"
-
-// executes tells whether environments of a zygote are executed, and so speak the
-// Runtime API.
-func executes(zygote string) bool { return IsCustom(zygote) || strings.HasSuffix(zygote, executed) }
-
 // forker is the zygote of runtimes that are executed: it serves the requests that
 // zygote.py serves for Python, by starting this binary again in new namespaces.
 type forker struct {
 	control int
-	config  zygoteConfig
+	config  Zygote
 	sending sync.Mutex
 }
 
 // run serves requests until the supervisor closes the control socket. Then this
 // process, the init of its PID namespace, ends, and all environments with it.
 func (f *forker) run() error {
-	if err := f.send(messageReady, 0, 0); err != nil {
+	if err := f.send(Ready, 0, 0); err != nil {
 		return err
 	}
-	message := make([]byte, controlBytes)
+	message := make([]byte, requestBytes)
 	control := make([]byte, unix.CmsgSpace(maxDescriptors*4))
 	for {
 		n, controlled, _, _, err := unix.Recvmsg(f.control, message, control, unix.MSG_CMSG_CLOEXEC)
@@ -68,7 +55,7 @@ func (f *forker) run() error {
 		if err != nil {
 			return err
 		}
-		var request forkRequest
+		var request ForkRequest
 		if err := json.Unmarshal(message[:n], &request); err != nil {
 			return err
 		}
@@ -78,7 +65,7 @@ func (f *forker) run() error {
 			if !errors.As(err, &number) {
 				number = unix.EINVAL
 			}
-			if err := f.send(messageFailed, request.ID, uint32(number)); err != nil {
+			if err := f.send(Failed, request.ID, uint32(number)); err != nil {
 				return err
 			}
 		}
@@ -104,26 +91,24 @@ func received(control []byte) ([]*os.File, error) {
 }
 
 func (f *forker) send(kind byte, id, value uint32) error {
-	message := binary.BigEndian.AppendUint32([]byte{kind}, id)
-	message = binary.BigEndian.AppendUint32(message, value)
 	f.sending.Lock()
 	defer f.sending.Unlock()
-	return unix.Sendmsg(f.control, message, nil, nil, unix.MSG_NOSIGNAL)
+	return Message{kind, id, value}.send(f.control)
 }
 
-func (f *forker) fork(request forkRequest, files []*os.File) error {
+func (f *forker) fork(request ForkRequest, files []*os.File) error {
 	defer func() {
 		for _, file := range files {
 			file.Close()
 		}
 	}()
-	argument, err := json.Marshal(environmentConfig{forkRequest: request, Filter: f.config.Filter, Off: f.config.Off})
+	argument, err := json.Marshal(environmentConfig{ForkRequest: request, Filter: f.config.Filter, Off: f.config.Off})
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{environmentName, string(argument)}
-	cmd.Env = append(slices.Clone(zygoteEnviron), "GOMAXPROCS=1") // of this step only: the function gets its own
+	cmd.Env = append(slices.Clone(Environ), "GOMAXPROCS=1") // of this step only: the function gets its own
 	cmd.ExtraFiles = files
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS, Setsid: true}
@@ -132,14 +117,14 @@ func (f *forker) fork(request forkRequest, files []*os.File) error {
 	}
 	go func() { // ends with the environment
 		cmd.Wait()
-		f.send(messageExited, request.ID, uint32(cmd.ProcessState.Sys().(syscall.WaitStatus)))
+		f.send(Exited, request.ID, uint32(cmd.ProcessState.Sys().(syscall.WaitStatus)))
 	}()
 	return nil
 }
 
 // environmentConfig is argv[1] of an environment's process.
 type environmentConfig struct {
-	forkRequest
+	ForkRequest
 	Filter []byte
 	Off    []string
 }
@@ -160,36 +145,36 @@ func becomeEnvironment(configuration string) error {
 	if err != nil {
 		return err
 	}
-	var header [headerBytes]byte
-	putHeader(header[:], frameParked, 0, 0)
+	var header [frame.HeaderBytes]byte
+	frame.PutHeader(header[:], frame.Parked, 0, 0)
 	if err := writeAll(header[:]); err != nil {
 		return err
 	}
-	bind, err := readFrame(dataReader{})
+	bind, err := frame.Read(dataReader{})
 	if err != nil {
 		return nil // the supervisor closed the environment
 	}
-	var b binding
-	if err := json.Unmarshal(bind.meta, &b); err != nil {
+	var b Binding
+	if err := json.Unmarshal(bind.Meta, &b); err != nil {
 		return err
 	}
 	if len(b.Extensions) > 0 {
 		return executeKeeper()
 	}
 	message := b.execute()
-	if err := writeFrame(frameInitError, invalidEntrypoint, entrypointError(message)); err != nil {
+	if err := writeFrame(frame.InitError, InvalidEntrypoint, EntrypointError(message)); err != nil {
 		return err
 	}
-	_, err = readFrame(dataReader{}) // ends when the supervisor closes
+	_, err = frame.Read(dataReader{}) // ends when the supervisor closes
 	return err
 }
 
-// invalidEntrypoint is AWS's error type of a bootstrap that cannot be executed.
-const invalidEntrypoint = "Runtime.InvalidEntrypoint"
+// InvalidEntrypoint is AWS's error type of a bootstrap that cannot be executed.
+const InvalidEntrypoint = "Runtime.InvalidEntrypoint"
 
-// entrypointError is the error body of a runtime that cannot be executed.
-func entrypointError(message string) []byte {
-	body, err := json.Marshal(map[string]string{"errorType": invalidEntrypoint, "errorMessage": message})
+// EntrypointError is the error body of a runtime that cannot be executed.
+func EntrypointError(message string) []byte {
+	body, err := json.Marshal(map[string]string{"errorType": InvalidEntrypoint, "errorMessage": message})
 	if err != nil {
 		panic(err) // strings always marshal
 	}
@@ -198,7 +183,7 @@ func entrypointError(message string) []byte {
 
 // execute becomes the runtime. It returns only to say, in AWS's words, why it
 // could not.
-func (b *binding) execute() string {
+func (b *Binding) execute() string {
 	if err := unix.Chdir("/var/task"); err != nil {
 		return err.Error()
 	}
