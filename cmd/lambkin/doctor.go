@@ -14,6 +14,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/server"
 )
 
 // doctorTimeout bounds one call of the probe function.
@@ -37,6 +38,8 @@ def handler(event, context):
 type diagnosis struct {
 	Runtimes []runtimeState `json:"runtimes"`
 	Sandbox  sandboxState   `json:"sandbox"`
+
+	Memory server.MemoryPlan `json:"memory"`
 }
 
 type runtimeState struct {
@@ -93,6 +96,9 @@ func diagnose(ctx context.Context, messages io.Writer) (*diagnosis, error) {
 		return nil, err
 	}
 	d := &diagnosis{}
+	if d.Memory, err = server.PlanMemory(os.Getenv("LAMBKIN_MEMORY_BUDGET"), 0); err != nil {
+		return nil, err
+	}
 	for _, id := range pyboot.Versions {
 		state := runtimeState{ID: id}
 		if found, err := runtimes.Resolve(ctx, id); err != nil {
@@ -161,6 +167,7 @@ func (d *diagnosis) print(w io.Writer) error {
 			fmt.Fprintf(w, "  %-11s missing: %s\n", r.ID, r.Fix)
 		}
 	}
+	fmt.Fprintf(w, "Memory\n  %s (serve --memory-budget, --max-environments)\n", d.Memory)
 	fmt.Fprintln(w, "Isolation")
 	for _, p := range d.Sandbox.Protections {
 		state := "on  "

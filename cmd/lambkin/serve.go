@@ -27,6 +27,8 @@ type serverFile struct {
 	SecretKey          string            `toml:"secret_key"`
 	LogLevel           string            `toml:"log_level"`
 	AccountConcurrency int               `toml:"account_concurrency"`
+	MemoryBudget       string            `toml:"memory_budget"`
+	MaxEnvironments    int               `toml:"max_environments"`
 	Isolation          string            `toml:"isolation"`
 	Egress             string            `toml:"egress"`
 	EgressAllow        []string          `toml:"egress_allow"`
@@ -90,6 +92,8 @@ func serverFlags(command *cobra.Command) {
 	flags.String("config", "", "TOML file with further settings (LAMBKIN_CONFIG)")
 	flags.String("log-level", "", "debug, info, warn or error (LAMBKIN_LOG_LEVEL; default info)")
 	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
+	flags.String("memory-budget", "", "memory of all execution environments together, as 8GiB or as 60% of this machine's (LAMBKIN_MEMORY_BUDGET; default 75%)")
+	flags.Int("max-environments", 0, "execution environments alive at once (default as many as the memory budget holds of the smallest)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly (LAMBKIN_ISOLATION)")
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
@@ -100,7 +104,7 @@ func serverFlags(command *cobra.Command) {
 // serverConfig joins flags, environment, file and defaults, in this order.
 func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 	flag := func(name string) string { value, _ := cmd.Flags().GetString(name); return value } // all are defined by serverFlags
-	concurrency, _ := cmd.Flags().GetInt("account-concurrency")
+	number := func(name string) int { value, _ := cmd.Flags().GetInt(name); return value }
 	file := serverFile{}
 	if path := cmp.Or(flag("config"), os.Getenv("LAMBKIN_CONFIG")); path != "" {
 		if err := readServerFile(path, &file); err != nil {
@@ -121,7 +125,9 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		Listen:             cmp.Or(flag("listen"), os.Getenv("LAMBKIN_LISTEN"), file.Listen, defaultListen),
 		AccessKey:          cmp.Or(os.Getenv("LAMBKIN_ACCESS_KEY"), file.AccessKey),
 		SecretKey:          cmp.Or(os.Getenv("LAMBKIN_SECRET_KEY"), file.SecretKey),
-		AccountConcurrency: cmp.Or(concurrency, file.AccountConcurrency),
+		AccountConcurrency: cmp.Or(number("account-concurrency"), file.AccountConcurrency),
+		MemoryBudget:       cmp.Or(flag("memory-budget"), os.Getenv("LAMBKIN_MEMORY_BUDGET"), file.MemoryBudget),
+		MaxEnvironments:    cmp.Or(number("max-environments"), file.MaxEnvironments),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
 		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),
 		EgressAllow:        list(cmd, "egress-allow", "LAMBKIN_EGRESS_ALLOW", file.EgressAllow),
@@ -154,7 +160,7 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, memory_budget, max_environments, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
 	}
 	return err
 }

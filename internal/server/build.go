@@ -164,6 +164,7 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 		AccountConcurrency: s.config.AccountConcurrency,
 		ReservedTotal:      s.registry.ReservedTotal,
 		Provisions:         s.registry,
+		MaxEnvironments:    s.memory.Environments,
 		MemoryLack:         hostmemory.Lack,
 	})
 	if err != nil {

@@ -46,6 +46,8 @@ type Config struct {
 	Listen               string // host:port of the APIs
 	AccessKey, SecretKey string // the one configured key; empty: any key is accepted, on loopback only
 	AccountConcurrency   int    // 0: AWS's default
+	MemoryBudget         string // of all environments together, as ParseBudget reads it; empty: a share of the machine's memory
+	MaxEnvironments      int    // alive at once; 0: as many as the budget holds of the smallest
 	Interpreters         map[string]string
 	Search               []string // folders with interpreters
 	Isolation            string   // WeakIsolation, or empty: a host that isolates weakly is refused
@@ -92,6 +94,7 @@ func (c *Config) validateEgress() error {
 // Server is the running platform.
 type Server struct {
 	config   Config
+	memory   MemoryPlan
 	listener net.Listener
 	http     *http.Server
 	runtimes *pyboot.Runtimes
@@ -112,9 +115,14 @@ func New(ctx context.Context, config Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: config}
+	var err error
+	if s.memory, err = PlanMemory(config.MemoryBudget, config.MaxEnvironments); err != nil {
+		return nil, err
+	}
 	if err := s.build(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	config.Logger.Info("memory: "+s.memory.String(), "budget_bytes", s.memory.Budget, "environments", s.memory.Environments)
 	return s, nil
 }
 

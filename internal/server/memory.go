@@ -1,0 +1,102 @@
+package server
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+)
+
+// How the memory of a machine is shared out unless that is told.
+const (
+	budgetPercent    = 75        // of the machine's memory, for execution environments
+	leastBudget      = 256 << 20 // a runtime with some environments
+	leastEnvironment = 4 << 20   // what the smallest environment holds
+	descriptorsEach  = 14        // of an environment, at most: sockets, pipes, namespace, cgroup
+	spareDescriptors = 1024      // of the server itself
+	spareUsers       = 1000      // user ids of environments that are no function's: parked, compiling
+)
+
+// MemoryPlan is what execution environments may use of this machine together.
+type MemoryPlan struct {
+	Total        int64 `json:"total_bytes"`  // of the machine, or of the control group of this process
+	Budget       int64 `json:"budget_bytes"` // of all environments together
+	Environments int   `json:"environments"` // alive at once
+}
+
+// PlanMemory works out a plan from what a user asked for: a budget as ParseBudget
+// reads it or "", a number of environments or 0.
+func PlanMemory(budget string, environments int) (MemoryPlan, error) {
+	var p MemoryPlan
+	var err error
+	if p.Total, err = hostmemory.Total(); err != nil {
+		return p, fmt.Errorf("read the memory of this machine: %w", err)
+	}
+	p.Budget = max(leastBudget, p.Total/100*budgetPercent)
+	if budget != "" {
+		if p.Budget, err = ParseBudget(budget, p.Total); err != nil {
+			return p, err
+		}
+	}
+	most := sandbox.MaxEnvironments - spareUsers
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return p, fmt.Errorf("read the limit of open files: %w", err)
+	}
+	if files.Cur < uint64(most*descriptorsEach+spareDescriptors) {
+		most = max(1, (int(files.Cur)-spareDescriptors)/descriptorsEach)
+	}
+	if environments < 0 || environments > most {
+		return p, fmt.Errorf("%d environments: want 1 to %d (%d open files are allowed, an environment takes %d)", environments, most, files.Cur, descriptorsEach)
+	}
+	p.Environments = environments
+	if environments == 0 {
+		p.Environments = int(min(int64(most), p.Budget/leastEnvironment))
+	}
+	return p, nil
+}
+
+// String is the plan in a sentence.
+func (p MemoryPlan) String() string {
+	return fmt.Sprintf("environments may use %s of %s together, %d of them at once", gibibytes(p.Budget), gibibytes(p.Total), p.Environments)
+}
+
+func gibibytes(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
+
+// ParseBudget reads a size ("8GiB", "1500M", "2147483648") or a share of the
+// machine's memory ("60%"). K, M, G and T are powers of 1024, as in MemorySize.
+func ParseBudget(text string, total int64) (int64, error) {
+	number := strings.TrimRight(text, "%KMGTkmgtiIbB ")
+	unit := strings.ToUpper(strings.TrimSpace(text[len(number):]))
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || strings.Trim(number, "0123456789.") != "" {
+		return 0, budgetError(text)
+	}
+	if unit == "%" {
+		value *= float64(total) / 100
+	} else {
+		factor, known := factors[strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")]
+		if !known || unit == "I" || unit == "IB" {
+			return 0, budgetError(text)
+		}
+		value *= factor
+	}
+	if value < leastBudget {
+		return 0, fmt.Errorf("memory budget %q: want at least %d MiB", text, leastBudget>>20)
+	}
+	if value > float64(total) {
+		return 0, fmt.Errorf("memory budget %q: this machine has %s", text, gibibytes(total))
+	}
+	return int64(value), nil
+}
+
+// factors of the units, by their first letter.
+var factors = map[string]float64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+func budgetError(text string) error {
+	return fmt.Errorf("memory budget %q: want a size such as 8GiB, or a share of the machine's memory such as 60%%", text)
+}
