@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/extension"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/logpipe"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/relay"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/runtimeapi"
@@ -30,8 +31,8 @@ type custom struct {
 	registry *extension.Registry
 	relay    *relay.Relay
 	server   *http.Server
-	log      *logPipe // of external extensions
-	keeper   bool     // the first process is a keeper, not the runtime
+	log      *logpipe.Pipe // of external extensions
+	keeper   bool          // the first process is a keeper, not the runtime
 
 	alive       context.Context // ends with the first process whose end makes the environment useless; its cause tells which
 	ended       context.CancelCauseFunc
@@ -93,10 +94,10 @@ func (c *custom) deliverLogs(e *env, spec *Spec) {
 			c.relay.Log(kind, record.Time, record.Data, structured)
 		}
 	}
-	e.log.deliver(to(relay.Function))
-	c.log.deliver(to(relay.Extension))
+	e.log.Deliver(to(relay.Function))
+	c.log.Deliver(to(relay.Extension))
 	if c.keeper {
-		go c.log.run() // ends when every process of the environment has closed the pipe
+		go c.log.Run() // ends when every process of the environment has closed the pipe
 	}
 }
 
@@ -252,7 +253,7 @@ func (c *custom) close() error {
 		c.relay.Stop()
 	}
 	if c.log != nil {
-		all = errors.Join(all, c.log.file.Close())
+		all = errors.Join(all, c.log.Close())
 	}
 	return all
 }

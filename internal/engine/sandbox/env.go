@@ -21,6 +21,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/logpipe"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
@@ -39,7 +40,7 @@ type env struct {
 	pidfd   int // -1 before the child parked
 	conn    *net.UnixConn
 	reader  *bufio.Reader
-	log     *logPipe
+	log     *logpipe.Pipe
 	forget  func()
 	custom  *custom // of a runtime that was executed
 	debug   *debugSession
@@ -111,7 +112,7 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 		return nil, err
 	}
 	theirs = append(theirs, data)
-	logs, pipe, err := newLogPipe()
+	logs, pipe, err := logpipe.New()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 		Rehearse: kind == parkAhead, Template: kind == parkTemplate}
 	fds := []int{data, pipe, e.network.Namespace()}
 	if e.custom != nil {
-		if e.custom.log, pipe, err = newLogPipe(); err != nil {
+		if e.custom.log, pipe, err = logpipe.New(); err != nil {
 			return nil, err
 		}
 		theirs = append(theirs, pipe)
@@ -134,7 +135,7 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 	if err := e.parked(); err != nil {
 		return nil, err
 	}
-	go e.log.run() // ends when every process of the environment has closed the pipe
+	go e.log.Run() // ends when every process of the environment has closed the pipe
 	return e, nil
 }
 
@@ -277,7 +278,7 @@ func (e *env) checkStatus() error {
 // equip gives a parked child what is the function's own: code, memory, log.
 func (e *env) equip(spec *Spec) error {
 	if e.custom == nil {
-		e.log.deliver(spec.Log)
+		e.log.Deliver(spec.Log)
 	}
 	trees, err := openTrees(e.host.config.off, spec.TaskDir, spec.OptDir)
 	defer func() {
@@ -368,9 +369,9 @@ func bindMeta(spec *Spec) []byte {
 
 // drainLogs delivers what was written so far.
 func (e *env) drainLogs() {
-	e.log.drain()
+	e.log.Drain()
 	if e.custom != nil {
-		e.custom.log.drain()
+		e.custom.log.Drain()
 	}
 }
 
@@ -417,7 +418,7 @@ func (e *env) invoke(ctx context.Context, event *Event) (*Result, error) {
 	if err != nil {
 		return nil, e.broken(err)
 	}
-	e.log.drain()
+	e.log.Drain()
 	result.MaxMemoryBytes = e.peakBytes()
 	return result, nil
 }
@@ -584,7 +585,7 @@ func (e *env) release() error {
 		e.conn.Close()
 	}
 	if e.log != nil {
-		all = errors.Join(all, e.log.file.Close())
+		all = errors.Join(all, e.log.Close())
 	}
 	if e.custom != nil {
 		all = errors.Join(all, e.custom.close())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/extension"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/logpipe"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/relay"
 )
 
@@ -48,14 +49,10 @@ type Spec struct {
 const PreloadBoto3 = "boto3"
 
 // LogRecord is one log event of an environment.
-type LogRecord struct {
-	Time time.Time
-	Data []byte
-}
+type LogRecord = logpipe.Record
 
-// MaxLogRecordBytes is where an endless line is cut (a CloudWatch Logs event
-// holds 256 KB, and 26 bytes of it are its own).
-const MaxLogRecordBytes = 256<<10 - 26
+// MaxLogRecordBytes is where an endless line is cut.
+const MaxLogRecordBytes = logpipe.MaxRecordBytes
 
 // Event is one invocation as the environment sees it.
 type Event struct {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/logpipe"
 )
 
 // peerOf makes an environment whose processes are this test: what it returns is
@@ -36,7 +37,7 @@ func peerOf(t testing.TB) (*env, *net.UnixConn) {
 		}
 		ends[i] = conn.(*net.UnixConn)
 	}
-	log, pipe, err := newLogPipe()
+	log, pipe, err := logpipe.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func peerOf(t testing.TB) (*env, *net.UnixConn) {
 
 func (e *env) closePeer(peer *net.UnixConn) {
 	e.conn.Close()
-	e.log.file.Close()
+	e.log.Close()
 	peer.Close()
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/frame"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/logpipe"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/procs"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/scratch"
@@ -137,8 +138,8 @@ func (t *Template) Clone(spec *Spec) (_ Environment, _ Init, err error) {
 	}
 	own := *t.spec
 	own.Environ, own.Log, own.InitTimeout = spec.Environ, spec.Log, spec.InitTimeout
-	e.log.deliver(own.Log)
-	go e.log.run() // ends when every process of the environment has closed the pipe
+	e.log.Deliver(own.Log)
+	go e.log.Run() // ends when every process of the environment has closed the pipe
 	init, err := e.initialise(&own, begin)
 	if err != nil {
 		return nil, init, err
@@ -153,7 +154,7 @@ func (t *Template) fork(e *env) error {
 		return err
 	}
 	defer unix.Close(data)
-	logs, pipe, err := newLogPipe()
+	logs, pipe, err := logpipe.New()
 	if err != nil {
 		return err
 	}

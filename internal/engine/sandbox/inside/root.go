@@ -28,24 +28,19 @@ func (z *Zygote) buildRoot() error {
 			return err
 		}
 	}
-	binds := [][2]string{{"/usr", "/usr"}}
+	system, err := LinkSystem(root)
+	if err != nil {
+		return err
+	}
+	var binds [][2]string
+	for _, folder := range system {
+		binds = append(binds, [2]string{folder, folder})
+	}
 	if z.Prefix != "" {
 		binds = append(binds, [2]string{z.Prefix, "/var/lang"}, [2]string{z.BootstrapDir, "/var/runtime"})
 	}
 	if z.SiteDir != "" {
 		binds = append(binds, [2]string{z.SiteDir, filepath.Join("/var/lang/lib", z.ID, "site-packages")})
-	}
-	if _, err := os.Stat("/etc/ssl"); err == nil {
-		binds = append(binds, [2]string{"/etc/ssl", "/etc/ssl"})
-	}
-	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
-		if target, err := os.Readlink("/" + name); err == nil {
-			if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
-				return err
-			}
-		} else if _, err := os.Stat("/" + name); err == nil {
-			binds = append(binds, [2]string{"/" + name, "/" + name})
-		}
 	}
 	for _, bind := range binds {
 		if err := z.bind(bind[0], filepath.Join(root, bind[1])); err != nil {
@@ -57,7 +52,7 @@ func (z *Zygote) buildRoot() error {
 			return fmt.Errorf("mount a shared /tmp: %w", err)
 		}
 	}
-	if err := writeEtc(filepath.Join(root, "etc")); err != nil {
+	if err := WriteEtc(filepath.Join(root, "etc")); err != nil {
 		return err
 	}
 	if err := z.makeDevices(filepath.Join(root, "dev")); err != nil {
@@ -109,8 +104,27 @@ func (z *Zygote) bind(source, target string) error {
 	return nil
 }
 
-// writeEtc makes an /etc of its own: nothing of the host's accounts shows.
-func writeEtc(folder string) error {
+// LinkSystem makes the links of root that lead into the system's folders, as on
+// the host, and names those folders, which are to be shown read-only.
+func LinkSystem(root string) (folders []string, err error) {
+	folders = []string{"/usr"}
+	if _, err := os.Stat("/etc/ssl"); err == nil {
+		folders = append(folders, "/etc/ssl")
+	}
+	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
+		if target, err := os.Readlink("/" + name); err == nil {
+			if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+				return nil, err
+			}
+		} else if _, err := os.Stat("/" + name); err == nil {
+			folders = append(folders, "/"+name)
+		}
+	}
+	return folders, nil
+}
+
+// WriteEtc makes an /etc of its own: nothing of the host's accounts shows.
+func WriteEtc(folder string) error {
 	files := map[string]string{
 		"passwd": "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:1051:990::/home/sbx_user1051:/sbin/nologin\n",
 		"group":  "root:x:0:\nsbx_user1051:x:990:\n",

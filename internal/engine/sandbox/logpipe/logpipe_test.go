@@ -1,4 +1,4 @@
-package sandbox
+package logpipe
 
 import (
 	"encoding/binary"
@@ -17,9 +17,9 @@ func record(text string) string {
 }
 
 // records feeds the parts one by one and lists what came out.
-func records(parts ...string) ([]string, *logPipe) {
+func records(parts ...string) ([]string, *Pipe) {
 	var got []string
-	l := &logPipe{emit: func(r LogRecord) { got = append(got, string(r.Data)) }}
+	l := &Pipe{emit: func(r Record) { got = append(got, string(r.Data)) }}
 	for _, part := range parts {
 		l.feed([]byte(part))
 	}
@@ -40,25 +40,25 @@ func TestTheLogIsCutIntoRecordsWhereverTheReadsFall(t *testing.T) {
 }
 
 func TestAnEndlessLineIsCut(t *testing.T) {
-	got, l := records(strings.Repeat("x", MaxLogRecordBytes), strings.Repeat("y", 10))
-	if len(got) != 1 || len(got[0]) != MaxLogRecordBytes || len(l.pending) != 10 {
+	got, l := records(strings.Repeat("x", MaxRecordBytes), strings.Repeat("y", 10))
+	if len(got) != 1 || len(got[0]) != MaxRecordBytes || len(l.pending) != 10 {
 		t.Errorf("%d records, %d bytes pending", len(got), len(l.pending))
 	}
 }
 
-func FuzzLogPipe(f *testing.F) {
+func FuzzPipe(f *testing.F) {
 	f.Add([]byte("line\n"+record("framed")), 3)
 	f.Add([]byte{0xA5, 0x5A, 0, 3, 0xff, 0xff, 0xff, 0xff}, 1)
 	f.Fuzz(func(t *testing.T, data []byte, cut int) {
 		total := 0
-		l := &logPipe{emit: func(r LogRecord) { total += len(r.Data) }}
+		l := &Pipe{emit: func(r Record) { total += len(r.Data) }}
 		cut = max(0, min(cut, len(data)))
 		l.feed(data[:cut])
 		l.feed(data[cut:])
 		if total+len(l.pending) > len(data) {
 			t.Errorf("%d bytes in, %d out and %d pending", len(data), total, len(l.pending))
 		}
-		if len(l.pending) > MaxLogRecordBytes+frameHeader {
+		if len(l.pending) > MaxRecordBytes+frameHeader {
 			t.Errorf("%d bytes pending", len(l.pending))
 		}
 	})

@@ -1,4 +1,11 @@
-package sandbox
+// Package logpipe reads what an environment writes to its log.
+//
+// It promises: each record is passed on once, in order, as soon as it has been
+// read; memory is bounded whatever hostile hands write; after Drain all that was
+// written before has been delivered. It starts no goroutines: the owner of the
+// environment runs Run on one. Pipe.mu guards the parser and is a leaf; the
+// receiver is called with it held. Start reading at Pipe.
+package logpipe
 
 import (
 	"bytes"
@@ -18,10 +25,20 @@ const (
 	pipeRead    = 64 << 10
 )
 
-// logPipe reads what an environment writes to its log and cuts it into records.
-type logPipe struct {
+// Record is one log event of an environment.
+type Record struct {
+	Time time.Time
+	Data []byte
+}
+
+// MaxRecordBytes is where an endless line is cut (a CloudWatch Logs event
+// holds 256 KB, and 26 bytes of it are its own).
+const MaxRecordBytes = 256<<10 - 26
+
+// Pipe reads what an environment writes to its log and cuts it into records.
+type Pipe struct {
 	file *os.File
-	emit func(LogRecord)
+	emit func(Record)
 
 	mu      sync.Mutex
 	buffer  [pipeRead]byte
@@ -29,8 +46,8 @@ type logPipe struct {
 	closed  bool
 }
 
-// deliver says where records go from now on.
-func (l *logPipe) deliver(emit func(LogRecord)) {
+// Deliver says where records go from now on.
+func (l *Pipe) Deliver(emit func(Record)) {
 	if emit == nil {
 		return
 	}
@@ -39,8 +56,8 @@ func (l *logPipe) deliver(emit func(LogRecord)) {
 	l.emit = emit
 }
 
-// run delivers records until the pipe ends.
-func (l *logPipe) run() {
+// Run delivers records until the pipe ends.
+func (l *Pipe) Run() {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
 		return
@@ -48,9 +65,9 @@ func (l *logPipe) run() {
 	raw.Read(func(fd uintptr) bool { return l.readAvailable(int(fd)) })
 }
 
-// drain delivers all that has been written so far, an unfinished line included.
+// Drain delivers all that has been written so far, an unfinished line included.
 // The caller knows that nothing of the event is written any more.
-func (l *logPipe) drain() {
+func (l *Pipe) Drain() {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
 		return
@@ -64,7 +81,7 @@ func (l *logPipe) drain() {
 }
 
 // readAvailable reads until the pipe is empty; true means that it has ended.
-func (l *logPipe) readAvailable(fd int) bool {
+func (l *Pipe) readAvailable(fd int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.closed {
@@ -88,7 +105,7 @@ func isFrame(data []byte) bool {
 
 // feed cuts data into records. Memory stays bounded: an endless line is cut, a
 // frame that claims more than a record may hold is taken as raw text.
-func (l *logPipe) feed(data []byte) {
+func (l *Pipe) feed(data []byte) {
 	if len(l.pending) > 0 {
 		l.pending = append(l.pending, data...)
 		data = l.pending
@@ -99,37 +116,37 @@ func (l *logPipe) feed(data []byte) {
 				break
 			}
 			size := int(binary.BigEndian.Uint32(data[4:]))
-			if size <= MaxLogRecordBytes {
+			if size <= MaxRecordBytes {
 				if len(data) < frameHeader+size {
 					break
 				}
 				micros := int64(binary.BigEndian.Uint64(data[8:]))
-				l.emit(LogRecord{Time: time.UnixMicro(micros), Data: data[frameHeader : frameHeader+size]})
+				l.emit(Record{Time: time.UnixMicro(micros), Data: data[frameHeader : frameHeader+size]})
 				data = data[frameHeader+size:]
 				continue
 			}
 		}
 		end := bytes.IndexByte(data, '\n') + 1
-		if end == 0 && len(data) < MaxLogRecordBytes {
+		if end == 0 && len(data) < MaxRecordBytes {
 			break
 		}
-		if end == 0 || end > MaxLogRecordBytes {
-			end = MaxLogRecordBytes
+		if end == 0 || end > MaxRecordBytes {
+			end = MaxRecordBytes
 		}
-		l.emit(LogRecord{Time: time.Now(), Data: data[:end]})
+		l.emit(Record{Time: time.Now(), Data: data[:end]})
 		data = data[end:]
 	}
 	l.pending = append(l.pending[:0], data...)
 }
 
-func (l *logPipe) flush(n int) {
-	l.emit(LogRecord{Time: time.Now(), Data: l.pending[:n]})
+func (l *Pipe) flush(n int) {
+	l.emit(Record{Time: time.Now(), Data: l.pending[:n]})
 	l.pending = l.pending[:0]
 }
 
-// newLogPipe returns the reading side and the descriptor for the environment.
-// What comes before deliver is lost.
-func newLogPipe() (*logPipe, int, error) {
+// New returns the reading side and the descriptor for the environment.
+// What comes before Deliver is lost.
+func New() (*Pipe, int, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, -1, err
@@ -137,5 +154,8 @@ func newLogPipe() (*logPipe, int, error) {
 	if err := unix.SetNonblock(fds[0], true); err != nil {
 		return nil, -1, err
 	}
-	return &logPipe{file: os.NewFile(uintptr(fds[0]), "log"), emit: func(LogRecord) {}}, fds[1], nil
+	return &Pipe{file: os.NewFile(uintptr(fds[0]), "log"), emit: func(Record) {}}, fds[1], nil
 }
+
+// Close gives up the reading side.
+func (l *Pipe) Close() error { return l.file.Close() }
