@@ -19,10 +19,6 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/runtimeapi"
 )
 
-// maxAPIHeaderBytes leaves room for the error cause of 1 MB that a runtime may
-// send in a header.
-const maxAPIHeaderBytes = 1<<20 + 64<<10
-
 // custom is what an environment has besides whose runtime was executed: it is
 // spoken to by the Runtime API, and so are its extensions, if it has any. Both
 // are served inside its network namespace.
@@ -74,8 +70,7 @@ func (c *custom) prepare(e *env, spec *Spec) error {
 	if err != nil {
 		return err
 	}
-	c.server = &http.Server{Handler: c.api, MaxHeaderBytes: maxAPIHeaderBytes}
-	go c.server.Serve(netns.LimitListener(listener, maxAPIConnections)) // ends when the server is closed
+	c.server = e.host.heads.Serve(c.api, netns.LimitListener(listener, maxAPIConnections))
 	return nil
 }
 

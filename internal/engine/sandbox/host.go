@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/inside"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/runtimeapi"
 )
 
 // First of the user ids that environments run as, and how many there are. The
@@ -63,6 +64,7 @@ type Host struct {
 	logger   *slog.Logger
 	cgroups  *cgroup.Tree
 	networks *netns.Pool
+	heads    *runtimeapi.Heads
 	attacher *attacher
 	oneUser  bool     // of an ordinary user: all environments have the same user id
 	uids     chan int // free user ids; only numbers if there is one user
@@ -91,7 +93,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}
-	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups,
+	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups, heads: runtimeapi.NewHeads(),
 		networks: netns.NewPool(policy, logger), attacher: newAttacher(), oneUser: oneUser(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}
 	for i := range MaxEnvironments {
 		h.uids <- firstUID + i

@@ -5,10 +5,11 @@
 // It promises: the states, texts and status codes of AWS's own emulator; one
 // event at a time, and an answer is taken once, only for the event that is under
 // way, so a late answer reaches nobody; bodies are bounded and at most one is
-// read at a time.
+// read at a time; heads are bounded over all environments.
 //
-// It starts no goroutines; handlers run on those of the caller's http.Server.
-// API.mu guards the state and is a leaf. Start reading at API.Invoke.
+// Heads.Serve starts the goroutine of an http.Server, which ends when the caller
+// closes it. API.mu guards the state, headConn.mu a connection's; leaves both.
+// Start reading at API.Invoke.
 package runtimeapi
 
 import (
