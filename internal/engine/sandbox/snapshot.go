@@ -53,6 +53,8 @@ func (h *Host) Snapshot(ctx context.Context, spec *Spec) (*Template, Init, error
 	if err != nil {
 		return nil, Init{}, fmt.Errorf("fork a template of %s: %w", spec.Runtime, err)
 	}
+	stop := context.AfterFunc(ctx, func() { e.Close() }) // start returns, with an error
+	defer stop()
 	init, err := e.start(spec)
 	if err == nil && init.ErrorType == "" {
 		err = e.cloneable()
@@ -110,16 +112,22 @@ func (e *env) cloneable() error {
 	return nil
 }
 
-// Clone makes an environment from the template. Of spec it takes what an
-// environment has of its own: Environ, Log and InitTimeout, the time for the
-// function's hooks. Init is how its restoration went. After any other error than
-// a timeout or an exit of the clone the template is not to be used again.
-func (t *Template) Clone(spec *Spec) (_ Environment, _ Init, err error) {
-	begin := time.Now()
+// MemoryBytes is the most memory that the template held; its clones share it.
+func (t *Template) MemoryBytes() int64 { return t.env.peakBytes() }
+
+// Clone is a process made from a template, in a sandbox of its own, that waits
+// to go on as an environment.
+type Clone struct {
+	env      *env
+	template *Template
+}
+
+// Fork makes a clone. After an error the template is not to be used again.
+func (t *Template) Fork() (_ *Clone, err error) {
 	h := t.env.host
 	e, err := h.newEnv(t.env.zygote)
 	if err != nil {
-		return nil, Init{}, err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -127,24 +135,38 @@ func (t *Template) Clone(spec *Spec) (_ Environment, _ Init, err error) {
 		}
 	}()
 	if e.group, err = h.group(e.uid); err != nil {
-		return nil, Init{}, fmt.Errorf("make the cgroup: %w", err)
+		return nil, fmt.Errorf("make the cgroup: %w", err)
 	}
 	e.idle = h.newIdleness(e.group)
 	if err := t.fork(e); err != nil {
-		return nil, Init{}, fmt.Errorf("clone: %w", err)
+		return nil, fmt.Errorf("clone: %w", err)
 	}
-	if err := e.settle(t); err != nil {
-		return nil, Init{}, fmt.Errorf("isolate a clone: %w", err)
-	}
-	own := *t.spec
-	own.Environ, own.Log, own.InitTimeout = spec.Environ, spec.Log, spec.InitTimeout
-	e.log.Deliver(own.Log)
 	go e.log.Run() // ends when every process of the environment has closed the pipe
-	init, err := e.initialise(&own, begin)
-	if err != nil {
-		return nil, init, err
+	if err := e.settle(t); err != nil {
+		return nil, fmt.Errorf("isolate a clone: %w", err)
 	}
-	return e, init, nil
+	return &Clone{e, t}, nil
+}
+
+// Done is closed when the clone has ended.
+func (c *Clone) Done() <-chan struct{} { return c.env.done }
+
+// Close ends a clone that was not bound.
+func (c *Clone) Close() error { return c.env.Close() }
+
+// Bind makes the clone an environment. Of spec it takes what an environment has
+// of its own: Environ, Log and InitTimeout, the time for the function's hooks.
+// Init is how its restoration went. After any other error than a timeout or an
+// exit of the clone the template is not to be used again.
+func (c *Clone) Bind(spec *Spec) (Environment, Init, error) {
+	own := *c.template.spec
+	own.Environ, own.Log, own.InitTimeout = spec.Environ, spec.Log, spec.InitTimeout
+	c.env.log.Deliver(own.Log)
+	init, err := c.env.initialise(&own, time.Now())
+	if err != nil {
+		return nil, init, errors.Join(err, c.env.Close())
+	}
+	return c.env, init, nil
 }
 
 // fork has the template make a process, and waits until it speaks.

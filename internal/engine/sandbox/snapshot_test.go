@@ -27,6 +27,15 @@ func snapshotOf(t testing.TB, h *Host, source string) (*Template, *Spec, *logs) 
 	return template, spec, collected
 }
 
+// Clone makes an environment at once.
+func (t *Template) Clone(spec *Spec) (Environment, Init, error) {
+	clone, err := t.Fork()
+	if err != nil {
+		return nil, Init{}, err
+	}
+	return clone.Bind(spec)
+}
+
 func cloneOf(t testing.TB, template *Template, spec *Spec) Environment {
 	t.Helper()
 	e, init, err := template.Clone(spec)
@@ -128,6 +137,68 @@ def handler(event, context):
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A function with SnapStart that cannot be cloned has hooks all the same.
+func TestAnOrdinaryEnvironmentOfSnapStartRunsTheHooks(t *testing.T) {
+	h := newHost(t, Config{})
+	for kind, want := range map[string]string{"snap-start": `["before", "after"]`, "on-demand": `[]`} {
+		spec, _ := specOf(t, `
+import sys, types
+hooks = types.ModuleType("snapshot_restore_py")
+seen = []
+hooks.get_before_snapshot, hooks.get_after_restore = lambda: before, lambda: after
+before, after = [(seen.append, ("before",), {})], [(seen.append, ("after",), {})]
+sys.modules["snapshot_restore_py"] = hooks
+def handler(event, context):
+    return seen
+`)
+		spec.Environ = append(spec.Environ, "AWS_LAMBDA_INITIALIZATION_TYPE="+kind)
+		e, init, err := h.Start(t.Context(), spec)
+		if err != nil || init.ErrorType != "" {
+			t.Fatalf("%v %s", err, init.ErrorBody)
+		}
+		defer e.Close()
+		if r, err := invoke(t, e, "{}", 30*time.Second); err != nil || string(r.Payload) != want {
+			t.Errorf("%s: got %+v, %v, want %s", kind, r, err, want)
+		}
+	}
+}
+
+// OpenBLAS, which numpy brings, starts threads when it is loaded and ends them
+// before a fork; the stand-in does the same.
+func TestThreadsThatEndBeforeAForkAreNoObstacle(t *testing.T) {
+	h := newHost(t, Config{})
+	template, spec, _ := snapshotOf(t, h, `
+import ctypes, threading
+stop = threading.Event()
+thread = threading.Thread(target=stop.wait)
+thread.start()
+@ctypes.CFUNCTYPE(None)
+def prepare():
+    stop.set()
+    thread.join()
+ctypes.CDLL(None).__register_atfork(prepare, None, None, None)
+def handler(event, context):
+    return threading.active_count()
+`)
+	e := cloneOf(t, template, spec)
+	defer e.Close()
+	if r, err := invoke(t, e, "{}", 30*time.Second); err != nil || string(r.Payload) != "1" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+func TestAnInitialisationEndsWithItsContext(t *testing.T) {
+	h := newHost(t, Config{})
+	spec, collected := specOf(t, "import time\nprint('begun', flush=True)\ntime.sleep(600)\ndef handler(event, context): pass\n")
+	spec.InitTimeout = 10 * time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := spec.Log
+	spec.Log = func(r LogRecord) { begun(r); cancel() }
+	if template, _, err := h.Snapshot(ctx, spec); template != nil || err == nil {
+		t.Errorf("got %v, %v; log %s", template, err, collected.text())
+	}
 }
 
 func TestWhatCannotBeClonedIsToldApart(t *testing.T) {

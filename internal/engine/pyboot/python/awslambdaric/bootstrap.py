@@ -251,9 +251,14 @@ def _bind(client: LambdaRuntimeClient, handler: str, log_sink: LogSink, template
     kind: Optional[str] = None
     try:
         found = _get_handler(handler)
-        if template:
+        if template or snapshot.started_anew():
             kind = FaultException.BEFORE_SNAPSHOT_ERROR
             snapshot.run_before_snapshot()
+            if template:
+                snapshot.settle()
+            else:
+                kind = FaultException.AFTER_RESTORE_ERROR
+                snapshot.run_after_restore()
     except FaultException as fault:
         error_result = make_error(fault.msg, fault.exception_type, fault.trace)
     except Exception as error:
@@ -273,7 +278,6 @@ def _restore(client: LambdaRuntimeClient, configuration: Dict[str, Any], log_sin
     try:
         os.environ.clear()
         os.environ.update(configuration["environ"])
-        snapshot.refresh()
         snapshot.run_after_restore()
     except Exception as error:
         error_result = _own_error(error.__traceback__, error, None)

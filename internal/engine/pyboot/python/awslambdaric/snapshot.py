@@ -8,6 +8,7 @@ trusted: it runs beside the function's code. Start reading at serve_clones.
 """
 
 import ctypes
+import json
 import os
 import platform
 import random
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from typing import Any, Callable, Dict, List, Tuple
 
+from . import memory
 from .lambda_runtime_client import LambdaRuntimeClient
 
 # All kinds but cgroups and time; the filter of a template allows exactly this.
@@ -51,6 +53,21 @@ def _clone() -> int:
     return pid if pid >= 0 else -error
 
 
+def settle() -> None:
+    """Make the initialised function one thread whose memory its clones can share.
+
+    A library that survives a fork with threads of its own ends them before one and
+    makes them again when it needs them (OpenBLAS, which numpy brings, does), so one
+    fork is made for its handlers' sake alone."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        pid = _libc.fork()
+        if pid == 0:
+            os._exit(0)
+        if pid > 0:
+            os.waitpid(pid, 0)
+    memory.share()
+
+
 def serve_clones(client: LambdaRuntimeClient, confine: Callable[[int], None]) -> Dict[str, Any]:
     """Make clones for ever; returns in each of them, with what it is to become."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for clones here
@@ -64,6 +81,8 @@ def serve_clones(client: LambdaRuntimeClient, confine: Callable[[int], None]) ->
         client.report_cloned(pid)
     signal.signal(signal.SIGCHLD, before)
     confine(client.move_to(*fds))
+    refresh()
+    rehearse()
     return client.wait_bind()
 
 
@@ -80,6 +99,15 @@ def refresh() -> None:
         numpy.seed()
 
 
+def rehearse() -> None:
+    """Write to what a restoration and a call will write to, so that these pages
+    are this process's own before anybody waits for it."""
+    environ = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environ)
+    json.dumps(json.loads('{"key": ["value", 1, 2.5, null, true]}'))
+
+
 Registered = Tuple[Callable[..., Any], Tuple[Any, ...], Dict[str, Any]]
 
 
@@ -87,6 +115,12 @@ def _registered(name: str) -> List[Registered]:
     # A function that imports it has hooks; no other can.
     module = sys.modules.get("snapshot_restore_py")
     return getattr(module, name)() if module is not None else []
+
+
+def started_anew() -> bool:
+    """Tell whether this is an ordinary environment of a function with SnapStart:
+    it runs the hooks, too, one after the other."""
+    return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
 
 
 def run_before_snapshot() -> None:
