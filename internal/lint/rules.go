@@ -94,6 +94,8 @@ var owners = []struct {
 var goroutineFolders = []string{
 	"internal/server", "internal/core/invoke", "internal/core/poller", "internal/engine/sandbox", "test",
 	"internal/core/async",             // the queue in front of core/invoke: an event that runs is a goroutine
+	"internal/core/delivery",          // a delivery that is under way is a goroutine
+	"internal/engine/store/hold",      // renews a lease beside the work that it is for
 	"internal/engine/store/storetest", // test code that other engines' tests import
 }
 

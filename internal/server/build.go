@@ -14,6 +14,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
@@ -170,12 +171,20 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
+	s.queues, err = queue.New(queue.Config{Store: state, Clock: clock.System, Logger: s.config.Logger})
+	if err != nil {
+		return err
+	}
+	s.outbox, err = delivery.New(delivery.Config{Store: state, Clock: clock.System, Logger: s.config.Logger, Targets: map[string]delivery.Target{"sqs": s.queues}})
+	if err != nil {
+		return err
+	}
 	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Clock: clock.System, Logger: s.config.Logger})
 	if err != nil {
 		return err
 	}
-	s.queues, err = queue.New(queue.Config{Store: state, Clock: clock.System, Logger: s.config.Logger})
-	return err
+	s.outbox.Serve("lambda", s.events)
+	return nil
 }
 
 // credentialsLife outlives an environment and its last call.

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
@@ -103,6 +104,7 @@ type Server struct {
 	registry *function.Registry
 	invoker  *invoke.Invoker
 	events   *async.Queue
+	outbox   *delivery.Outbox
 	queues   *queue.Queues
 	logs     *logs.Logs
 	closers  []func() error // in the order of construction
@@ -148,6 +150,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.registry.Run(background) })  // ends when background does
 	group.Go(func() error { return s.invoker.Run(background) })   // ends when background does
 	group.Go(func() error { return s.events.Run(background) })    // ends when background does
+	group.Go(func() error { return s.outbox.Run(background) })    // ends when background does
 	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
