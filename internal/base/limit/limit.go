@@ -43,6 +43,7 @@ const (
 // Life of an environment.
 const (
 	InitTimeout     = 10 * time.Second // on-demand initialisation
+	RestoreTimeout  = 10 * time.Second // of a snapshot, with the function's hooks
 	MBPerVCPU       = 1769             // MemorySize that buys one vCPU
 	AccountInFlight = 1000             // default concurrent executions of an account in a region
 )

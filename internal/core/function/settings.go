@@ -22,6 +22,10 @@ func (v *Version) defaults() {
 	v.LogFormat, v.LogGroup = logFormatText, "/aws/lambda/"+v.Name
 }
 
+// SnapStartPublishedVersions is the Version.SnapStart of a version whose
+// environments come from a snapshot of the initialised function.
+const SnapStartPublishedVersions = "PublishedVersions"
+
 const (
 	snapStartNone = "None"
 	logFormatText = "Text"

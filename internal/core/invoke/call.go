@@ -21,6 +21,9 @@ type call struct {
 	trace       string
 	begin       time.Time     // of the invoke phase: what Duration is measured from
 	init        time.Duration // of an environment that was started for this call
+
+	// Of one that was restored for it, and the part that is paid for.
+	restored, billedRestore time.Duration
 }
 
 // outcome is how the invoke phase ended.
@@ -78,7 +81,17 @@ func (c *call) run() (*Response, error) {
 // is not the end: it runs once more inside the call, and counts against the
 // function's timeout; only when that fails too the call has failed.
 func (c *call) start(now time.Time) (*failure, error) {
-	spec := c.spec(now, OnDemand)
+	kind := OnDemand
+	if snapStarts(c.version) {
+		kind = SnapStart
+	}
+	if kind == SnapStart && c.request.Debug == nil {
+		if restored, err := c.restore(); restored || err != nil {
+			c.begin = c.invoker.config.Clock.Now()
+			return nil, err
+		}
+	}
+	spec := c.spec(now, kind)
 	init, failed, err := c.initialise(spec, phaseInit)
 	if err != nil {
 		return nil, err
@@ -99,10 +112,19 @@ func (c *call) start(now time.Time) (*failure, error) {
 
 // spec opens the log of a new environment and describes what it needs.
 func (c *call) spec(now time.Time, kind InitializationType) *sandbox.Spec {
+	c.openLog(now)
+	c.environment.log.initStarted(now)
+	return c.describe(kind)
+}
+
+func (c *call) openLog(now time.Time) {
+	c.environment.log = newLogWriter(c.invoker.config.Logs, c.version, now)
+	c.environment.log.begin(c.request.LogTail)
+}
+
+// describe tells what an environment of the version needs.
+func (c *call) describe(kind InitializationType) *sandbox.Spec {
 	i, e, v := c.invoker, c.environment, c.version
-	e.log = newLogWriter(i.config.Logs, v, now)
-	e.log.begin(c.request.LogTail)
-	e.log.initStarted(now)
 	keys := i.config.Credentials(v.Account, v.Role, v.Name)
 	spec := &sandbox.Spec{
 		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, Preload: v.Preload, TaskDir: v.TaskDir, OptDir: v.OptDir,
@@ -262,8 +284,9 @@ func (c *call) finish(o *outcome) *Response {
 	report := telemetry.Report{
 		Account: v.Account, Region: v.Region, Function: v.Name, Version: v.Version,
 		RequestID: c.request.RequestID, TraceID: c.trace,
-		Start: c.begin, Duration: o.duration, Init: c.init, Billed: billed(o.duration, c.init),
-		MemoryMB: v.MemoryMB, MaxMemoryMB: megabytes(e.maxMemory), FunctionError: o.functionError,
+		Start: c.begin, Duration: o.duration, Init: c.init, Restore: c.restored, BilledRestore: c.billedRestore,
+		Billed:   billed(o.duration, c.init) + c.billedRestore,
+		MemoryMB: v.MemoryMB, MaxMemoryMB: megabytes(e.peak()), FunctionError: o.functionError,
 	}
 	if o.failure != nil {
 		report.Status, report.ErrorType = o.failure.status, o.failure.errorType

@@ -12,8 +12,10 @@
 // Provisioned environments are started ahead of any call and are neither reaped
 // nor evicted.
 //
-// Goroutines: one for each environment that is being closed or provisioned;
-// Close waits for them. Locks: functionPool.mu (idle environments and counts of one function),
+// A version with SnapStart has a template, and its environments are clones of it.
+//
+// Goroutines: one for each environment that is being closed or provisioned, and
+// for each template that is made, closed or clones ahead; Close waits for them. Locks: functionPool.mu (idle environments and counts of one function),
 // hostQueue.mu (environments alive, waiting calls), logWriter.mu (the log of one
 // environment), shard.mu (table of functions). shard.mu may be held while
 // functionPool.mu is taken; every other one is a leaf, except that logWriter.mu

@@ -28,6 +28,7 @@ type InitializationType string
 const (
 	OnDemand               InitializationType = "on-demand"
 	ProvisionedConcurrency InitializationType = "provisioned-concurrency"
+	SnapStart              InitializationType = "snap-start"
 )
 
 // runtimeRelease counts what a function can notice of our runtimes: raise it
@@ -107,6 +108,11 @@ func environ(v *function.Version, stream string, keys Credentials, endpoint, tra
 		"PWD":                             "/var/task",
 		"SHLVL":                           "0",
 		"_HANDLER":                        v.Handler,
+	}
+	if kind == SnapStart {
+		// AWS: "not available in Lambda SnapStart functions", snapstart-monitoring.html.
+		delete(fixed, "AWS_LAMBDA_LOG_GROUP_NAME")
+		delete(fixed, "AWS_LAMBDA_LOG_STREAM_NAME")
 	}
 	if python {
 		// AWS: OS-only runtimes do not have it.

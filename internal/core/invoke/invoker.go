@@ -40,8 +40,11 @@ type Config struct {
 	AccountConcurrency int // of each account and region; default limit.AccountInFlight
 	// ReservedTotal is how much of it the account's functions reserved together;
 	// it is asked on every call and must answer from memory. Nil: nothing.
-	ReservedTotal   func(account, region string) int
-	Provisions      Provisions    // environments to keep ready; nil: none
+	ReservedTotal func(account, region string) int
+	Provisions    Provisions // environments to keep ready; nil: none
+	// Snapshot initialises a function and keeps it for clones; sandbox.ErrNoSnapshot
+	// tells that it cannot be cloned. Nil: versions with SnapStart are started anew.
+	Snapshot        func(ctx context.Context, spec *sandbox.Spec) (Template, sandbox.Init, error)
 	IdleTimeout     time.Duration // an environment idle for so long is closed; default 10 minutes
 	MaxEnvironments int           // alive at once on this host; default 1,000
 	MaxMemoryMB     int           // sum of MemorySize of the environments alive; 0: no limit
@@ -76,6 +79,7 @@ type Invoker struct {
 	host      *hostQueue
 	gate      *gate
 	keeper    keeper
+	templates sync.WaitGroup // goroutines that make or close templates and their clones
 
 	// life ends when Close kills what still runs. Calls run under it rather than
 	// under their client's context: once begun, a call goes on without its client.
@@ -125,6 +129,7 @@ func (i *Invoker) Run(ctx context.Context) error {
 		now := i.config.Clock.Now()
 		for _, f := range i.functions.all() {
 			i.discard(f.reap(now, i.config.IdleTimeout)...)
+			i.reapTemplates(f, now)
 		}
 		i.functions.sweep(now)
 	}
@@ -300,6 +305,9 @@ func (i *Invoker) discard(all ...*environment) {
 					i.config.Logger.Error("close an environment", "function", e.version.Name, "version", e.version.Version, "err", err)
 				}
 			}
+			if e.template != nil {
+				i.letGo(e.template)
+			}
 			i.host.ended(e)
 		}()
 	}
@@ -308,6 +316,10 @@ func (i *Invoker) discard(all ...*environment) {
 // Retire drops the environments of a version that was replaced or deleted, of
 // all versions for ""; those in use end after their call.
 func (i *Invoker) Retire(scope function.Scope, name, version string) {
+	if !i.gate.enter() {
+		return // Close retires all
+	}
+	defer i.gate.leave()
 	if f := i.functions.find(functionKey{scope.Account, scope.Region, name}); f != nil {
 		i.retire(f, version)
 	}
@@ -318,6 +330,7 @@ func (i *Invoker) retire(f *functionPool, version string) {
 	f.mu.Lock()
 	for known := range f.versions {
 		if version == "" || version == known {
+			i.retireTemplate(f.versions[known])
 			unwanted = append(unwanted, f.retire(known)...)
 		}
 	}
@@ -345,8 +358,14 @@ func (i *Invoker) Close(ctx context.Context) error {
 	for _, f := range i.functions.all() {
 		i.retire(f, "")
 	}
+	gone := make(chan struct{})
+	go func() { // ends when every environment and template is gone
+		<-i.host.drained()
+		i.templates.Wait()
+		close(gone)
+	}()
 	select {
-	case <-i.host.drained():
+	case <-gone:
 		return nil
 	case <-killed.Done():
 		return fmt.Errorf("close the environments: %w", killed.Err())

@@ -22,6 +22,7 @@ type environment struct {
 	idleSince time.Time
 	maxMemory int64         // high-water mark, bytes
 	kept      bool          // provisioned; see keptPool
+	template  *template     // what it was cloned from, or nil
 	init      time.Duration // of its initialisation, until a call has reported it
 }
 
@@ -65,6 +66,8 @@ type versionPool struct {
 	retired  bool           // what is still in use must not come back
 	idle     []*environment // the least recently used first
 	kept     keptPool       // what is provisioned
+
+	snapshots snapshots // of a version with SnapStart
 }
 
 // version returns the pool of a version, mu held.
@@ -122,7 +125,7 @@ func (f *functionPool) reap(now time.Time, idleTimeout time.Duration) (unwanted 
 			}
 			return gone
 		})
-		if len(p.idle) == 0 && f.users == 0 && !p.kept.used() {
+		if len(p.idle) == 0 && f.users == 0 && !p.kept.used() && !p.snapshots.used() {
 			delete(f.versions, name)
 		}
 	}

@@ -21,6 +21,9 @@ func (i *Invoker) shed(ctx context.Context) {
 		for lack > 0 {
 			e := i.evictOldest()
 			if e == nil {
+				if i.evictTemplate() {
+					closed++
+				}
 				break // everything is in use
 			}
 			// What it held at most: the next look tells what it really freed.

@@ -37,6 +37,8 @@ type Report struct {
 	Start           time.Time
 	Duration        time.Duration // handler time, exact limit for a timeout
 	Init            time.Duration // 0 unless this call started the environment
+	Restore         time.Duration // 0 unless the environment was restored from a snapshot for this call
+	BilledRestore   time.Duration // the part of it that is billed, whole milliseconds
 	Billed          time.Duration // whole milliseconds
 	MemoryMB        int
 	MaxMemoryMB     int
