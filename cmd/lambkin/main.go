@@ -2,7 +2,7 @@
 //
 // Each subcommand is a file of this folder. No goroutines, no locks. Start
 // reading at main; a process that is to become a runtime leaves it at once by
-// sandbox.Child.
+// sandbox.Child or gvisor.Main.
 package main
 
 import (
@@ -13,10 +13,12 @@ import (
 	"syscall"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 )
 
 func main() {
 	sandbox.Child()
+	gvisor.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // who presses Ctrl-C a second time will not wait for calls to end

@@ -94,7 +94,7 @@ func serverFlags(command *cobra.Command) {
 	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
 	flags.String("memory-budget", "", "memory of all execution environments together, as 8GiB or as 60% of this machine's (LAMBKIN_MEMORY_BUDGET; default 75%)")
 	flags.Int("max-environments", 0, "execution environments alive at once (default as many as the memory budget holds of the smallest)")
-	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly (LAMBKIN_ISOLATION)")
+	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly, \"gvisor\" runs functions under an installed runsc (LAMBKIN_ISOLATION)")
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
 	flags.StringSlice("allow-origin", nil, "a web origin whose pages may call the APIs besides those of this machine (https://console.example.org); repeatable (LAMBKIN_ALLOW_ORIGIN, by commas)")

@@ -100,7 +100,7 @@ func TestAnOrdinaryUserMustAcceptWeakIsolation(t *testing.T) {
 			t.Errorf("%v; the refusal lacks %q: %s", err, want, out)
 		}
 	}
-	if out, err := o.command("serve", "--isolation", "strong").CombinedOutput(); err == nil || !strings.Contains(string(out), `the only value is "weak"`) {
+	if out, err := o.command("serve", "--isolation", "strong").CombinedOutput(); err == nil || !strings.Contains(string(out), `the values are "weak"`) {
 		t.Errorf("%v: %s", err, out)
 	}
 	server, address := o.serve(t)

@@ -24,7 +24,6 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
-	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
@@ -70,7 +69,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.buildSandbox(); err != nil {
+	if err := s.buildSandbox(ctx); err != nil {
 		return err
 	}
 	if err := s.buildCore(state, blobs, keys); err != nil {
@@ -116,7 +115,7 @@ func (s *Server) buildIdentity(secret []byte) (*identity.Keys, error) {
 	return identity.New(config)
 }
 
-func (s *Server) buildSandbox() error {
+func (s *Server) buildSandbox(ctx context.Context) error {
 	folder, err := s.folder("runtimes", sharedMode)
 	if err != nil {
 		return err
@@ -126,7 +125,7 @@ func (s *Server) buildSandbox() error {
 	if err != nil {
 		return fmt.Errorf("prepare the runtimes: %w", err)
 	}
-	s.host, err = sandbox.New(sandbox.Config{Egress: netns.Mode(s.config.Egress), EgressList: s.config.EgressAllow}, s.runtimes, s.config.Logger)
+	s.host, err = s.openTier(ctx)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
-	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 )
@@ -51,7 +51,7 @@ type Config struct {
 	MaxEnvironments      int    // alive at once; 0: as many as the budget holds of the smallest
 	Interpreters         map[string]string
 	Search               []string // folders with interpreters
-	Isolation            string   // WeakIsolation, or empty: a host that isolates weakly is refused
+	Isolation            string   // WeakIsolation, gvisor.Isolation, or empty: a host that isolates weakly is refused
 	Egress               string   // what functions reach: allow, list, deny; empty: allow
 	EgressAllow          []string // networks, addresses and names that they may call too, each with or without a port
 	AllowedOrigins       []string // of web pages elsewhere that may call the APIs ("https://console.example.org")
@@ -61,8 +61,8 @@ type Config struct {
 
 // Validate finds mistakes that a user can mend.
 func (c *Config) Validate() error {
-	if c.Isolation != "" && c.Isolation != WeakIsolation {
-		return fmt.Errorf("isolation %q: the only value is %q, which accepts a host that isolates weakly", c.Isolation, WeakIsolation)
+	if c.Isolation != "" && c.Isolation != WeakIsolation && c.Isolation != gvisor.Isolation {
+		return fmt.Errorf("isolation %q: the values are %q, which accepts a host that isolates weakly, and %q, which runs functions under an installed runsc", c.Isolation, WeakIsolation, gvisor.Isolation)
 	}
 	if err := c.validateEgress(); err != nil {
 		return err
@@ -99,7 +99,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	runtimes *pyboot.Runtimes
-	host     *sandbox.Host
+	host     tier
 	compiler *bytecode.Compiler
 	registry *function.Registry
 	invoker  *invoke.Invoker

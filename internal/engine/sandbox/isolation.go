@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/confine"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 )
 
 // Protection is one part of the isolation and whether this host gives it.
@@ -46,7 +47,20 @@ func (h *Host) Isolation() Isolation {
 		seccompProtection(),
 		landlockProtection(),
 	}
-	missing := h.cgroups.Missing()
+	fix := "mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
+	if h.oneUser {
+		fix = runAsRoot
+	}
+	all = append(all, LimitProtections(h.cgroups.Missing(), fix)...)
+	all = append(all, NetworkProtection(h.networks), h.idleProtection())
+	complete := !slices.ContainsFunc(all, func(p Protection) bool { return !p.On })
+	return Isolation{Complete: complete, Protections: all}
+}
+
+// LimitProtections are the limits that cgroups keep, of which some controllers are
+// missing.
+func LimitProtections(missing []string, fix string) []Protection {
+	var all []Protection
 	for _, limited := range []struct{ controller, detail, without string }{
 		{"memory", "memory is bounded by MemorySize", "only each process of a function is bounded by MemorySize, not its files and not all together"},
 		{"cpu", "CPU is shared by MemorySize", "a function can use all CPUs"},
@@ -54,17 +68,12 @@ func (h *Host) Isolation() Isolation {
 	} {
 		p := Protection{Name: limited.controller, On: true, Detail: limited.detail}
 		if slices.Contains(missing, limited.controller) {
-			p.On, p.Weak, p.Detail, p.Fix = false, limited.controller != "cpu", "the cgroup controller "+limited.controller+" is not mounted or not writable: "+limited.without,
-				"mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
-			if h.oneUser {
-				p.Fix = runAsRoot
-			}
+			p.On, p.Weak, p.Fix = false, limited.controller != "cpu", fix
+			p.Detail = "the cgroup controller " + limited.controller + " is not mounted or not writable: " + limited.without
 		}
 		all = append(all, p)
 	}
-	all = append(all, h.networkProtection(), h.idleProtection())
-	complete := !slices.ContainsFunc(all, func(p Protection) bool { return !p.On })
-	return Isolation{Complete: complete, Protections: all}
+	return all
 }
 
 const runAsRoot = "run as root: sudo lambkin serve"
@@ -94,10 +103,10 @@ func landlockProtection() Protection {
 	return p
 }
 
-// networkProtection tells what functions reach. Less than configured is off.
-func (h *Host) networkProtection() Protection {
-	p := Protection{Name: "network", On: true, Detail: h.networks.Reach()}
-	if err := h.networks.EgressError(); err != nil {
+// NetworkProtection tells what functions reach. Less than configured is off.
+func NetworkProtection(networks *netns.Pool) Protection {
+	p := Protection{Name: "network", On: true, Detail: networks.Reach()}
+	if err := networks.EgressError(); err != nil {
 		p.On, p.Detail, p.Fix = false, fmt.Sprintf("functions reach the platform only: %v", err), "modprobe -a nf_tables nft_chain_nat nft_redir"
 	}
 	return p

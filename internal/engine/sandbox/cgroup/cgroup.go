@@ -322,3 +322,24 @@ func write(folder, file, text string) error {
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
 }
+
+// Processes lists the processes that are in the group now.
+func (g *Group) Processes() ([]int, error) {
+	folders := g.tree.folders()
+	if len(folders) == 0 {
+		return nil, errors.New("this host has no cgroups")
+	}
+	members, err := os.ReadFile(filepath.Join(folders[0], g.name, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, member := range strings.Fields(string(members)) {
+		pid, err := strconv.Atoi(member)
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
