@@ -3,10 +3,8 @@ package sqs
 import (
 	"context"
 	"crypto/md5"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -52,8 +50,17 @@ func message(call *wire.Call, in *sqsapi.SendMessageInput) (queue.Message, error
 		}
 		m.Trace = *value.StringValue
 	}
+	if header := call.Request.Header.Get("X-Amzn-Trace-Id"); m.Trace == "" && len(header) <= maxTraceHeader {
+		// AWS: the header of the request becomes the attribute, so that functions are
+		// stopped that send to their own queue without end,
+		// https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html
+		m.Trace = header
+	}
 	return m, nil
 }
+
+// maxTraceHeader is more than any trace header that the platform makes has.
+const maxTraceHeader = 1024
 
 func attribute(name string, value *sqsapi.MessageAttributeValue) (queue.Attribute, error) {
 	switch {
@@ -71,40 +78,18 @@ func md5Text(s string) *string {
 	return &digest
 }
 
-// The kinds of a value in a digest.
-const (
-	digestText   = 1
-	digestBinary = 2
-)
-
-// digest is MD5 over attributes; nil for none.
-// AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
+// digest is nil for no attributes.
 func digest(attributes map[string]queue.Attribute) *string {
 	if len(attributes) == 0 {
 		return nil
 	}
-	var b []byte
-	field := func(text string) {
-		b = append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
-	}
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		a := attributes[name]
-		field(name)
-		field(a.DataType)
-		if strings.HasPrefix(a.DataType, "Binary") {
-			b = append(b, digestBinary)
-			field(string(a.Binary))
-			continue
-		}
-		b = append(b, digestText)
-		field(a.String)
-	}
-	return md5Text(string(b))
+	sum := queue.Digest(attributes)
+	return &sum
 }
 
-// systemDigest is the digest of the system attributes.
-func systemDigest(m *queue.Message) *string {
-	if m.Trace == "" {
+// systemDigest is the digest of the system attributes that the sender gave.
+func systemDigest(given map[string]sqsapi.MessageSystemAttributeValue, m *queue.Message) *string {
+	if len(given) == 0 {
 		return nil
 	}
 	return digest(map[string]queue.Attribute{traceHeader: {DataType: "String", String: m.Trace}})
@@ -133,7 +118,7 @@ func (a *api) sendMessage(ctx context.Context, call *wire.Call, in *sqsapi.SendM
 	}
 	return &sqsapi.SendMessageOutput{
 		MessageId: &sent.ID, MD5OfMessageBody: md5Text(m.Body), MD5OfMessageAttributes: digest(m.Attributes),
-		MD5OfMessageSystemAttributes: systemDigest(&m), SequenceNumber: sequence(&sent),
+		MD5OfMessageSystemAttributes: systemDigest(in.MessageSystemAttributes, &m), SequenceNumber: sequence(&sent),
 	}, nil
 }
 
@@ -220,7 +205,7 @@ func (a *api) sendMessageBatch(ctx context.Context, call *wire.Call, in *sqsapi.
 		}
 		out.Successful = append(out.Successful, sqsapi.SendMessageBatchResultEntry{
 			Id: entry.Id, MessageId: &sent.ID, MD5OfMessageBody: md5Text(m.Body), MD5OfMessageAttributes: digest(m.Attributes),
-			MD5OfMessageSystemAttributes: systemDigest(m), SequenceNumber: sequence(sent),
+			MD5OfMessageSystemAttributes: systemDigest(entry.MessageSystemAttributes, m), SequenceNumber: sequence(sent),
 		})
 	}
 	return out, nil
