@@ -93,6 +93,7 @@ var owners = []struct {
 // Run(ctx) and lets server choose.
 var goroutineFolders = []string{
 	"internal/server", "internal/core/invoke", "internal/core/poller", "internal/engine/sandbox", "test",
+	"internal/core/mapping",           // the pollers in front of core/invoke: a call that runs is a goroutine
 	"internal/core/async",             // the queue in front of core/invoke: an event that runs is a goroutine
 	"internal/core/delivery",          // a delivery that is under way is a goroutine
 	"internal/engine/store/hold",      // renews a lease beside the work that it is for

@@ -18,6 +18,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
@@ -183,7 +184,8 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 		return err
 	}
 	s.outbox.Serve("lambda", s.events)
-	return nil
+	s.mappings, err = mapping.New(mapping.Config{Store: state, Queues: s.queues, Functions: s.registry, Invoker: s.invoker, Clock: clock.System, Logger: s.config.Logger})
+	return err
 }
 
 // credentialsLife outlives an environment and its last call.
@@ -239,7 +241,7 @@ func (s *Server) warm(ctx context.Context) {
 }
 
 func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {
-	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Blobs: blobs, Secret: secret, Clock: clock.System,
+	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
 		Development: s.config.AccessKey == "", DebugLayer: s.runtimes.DebugLayer})
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
@@ -106,6 +107,7 @@ type Server struct {
 	events   *async.Queue
 	outbox   *delivery.Outbox
 	queues   *queue.Queues
+	mappings *mapping.Mappings
 	logs     *logs.Logs
 	closers  []func() error // in the order of construction
 }
@@ -152,6 +154,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.events.Run(background) })    // ends when background does
 	group.Go(func() error { return s.outbox.Run(background) })    // ends when background does
 	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
+	group.Go(func() error { return s.mappings.Run(ctx) })         // ends when ctx does and the calls that run have ended
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/core/function"
 )
 
 // maxHops is how often one function may run in a chain of calls.
@@ -48,6 +50,13 @@ func hop(trace string, key functionKey) (lineage string, times int) {
 	}
 	others = others[max(0, len(others)-maxLineage+1):]
 	return strings.Join(append(others, name+":"+strconv.Itoa(times)), "|"), times
+}
+
+// Hops tells how often the function has run in the chain of calls of a trace
+// header when a call with it would run it once more, and whether that is too often.
+func Hops(trace string, v *function.Version) (times int, tooOften bool) {
+	_, times = hop(trace, functionKey{v.Account, v.Region, v.Name})
+	return times, times > maxHops
 }
 
 const lineageField = "Lineage="

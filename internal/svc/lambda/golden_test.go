@@ -49,6 +49,7 @@ func transcripts(t *testing.T) map[string][]step {
 		"permissions": permissionsSteps(t),
 		"invoke":      invokeSteps(t),
 		"provisioned": provisionedSteps(t),
+		"mappings":    mappingsSteps(t),
 	}
 }
 
@@ -176,6 +177,32 @@ func invokeSteps(t *testing.T) []step {
 	}
 }
 
+func mappingsSteps(t *testing.T) []step {
+	body := func(more string) string {
+		return `{"FunctionName":"foo","EventSourceArn":"arn:aws:sqs:us-east-1:000000000000:q"` + more + `}`
+	}
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", ""), wait: "foo"},
+		{operation: "CreateEventSourceMapping", path: mappings, body: body(`,"BatchSize":100`)},
+		{operation: "CreateEventSourceMapping", path: mappings, body: body(`,"BatchSize":0`)},
+		{operation: "CreateEventSourceMapping", path: mappings, body: body(`,"ScalingConfig":{"MaximumConcurrency":1}`)},
+		{operation: "CreateEventSourceMapping", path: mappings, body: `{"FunctionName":"foo"}`},
+		{operation: "CreateEventSourceMapping", path: mappings, body: `{"FunctionName":"nobody","EventSourceArn":"arn:aws:sqs:us-east-1:000000000000:q"}`},
+		{operation: "CreateEventSourceMapping", path: mappings, body: `{"FunctionName":"foo","EventSourceArn":"arn:aws:sqs:us-east-1:000000000000:none"}`},
+		{operation: "CreateEventSourceMapping", path: mappings, body: `{"FunctionName":"foo","EventSourceArn":"arn:aws:sqs:us-east-1:000000000000:q.fifo","MaximumBatchingWindowInSeconds":1}`},
+		{operation: "CreateEventSourceMapping", path: mappings, body: body(`,"BatchSize":100,"MaximumBatchingWindowInSeconds":5,"ScalingConfig":{"MaximumConcurrency":2},` +
+			`"FunctionResponseTypes":["ReportBatchItemFailures"],"FilterCriteria":{"Filters":[{"Pattern":"{\"body\":[\"x\"]}"}]},"Tags":{"a":"1"}`)},
+		{operation: "CreateEventSourceMapping", path: mappings, body: body("")},
+		{operation: "GetEventSourceMapping", path: mappings + "/{UUID}"},
+		{operation: "ListEventSourceMappings", path: mappings + "?FunctionName=foo&MaxItems=1"},
+		{operation: "ListEventSourceMappings", path: mappings + "?FunctionName=foo:1"},
+		{operation: "UpdateEventSourceMapping", path: mappings + "/{UUID}", body: `{"BatchSize":1}`},
+		{operation: "DeleteEventSourceMapping", path: mappings + "/{UUID}"},
+		{operation: "GetEventSourceMapping", path: mappings + "/00000000-0000-4000-8000-000000000000"},
+		{operation: "GetEventSourceMapping", path: mappings + "/x"},
+	}
+}
+
 func TestGoldenReplies(t *testing.T) {
 	seen := map[string]bool{}
 	for name, steps := range transcripts(t) {
@@ -185,9 +212,15 @@ func TestGoldenReplies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.runner.response = &invoke.Response{Payload: []byte(`{"answer": 42}`), LogTail: []byte("END\n"), TraceID: "Root=1-5759e988-bd862e3fe1be46a994272793"}
+			b.makeQueue(t, "q")
+			b.makeQueue(t, "q.fifo")
 			var got strings.Builder
+			var uuid string // of the mapping that was made last
 			for _, s := range steps {
-				w := b.do(t, s.operation, s.path, s.body, s.header...)
+				w := b.do(t, s.operation, strings.ReplaceAll(s.path, "{UUID}", uuid), s.body, s.header...)
+				if s.operation == "CreateEventSourceMapping" && w.Code == http.StatusAccepted {
+					uuid = strings.Split(strings.Split(w.Body.String(), `"UUID":"`)[1], `"`)[0]
+				}
 				fmt.Fprintf(&got, "=== %s %s\n%s\n", s.operation, s.path, text(w))
 				if s.wait != "" {
 					if w.Code >= 300 {

@@ -48,6 +48,7 @@ type Config struct {
 	Registry *function.Registry
 	Invoker  Invoker
 	Blobs    Blobs
+	Mappings Mappings
 	Queue    Queue       // nil: asynchronous calls are refused
 	Secret   []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
 	Clock    clock.Clock // default clock.System
@@ -63,6 +64,7 @@ type Lambda struct {
 	registry *function.Registry
 	invoker  Invoker
 	blobs    Blobs
+	mappings Mappings
 	queue    Queue // or nil
 	secret   []byte
 	clock    clock.Clock
@@ -74,8 +76,8 @@ type Lambda struct {
 
 // New only builds.
 func New(config Config) (*Lambda, error) {
-	if config.Registry == nil || config.Invoker == nil || config.Blobs == nil {
-		return nil, errors.New("lambda: Registry, Invoker and Blobs are required")
+	if config.Registry == nil || config.Invoker == nil || config.Blobs == nil || config.Mappings == nil {
+		return nil, errors.New("lambda: Registry, Invoker, Blobs and Mappings are required")
 	}
 	if len(config.Secret) < minSecretBytes {
 		return nil, errors.New("lambda: the secret is too short")
@@ -83,7 +85,7 @@ func New(config Config) (*Lambda, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
-	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, queue: config.Queue, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
+	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, mappings: config.Mappings, queue: config.Queue, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
 }
 
 // Service is the table of the operations. What is not in it is answered by the
@@ -126,6 +128,12 @@ func (l *Lambda) Service() *wire.Service {
 		lambdaapi.HandleAddPermission(l.addPermission),
 		lambdaapi.HandleGetPolicy(l.getPolicy),
 		lambdaapi.HandleRemovePermission(l.removePermission),
+
+		lambdaapi.HandleCreateEventSourceMapping(l.createEventSourceMapping),
+		lambdaapi.HandleGetEventSourceMapping(l.getEventSourceMapping),
+		lambdaapi.HandleListEventSourceMappings(l.listEventSourceMappings),
+		lambdaapi.HandleUpdateEventSourceMapping(l.updateEventSourceMapping),
+		lambdaapi.HandleDeleteEventSourceMapping(l.deleteEventSourceMapping),
 
 		lambdaapi.HandlePutFunctionConcurrency(l.putFunctionConcurrency),
 		lambdaapi.HandleGetFunctionConcurrency(l.getFunctionConcurrency),

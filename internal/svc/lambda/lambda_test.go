@@ -24,6 +24,8 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/core/mapping"
+	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/wire"
@@ -78,6 +80,7 @@ type bench struct {
 	service *wire.Service
 	runner  *runner
 	queue   *keeper
+	queues  *queue.Queues
 }
 
 func newBench(t testing.TB) *bench {
@@ -112,7 +115,15 @@ func newBench(t testing.TB) *bench {
 		}
 	})
 	b := &bench{runner: &runner{response: &invoke.Response{Payload: []byte("null")}}, queue: &keeper{}}
-	b.lambda, err = New(Config{Registry: registry, Invoker: b.runner, Blobs: blobs, Queue: b.queue, Secret: bytes.Repeat([]byte("s"), minSecretBytes)})
+	if b.queues, err = queue.New(queue.Config{Store: state}); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing runs the mappings: they stay in the state in which a change leaves them.
+	mappings, err := mapping.New(mapping.Config{Store: state, Queues: b.queues, Functions: registry, Invoker: b.runner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.lambda, err = New(Config{Registry: registry, Invoker: b.runner, Blobs: blobs, Mappings: mappings, Queue: b.queue, Secret: bytes.Repeat([]byte("s"), minSecretBytes)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +208,8 @@ var unknown = []struct {
 }{
 	{regexp.MustCompile(`"(LastModified|CreatedDate)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000"`), `"$1":"TIME"`},
 	{regexp.MustCompile(`"RevisionId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`), `"RevisionId":"UUID"`},
+	{regexp.MustCompile(`"LastModified":\d+(\.\d+)?`), `"LastModified":TIME`},
+	{regexp.MustCompile(`("UUID":"|with UUID |:event-source-mapping:)[0-9a-f]{8}-[0-9a-f-]{27}`), "${1}UUID"},
 	{regexp.MustCompile(`\?Expires=\d+&Signature=[0-9a-f]{64}`), "?Expires=TIME&Signature=HMAC"},
 	{regexp.MustCompile(`"Architectures":\["(x86_64|arm64)"\]`), `"Architectures":["HOST"]`},
 }

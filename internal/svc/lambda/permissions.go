@@ -45,15 +45,21 @@ func (l *Lambda) removePermission(ctx context.Context, call *wire.Call, in *lamb
 }
 
 func (l *Lambda) tagResource(ctx context.Context, call *wire.Call, in *lambdaapi.TagResourceInput) (*lambdaapi.TagResourceOutput, error) {
+	if uuid, ok := taggedMapping(call, value(in.Resource)); ok {
+		return nil, translate(l.mappings.Tag(ctx, scope(call), uuid, in.Tags, nil))
+	}
 	return nil, translate(l.registry.Tag(ctx, scope(call), value(in.Resource), in.Tags))
 }
 
 func (l *Lambda) untagResource(ctx context.Context, call *wire.Call, in *lambdaapi.UntagResourceInput) (*lambdaapi.UntagResourceOutput, error) {
+	if uuid, ok := taggedMapping(call, value(in.Resource)); ok {
+		return nil, translate(l.mappings.Tag(ctx, scope(call), uuid, nil, in.TagKeys))
+	}
 	return nil, translate(l.registry.Untag(ctx, scope(call), value(in.Resource), in.TagKeys))
 }
 
 func (l *Lambda) listTags(ctx context.Context, call *wire.Call, in *lambdaapi.ListTagsInput) (*lambdaapi.ListTagsOutput, error) {
-	tags, err := l.registry.Tags(ctx, scope(call), value(in.Resource))
+	tags, err := l.tags(ctx, call, value(in.Resource))
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -61,6 +67,18 @@ func (l *Lambda) listTags(ctx context.Context, call *wire.Call, in *lambdaapi.Li
 		tags = map[string]string{} // AWS: Tags is always present
 	}
 	return &lambdaapi.ListTagsOutput{Tags: tags}, nil
+}
+
+func (l *Lambda) tags(ctx context.Context, call *wire.Call, resource string) (map[string]string, error) {
+	uuid, ok := taggedMapping(call, resource)
+	if !ok {
+		return l.registry.Tags(ctx, scope(call), resource)
+	}
+	m, err := l.mappings.Get(ctx, scope(call), uuid)
+	if err != nil {
+		return nil, err
+	}
+	return m.Tags, nil
 }
 
 func (l *Lambda) putFunctionConcurrency(ctx context.Context, call *wire.Call, in *lambdaapi.PutFunctionConcurrencyInput) (*lambdaapi.PutFunctionConcurrencyOutput, error) {
