@@ -14,6 +14,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
@@ -27,6 +28,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 	"github.com/lambkin-dev/lambkin/internal/svc/sqs"
@@ -73,7 +75,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.buildSandbox(ctx); err != nil {
 		return err
 	}
-	if err := s.buildCore(state, blobs, keys); err != nil {
+	if err := s.buildCore(ctx, state, blobs, keys); err != nil {
 		return err
 	}
 	return s.buildEdge(blobs, keys, secret)
@@ -141,7 +143,7 @@ func (s *Server) buildSandbox(ctx context.Context) error {
 	return err
 }
 
-func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *identity.Keys) error {
+func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *blob.Store, keys *identity.Keys) error {
 	folder, err := s.folder("trees", sharedMode)
 	if err != nil {
 		return err
@@ -185,7 +187,15 @@ func (s *Server) buildCore(state *localstore.Store, blobs *blob.Store, keys *ide
 	}
 	s.outbox.Serve("lambda", s.events)
 	s.mappings, err = mapping.New(mapping.Config{Store: state, Queues: s.queues, Functions: s.registry, Invoker: s.invoker, Clock: clock.System, Logger: s.config.Logger})
-	return err
+	if err != nil {
+		return err
+	}
+	s.buses, err = bus.Open(ctx, bus.Config{Store: state, Outbox: s.outbox, Clock: clock.System, Logger: s.config.Logger})
+	if err != nil {
+		return err
+	}
+	s.outbox.Serve("events", s.buses)
+	return nil
 }
 
 // credentialsLife outlives an environment and its last call.
@@ -247,7 +257,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		return err
 	}
 	handler, err := gateway.New(gateway.Config{
-		Services: append(sqs.Services(s.queues), api.Service(), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
+		Services: append(sqs.Services(s.queues), api.Service(), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 		},

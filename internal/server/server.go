@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
@@ -108,6 +109,7 @@ type Server struct {
 	outbox   *delivery.Outbox
 	queues   *queue.Queues
 	mappings *mapping.Mappings
+	buses    *bus.Buses
 	logs     *logs.Logs
 	closers  []func() error // in the order of construction
 }
@@ -155,6 +157,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.outbox.Run(background) })    // ends when background does
 	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
 	group.Go(func() error { return s.mappings.Run(ctx) })         // ends when ctx does and the calls that run have ended
+	group.Go(func() error { return s.buses.Run(background) })     // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself

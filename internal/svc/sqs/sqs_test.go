@@ -2,9 +2,6 @@ package sqs
 
 import (
 	"errors"
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -12,41 +9,12 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/wire"
-	"github.com/lambkin-dev/lambkin/internal/wire/shape"
+	"github.com/lambkin-dev/lambkin/test/apidoc"
 )
 
 func TestTheDocumentationListsEveryOperationAndOption(t *testing.T) {
-	data, err := os.ReadFile("../../../docs/api.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, ok := strings.Cut(string(data), "\n## SQS\n")
-	if !ok {
-		t.Fatal("docs/api.md has no section SQS")
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	rows := map[string][]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\| (\w+) \| ([^|]+) \| - \| - \|$`).FindAllStringSubmatch(section, -1) {
-		rows[m[1]] = strings.Split(m[2], ", ")
-	}
 	for _, service := range Services(nil) {
-		if len(service.Operations) != len(rows) {
-			t.Errorf("%d operations, %d rows", len(service.Operations), len(rows))
-		}
-		for name, op := range service.Operations {
-			var members []string
-			if op.Model.Input != shape.None {
-				for _, m := range service.Model.Shapes[op.Model.Input].Members {
-					members = append(members, m.Name)
-				}
-			}
-			documented := rows[name]
-			slices.Sort(members)
-			slices.Sort(documented)
-			if !slices.Equal(members, documented) {
-				t.Errorf("%s: docs/api.md has %v, the model %v", name, documented, members)
-			}
-		}
+		apidoc.Check(t, "SQS", service)
 	}
 }
 
