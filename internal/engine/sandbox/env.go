@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,6 +46,9 @@ type env struct {
 	custom  *custom // of a runtime that was executed
 	debug   *debugSession
 
+	template bool         // it makes clones
+	before   atomic.Int64 // bytes it held before it came into its group
+
 	done    chan struct{} // closed when the processes are gone
 	status  syscall.WaitStatus
 	exitErr error
@@ -62,6 +66,7 @@ const (
 	parkNow      parkKind = iota // somebody waits for it
 	parkAhead                    // nobody waits for it
 	parkTemplate                 // it will make clones of itself
+	parkKinds
 )
 
 // newEnv takes a user id for an environment.
@@ -81,6 +86,7 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 	if err != nil {
 		return nil, err
 	}
+	e.template = kind == parkTemplate
 	if executes(z.id) {
 		e.custom = newCustom()
 	}
@@ -135,6 +141,7 @@ func (h *Host) park(z *zygote, kind parkKind) (_ *env, err error) {
 	if err := e.parked(); err != nil {
 		return nil, err
 	}
+	z.weighBefore(e, kind)
 	go e.log.Run() // ends when every process of the environment has closed the pipe
 	return e, nil
 }

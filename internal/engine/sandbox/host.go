@@ -50,6 +50,11 @@ type Config struct {
 	// none. How many there are follows the demand.
 	Parked int
 
+	// MemoryCeiling bounds, in bytes, what all environments hold together: beyond
+	// it the kernel kills one of theirs rather than anything else of this machine.
+	// 0: no bound.
+	MemoryCeiling int64
+
 	// off switches single protections off. Only the escape suite may: it shows
 	// that each attempt would succeed without its protection.
 	off protections
@@ -92,6 +97,9 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 	groups, err := cgroup.New(config.freezers...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
+	}
+	if err := groups.LimitAll(config.MemoryCeiling); err != nil {
+		return nil, errors.Join(fmt.Errorf("limit the memory of all environments: %w", err), groups.Close())
 	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups, heads: runtimeapi.NewHeads(),
 		networks: netns.NewPool(policy, logger), attacher: newAttacher(), oneUser: oneUser(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,6 +40,7 @@ type zygote struct {
 	program string // interpreter below /var/lang that executed environments run, if it is Python
 
 	parking *parking
+	before  [parkKinds]atomic.Int64 // bytes that a child holds when it is parked; see weighBefore
 
 	mu       sync.Mutex
 	next     uint32

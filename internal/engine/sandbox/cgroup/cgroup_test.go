@@ -28,3 +28,21 @@ func TestOnlyFoldersOfTheDeadAreAbandoned(t *testing.T) {
 		}
 	}
 }
+
+func TestSumAddsTheLinesOfAName(t *testing.T) {
+	stat := []byte("anon 5\nactive_file 7\ninactive_file 11\ninactive_files 1000\nactive_file\n")
+	if got := sum(stat, "active_file ", "inactive_file "); got != 18 {
+		t.Errorf("got %d", got)
+	}
+	if PrivateBytes(os.Getpid()) < 1<<20 || ResidentBytes(os.Getpid()) < 1<<20 {
+		t.Error("this process holds nothing")
+	}
+	if PrivateBytes(0) != 0 || ResidentBytes(0) != 0 {
+		t.Error("a process that is none holds something")
+	}
+}
+
+func FuzzSum(f *testing.F) {
+	f.Add([]byte("active_file 7\nactive_file\n"))
+	f.Fuzz(func(t *testing.T, text []byte) { sum(text, "active_file ") }) // must not panic
+}
