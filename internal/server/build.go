@@ -168,6 +168,8 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		ReservedTotal:      s.registry.ReservedTotal,
 		Provisions:         s.registry,
 		MaxEnvironments:    s.memory.Environments,
+		MemoryBudget:       s.memory.Budget,
+		SpareBytes:         s.host.SpareBytes,
 		MemoryLack:         hostmemory.Lack,
 	})
 	if err != nil {

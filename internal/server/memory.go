@@ -23,9 +23,10 @@ const (
 
 // MemoryPlan is what execution environments may use of this machine together.
 type MemoryPlan struct {
-	Total        int64 `json:"total_bytes"`  // of the machine, or of the control group of this process
-	Budget       int64 `json:"budget_bytes"` // of all environments together
-	Environments int   `json:"environments"` // alive at once
+	Total        int64 `json:"total_bytes"`   // of the machine, or of the control group of this process
+	Budget       int64 `json:"budget_bytes"`  // of all environments together, what is kept ready for them included
+	Ceiling      int64 `json:"ceiling_bytes"` // where the kernel ends one of them, should they grow faster than the budget is kept
+	Environments int   `json:"environments"`  // alive at once
 }
 
 // PlanMemory works out a plan from what a user asked for: a budget as ParseBudget
@@ -42,6 +43,7 @@ func PlanMemory(budget string, environments int) (MemoryPlan, error) {
 			return p, err
 		}
 	}
+	p.Ceiling = p.Budget + (p.Total-p.Budget)/2
 	most := sandbox.MaxEnvironments - spareUsers
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {

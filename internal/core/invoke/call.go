@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,10 +70,15 @@ func (c *call) run() (*Response, error) {
 		return nil, ErrShuttingDown // it was us who killed it
 	}
 	response := c.finish(&o)
+	guessed := e.guessed
+	e.guessed = false
 	if o.failure != nil || c.request.Debug != nil {
 		i.discard(e)
 	} else {
 		i.release(e)
+	}
+	if guessed {
+		i.weights.wake()
 	}
 	return response, nil
 }
@@ -157,7 +163,7 @@ func (c *call) initialise(spec *sandbox.Spec, phase string) (time.Duration, *fai
 	}
 	keep := started != nil && (failed == nil || phase == phaseInvoke)
 	if keep {
-		e.sandbox = started
+		e.sandbox, e.startTook = started, init.Duration
 		i.host.started(e)
 		if i.life.Err() != nil {
 			return 0, nil, ErrShuttingDown // Close may have looked before it was there
@@ -199,6 +205,11 @@ func (c *call) initFailure(init sandbox.Init, err error) *failure {
 // exit is worth an operator's attention: the function broke the protocol.
 func (c *call) failed(err error) *failure {
 	f, expected := failureOf(err, c.request.RequestID, c.version.Timeout)
+	var exit *sandbox.ExitError
+	if errors.As(err, &exit) && exit.OutOfMemory && exit.MaxMemoryBytes < int64(c.version.MemoryMB)<<20*9/10 {
+		c.invoker.config.Logger.Warn("an environment was killed for the memory of all together, not for its own: the budget is too large for this host",
+			"function", c.version.Name, "version", c.version.Version, "bytes", exit.MaxMemoryBytes)
+	}
 	if !expected {
 		c.invoker.config.Logger.Warn("an environment was killed", "request_id", c.request.RequestID, "function", c.version.Name, "version", c.version.Version, "err", err)
 	}

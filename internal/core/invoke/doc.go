@@ -10,13 +10,14 @@
 // lock shared by all functions, and starts no goroutine.
 //
 // Provisioned environments are started ahead of any call and are neither reaped
-// nor evicted.
+// nor evicted. All environments together are kept within a memory budget, by what
+// they really hold; idle ones go, the least useful first.
 //
 // A version with SnapStart has a template, and its environments are clones of it.
 //
 // Goroutines: one for each environment that is being closed or provisioned, and
 // for each template that is made, closed or clones ahead; Close waits for them. Locks: functionPool.mu (idle environments and counts of one function),
-// hostQueue.mu (environments alive, waiting calls), logWriter.mu (the log of one
+// hostQueue.mu (environments alive and their memory, waiting calls), logWriter.mu (the log of one
 // environment), shard.mu (table of functions). shard.mu may be held while
 // functionPool.mu is taken; every other one is a leaf, except that logWriter.mu
 // is held over LogSink.Append. None is held over the sandbox.

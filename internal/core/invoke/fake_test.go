@@ -3,6 +3,7 @@ package invoke
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,12 +35,14 @@ type fakeStarter struct {
 	start func(spec *sandbox.Spec, n int) (sandbox.Init, error)
 	// handle answers an event; nil takes fakeHandle and echoes the payload.
 	handle func(ctx context.Context, e *fakeEnvironment, event *sandbox.Event) (*sandbox.Result, error)
+	// holds tells what an environment holds; nil: it cannot be weighed.
+	holds func(e *fakeEnvironment) int64
 
 	mu     sync.Mutex
 	starts int
 	alive  map[*fakeEnvironment]bool
 	peak   int // most alive at once
-	peakMB int
+	peakMB int // most that they held together
 	specs  []*sandbox.Spec
 }
 
@@ -68,7 +71,9 @@ func (s *fakeStarter) Start(_ context.Context, spec *sandbox.Spec) (sandbox.Envi
 	s.peak = max(s.peak, len(s.alive))
 	total := 0
 	for other := range s.alive {
-		total += other.spec.MemoryMB
+		if s.holds != nil {
+			total += int(s.holds(other) >> 20)
+		}
 	}
 	s.peakMB = max(s.peakMB, total)
 	s.mu.Unlock()
@@ -130,6 +135,13 @@ func (e *fakeEnvironment) work(ctx context.Context, d time.Duration) error {
 
 func (e *fakeEnvironment) Done() <-chan struct{} { return e.done }
 
+func (e *fakeEnvironment) MemoryBytes() (int64, bool) {
+	if e.starter.holds == nil || e.closing.Load() {
+		return 0, false
+	}
+	return e.starter.holds(e), true
+}
+
 // die ends the environment by itself.
 func (e *fakeEnvironment) die() { e.ending.Do(func() { close(e.done) }) }
 
@@ -188,6 +200,12 @@ func (r *recorder) text(n int) string {
 	return all.String()
 }
 
+// bySize has each environment counted with, and hold, its MemorySize.
+func (b *bench) bySize() {
+	b.weights.guess = math.MaxInt64
+	b.starter.holds = func(e *fakeEnvironment) int64 { return int64(e.spec.MemoryMB) << 20 }
+}
+
 // bench is an Invoker over the fakes.
 type bench struct {
 	*Invoker
@@ -212,8 +230,8 @@ func inBubble(t *testing.T, change func(*Config, *fakeStarter), test func(t *tes
 		}
 		b.host.mu.Lock()
 		defer b.host.mu.Unlock()
-		if b.host.count != 0 || b.host.mb != 0 || b.host.closing != 0 || b.host.queue.Len() != 0 {
-			t.Errorf("the host still counts %d environments, %d MB, %d closing, %d waiting", b.host.count, b.host.mb, b.host.closing, b.host.queue.Len())
+		if b.host.count != 0 || b.host.used != 0 || b.host.closing != 0 || b.host.queue.Len() != 0 {
+			t.Errorf("the host still counts %d environments, %d bytes, %d closing, %d waiting", b.host.count, b.host.used, b.host.closing, b.host.queue.Len())
 		}
 	})
 }

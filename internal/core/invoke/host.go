@@ -17,43 +17,44 @@ const patience = 50 * time.Millisecond
 // hostQueue shares the places of this host. Every environment has one from
 // before its start until it is gone.
 type hostQueue struct {
-	maxCount, maxMB int          // maxMB 0: memory is not counted
-	waiting         atomic.Int32 // length of queue, readable without mu
+	maxCount int
+	budget   int64        // bytes; 0: memory is not counted
+	waiting  atomic.Int32 // length of queue, readable without mu
 
-	mu        sync.Mutex
-	count, mb int        // places taken, those of environments being closed included
-	closing   int        // of count
-	closingMB int        // of mb
-	queue     *list.List // of *waiter, the longest waiting first
-	alive     map[*environment]struct{}
-	gone      chan struct{} // made by drained, closed when alive is empty
+	mu           sync.Mutex
+	count        int        // places taken, those of environments being closed included
+	used         int64      // their charges together
+	spare        int64      // what the sandbox holds beside them
+	closing      int        // of count
+	closingBytes int64      // of used
+	queue        *list.List // of *waiter, the longest waiting first
+	alive        map[*environment]struct{}
+	gone         chan struct{} // made by drained, closed when alive is empty
 }
 
 // waiter is a call that waits for a place or for an environment of its version.
 type waiter struct {
-	pool     *versionPool
-	version  *function.Version
-	memoryMB int
-	since    time.Time
-	place    chan *environment // one send: an environment, or nil for a place
-	element  *list.Element     // nil once out of the queue
+	pool    *versionPool
+	version *function.Version
+	charge  int64 // bytes that its environment will be counted with
+	since   time.Time
+	place   chan *environment // one send: an environment, or nil for a place
+	element *list.Element     // nil once out of the queue
 }
 
-func newHostQueue(maxCount, maxMB int) *hostQueue {
-	return &hostQueue{maxCount: maxCount, maxMB: maxMB, queue: list.New(), alive: map[*environment]struct{}{}}
+func newHostQueue(maxCount int, budget int64) *hostQueue {
+	return &hostQueue{maxCount: maxCount, budget: budget, queue: list.New(), alive: map[*environment]struct{}{}}
 }
 
-// weight is the memory that an environment is counted with. One that is larger
-// than the host may still run, alone.
-func (h *hostQueue) weight(memoryMB int) int {
-	if h.maxMB == 0 {
-		return 0
-	}
-	return min(memoryMB, h.maxMB)
-}
+// room is the memory for environments: the budget without what the sandbox
+// holds beside them, of which no more than half can be lost to it.
+func (h *hostQueue) roomLocked() int64 { return h.budget - min(h.spare, h.budget/2) }
 
-func (h *hostQueue) fitsLocked(mb int) bool {
-	return h.count < h.maxCount && (h.maxMB == 0 || h.mb+mb <= h.maxMB)
+// fitsLocked tells whether a waiter has its place now. One that is larger than
+// all the room may still run, alone.
+func (h *hostQueue) fitsLocked(w *waiter) bool {
+	room := h.roomLocked()
+	return h.count < h.maxCount && (h.budget == 0 || h.used+min(w.charge, room) <= room)
 }
 
 // reserve takes a place at once if nobody waits and there is room; otherwise it
@@ -61,7 +62,7 @@ func (h *hostQueue) fitsLocked(mb int) bool {
 func (h *hostQueue) reserve(w *waiter) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.queue.Len() == 0 && h.fitsLocked(w.memoryMB) {
+	if h.queue.Len() == 0 && h.fitsLocked(w) {
 		h.takeLocked(w)
 		return true
 	}
@@ -72,7 +73,10 @@ func (h *hostQueue) reserve(w *waiter) bool {
 
 func (h *hostQueue) takeLocked(w *waiter) {
 	h.count++
-	h.mb += w.memoryMB
+	if h.budget > 0 {
+		w.charge = min(w.charge, h.roomLocked())
+	}
+	h.used += w.charge
 }
 
 func (h *hostQueue) removeLocked(w *waiter) {
@@ -86,7 +90,7 @@ func (h *hostQueue) removeLocked(w *waiter) {
 func (h *hostQueue) grantLocked() {
 	for e := h.queue.Front(); e != nil; e = h.queue.Front() {
 		w := e.Value.(*waiter)
-		if !h.fitsLocked(w.memoryMB) {
+		if !h.fitsLocked(w) {
 			return
 		}
 		h.removeLocked(w)
@@ -108,15 +112,15 @@ func (h *hostQueue) cancel(w *waiter) bool {
 }
 
 // free gives a place back that no environment holds.
-func (h *hostQueue) free(memoryMB int) {
+func (h *hostQueue) free(charge int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.freeLocked(memoryMB)
+	h.freeLocked(charge)
 }
 
-func (h *hostQueue) freeLocked(memoryMB int) {
+func (h *hostQueue) freeLocked(charge int64) {
 	h.count--
-	h.mb -= memoryMB
+	h.used -= charge
 	h.grantLocked()
 	if h.gone != nil && h.count == 0 {
 		close(h.gone)
@@ -133,8 +137,9 @@ func (h *hostQueue) started(e *environment) {
 
 func (h *hostQueue) ending(e *environment) {
 	h.mu.Lock()
+	e.leaving = true
 	h.closing++
-	h.closingMB += e.memoryMB
+	h.closingBytes += e.charge.Load()
 	h.mu.Unlock()
 }
 
@@ -142,9 +147,45 @@ func (h *hostQueue) ended(e *environment) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closing--
-	h.closingMB -= e.memoryMB
+	h.closingBytes -= e.charge.Load()
 	delete(h.alive, e)
-	h.freeLocked(e.memoryMB)
+	h.freeLocked(e.charge.Load())
+}
+
+// recharge counts environments anew, and the calls that wait by what charge
+// says; who waits may fit then.
+func (h *hostQueue) recharge(all map[*environment]int64, charge func(*function.Version) int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for e, bytes := range all {
+		if _, alive := h.alive[e]; alive && !e.leaving {
+			h.used += bytes - e.charge.Load()
+			e.charge.Store(bytes)
+		}
+	}
+	for e := h.queue.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*waiter)
+		w.charge = charge(w.version)
+	}
+	h.grantLocked()
+}
+
+// setSpare notes what the sandbox holds beside the environments.
+func (h *hostQueue) setSpare(bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spare = bytes
+	h.grantLocked()
+}
+
+// excess is how many bytes are used over the budget and not about to be free.
+func (h *hostQueue) excess() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.budget == 0 {
+		return 0
+	}
+	return max(0, h.used-h.closingBytes-h.roomLocked())
 }
 
 // offer finds the waiting call that an environment goes to. Nobody waits:
@@ -191,19 +232,20 @@ func (h *hostQueue) give(e *environment) bool {
 
 // shortage is how many places, and how much memory, the waiting calls need
 // beyond what is free or about to be.
-func (h *hostQueue) shortage() (count, mb int) {
+func (h *hostQueue) shortage() (count int, bytes int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	room := h.roomLocked()
 	for e := h.queue.Front(); e != nil; e = e.Next() {
 		count++
-		mb += e.Value.(*waiter).memoryMB
+		bytes += min(e.Value.(*waiter).charge, room)
 	}
 	count -= h.maxCount - h.count + h.closing
-	mb -= h.maxMB - h.mb + h.closingMB
-	if h.maxMB == 0 {
-		mb = 0
+	bytes -= room - h.used + h.closingBytes
+	if h.budget == 0 {
+		bytes = 0
 	}
-	return count, mb
+	return count, bytes
 }
 
 // living lists the environments that were started and are not gone.

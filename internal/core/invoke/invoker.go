@@ -47,7 +47,9 @@ type Config struct {
 	Snapshot        func(ctx context.Context, spec *sandbox.Spec) (Template, sandbox.Init, error)
 	IdleTimeout     time.Duration // an environment idle for so long is closed; default 10 minutes
 	MaxEnvironments int           // alive at once on this host; default 1,000
-	MaxMemoryMB     int           // sum of MemorySize of the environments alive; 0: no limit
+	MemoryBudget    int64         // bytes that the environments and the sandbox may hold together; 0: no limit
+	// SpareBytes tells what the sandbox holds of it beside the environments. Nil: nothing.
+	SpareBytes func() int64
 	// MemoryLack tells how many bytes this host is short of; idle environments
 	// are closed for them. Nil: never.
 	MemoryLack func() (int64, error)
@@ -80,6 +82,7 @@ type Invoker struct {
 	gate      *gate
 	keeper    keeper
 	templates sync.WaitGroup // goroutines that make or close templates and their clones
+	weights   *weights
 
 	// life ends when Close kills what still runs. Calls run under it rather than
 	// under their client's context: once begun, a call goes on without its client.
@@ -92,7 +95,7 @@ func New(config Config) (*Invoker, error) {
 	if config.Starter == nil || config.Logs == nil || config.Credentials == nil {
 		return nil, errors.New("invoke: Starter, Logs and Credentials are required")
 	}
-	if config.AccountConcurrency < 0 || config.MaxEnvironments < 0 || config.MaxMemoryMB < 0 || config.IdleTimeout < 0 {
+	if config.AccountConcurrency < 0 || config.MaxEnvironments < 0 || config.MemoryBudget < 0 || config.IdleTimeout < 0 {
 		return nil, errors.New("invoke: a limit is negative")
 	}
 	if config.Clock == nil {
@@ -108,7 +111,8 @@ func New(config Config) (*Invoker, error) {
 	config.AccountConcurrency = cmp.Or(config.AccountConcurrency, limit.AccountInFlight)
 	config.IdleTimeout = cmp.Or(config.IdleTimeout, defaultIdleTimeout)
 	config.MaxEnvironments = cmp.Or(config.MaxEnvironments, defaultMaxEnvironments)
-	i := &Invoker{config: config, functions: newFunctionTable(), host: newHostQueue(config.MaxEnvironments, config.MaxMemoryMB), gate: newGate(), keeper: newKeeper()}
+	i := &Invoker{config: config, functions: newFunctionTable(), host: newHostQueue(config.MaxEnvironments, config.MemoryBudget),
+		gate: newGate(), keeper: newKeeper(), weights: newWeights()}
 	i.life, i.kill = context.WithCancel(context.Background())
 	return i, nil
 }
@@ -121,9 +125,7 @@ func (i *Invoker) Run(ctx context.Context) error {
 	if i.config.Provisions != nil {
 		beside.Go(func() { i.keepProvisioned(ctx) }) // ends when ctx does
 	}
-	if i.config.MemoryLack != nil {
-		beside.Go(func() { i.shed(ctx) }) // ends when ctx does
-	}
+	beside.Go(func() { i.watchMemory(ctx) }) // ends when ctx does
 	period := min(max(i.config.IdleTimeout/reapsPerTimeout, minReapPeriod), maxReapPeriod)
 	for i.config.Clock.Sleep(ctx, period) == nil {
 		now := i.config.Clock.Now()
@@ -184,7 +186,8 @@ func (i *Invoker) lease(ctx context.Context, f *functionPool, v *function.Versio
 	if !starts {
 		return nil, &ThrottledError{Reason: ConcurrentInvocationLimitExceeded, RetryAfter: retryAfter}
 	}
-	w := &waiter{pool: pool, version: v, memoryMB: i.host.weight(v.MemoryMB), since: now, place: make(chan *environment, 1)}
+	charge, known := i.weights.charge(v)
+	w := &waiter{pool: pool, version: v, charge: charge, since: now, place: make(chan *environment, 1)}
 	if !i.host.reserve(w) {
 		e, err := i.wait(ctx, w)
 		if e != nil || err != nil {
@@ -194,7 +197,14 @@ func (i *Invoker) lease(ctx context.Context, f *functionPool, v *function.Versio
 			return e, err
 		}
 	}
-	return &environment{pool: pool, version: v, memoryMB: w.memoryMB, born: i.config.Clock.Now()}, nil
+	return i.newEnvironment(pool, w, known), nil
+}
+
+// newEnvironment makes the environment of a waiter that has its place.
+func (i *Invoker) newEnvironment(pool *versionPool, w *waiter, known bool) *environment {
+	e := &environment{pool: pool, version: w.version, born: i.config.Clock.Now(), guessed: !known}
+	e.charge.Store(w.charge)
+	return e
 }
 
 // hostWait bounds how long a call waits for a place on a full host.
@@ -238,15 +248,15 @@ func (i *Invoker) abandon(w *waiter) {
 	if e := <-w.place; e != nil {
 		i.release(e)
 	} else {
-		i.host.free(w.memoryMB)
+		i.host.free(w.charge)
 	}
 }
 
-// makeRoom closes the least recently used idle environments of this host, as
-// many as the waiting calls need.
+// makeRoom closes the least useful idle environments of this host, as many as
+// the waiting calls need.
 func (i *Invoker) makeRoom() {
-	for count, mb := i.host.shortage(); count > 0 || mb > 0; count, mb = i.host.shortage() {
-		e := i.evictOldest()
+	for count, bytes := i.host.shortage(); count > 0 || bytes > 0; count, bytes = i.host.shortage() {
+		e := i.evict()
 		if e == nil {
 			return // everything is in use
 		}

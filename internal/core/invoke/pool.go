@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/function"
@@ -17,13 +18,18 @@ type environment struct {
 	pool      *versionPool
 	version   *function.Version
 	log       *logWriter
-	memoryMB  int // its share of the host's memory
 	born      time.Time
 	idleSince time.Time
 	maxMemory int64         // high-water mark, bytes
 	kept      bool          // provisioned; see keptPool
 	template  *template     // what it was cloned from, or nil
 	init      time.Duration // of its initialisation, until a call has reported it
+	startTook time.Duration // what its initialisation took
+	guessed   bool          // nothing was known of its function's memory when it was started
+
+	charge  atomic.Int64 // bytes that the host counts it with; changed under hostQueue.mu
+	leaving bool         // it is being closed; guarded by hostQueue.mu
+	weighed weighing     // of watchMemory alone
 }
 
 // serves tells whether the environment was started from this reading of the
@@ -132,17 +138,30 @@ func (f *functionPool) reap(now time.Time, idleTimeout time.Duration) (unwanted 
 	return unwanted
 }
 
-// oldest returns when the function's least recently used idle environment was
-// last used.
-func (f *functionPool) oldest() (pool *versionPool, since time.Time) {
+// uselessness is how little an idle environment is worth its memory: the more,
+// the longer nobody needed it, the more it holds and the quicker another one is
+// started.
+func (e *environment) uselessness(now time.Time) float64 {
+	idle := max(now.Sub(e.idleSince), time.Millisecond)
+	start := max(e.startTook, time.Millisecond)
+	return float64(idle) * float64(max(e.charge.Load(), leastCharge)) / float64(start)
+}
+
+// leastUseful returns the function's version with the least useful idle
+// environment, and how useless that is. Those of one version are alike, so the
+// least recently used one stands for them.
+func (f *functionPool) leastUseful(now time.Time) (pool *versionPool, uselessness float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.versions {
-		if len(p.idle) > 0 && (pool == nil || p.idle[0].idleSince.Before(since)) {
-			pool, since = p, p.idle[0].idleSince
+		if len(p.idle) == 0 {
+			continue
+		}
+		if u := p.idle[0].uselessness(now); pool == nil || u > uselessness {
+			pool, uselessness = p, u
 		}
 	}
-	return pool, since
+	return pool, uselessness
 }
 
 // evict removes the least recently used environment of a version, nil if there

@@ -230,11 +230,12 @@ func TestWaitingIsBounded(t *testing.T) {
 func TestSmallAndLargeFunctionsShareAFullHost(t *testing.T) {
 	const hostMB = 1024
 	inBubble(t, func(c *Config, s *fakeStarter) {
-		c.MaxMemoryMB = hostMB
+		c.MemoryBudget = hostMB << 20
 		s.handle = func(ctx context.Context, e *fakeEnvironment, _ *sandbox.Event) (*sandbox.Result, error) {
 			return &sandbox.Result{}, e.work(ctx, 200*time.Millisecond)
 		}
 	}, func(t *testing.T, b *bench) {
+		b.bySize()
 		small, large := versionOf("small"), versionOf("large")
 		large.MemoryMB = hostMB
 		const rounds = 10
@@ -303,7 +304,8 @@ func TestABusyFunctionDoesNotKeepAFullHost(t *testing.T) {
 }
 
 func TestAFunctionLargerThanTheHostRunsAlone(t *testing.T) {
-	inBubble(t, func(c *Config, s *fakeStarter) { withNumbers(c, s); c.MaxMemoryMB = 512 }, func(t *testing.T, b *bench) {
+	inBubble(t, func(c *Config, s *fakeStarter) { withNumbers(c, s); c.MemoryBudget = 512 << 20 }, func(t *testing.T, b *bench) {
+		b.bySize()
 		huge := versionOf("huge")
 		huge.MemoryMB = 2048
 		b.call(t, versionOf("small"))

@@ -64,10 +64,11 @@ func TestRandomHistories(t *testing.T) {
 func runHistory(t *testing.T, seed uint64) {
 	h := &history{t: t, random: rand.New(rand.NewPCG(seed, 0)), reserved: map[string]int{"f1": 2, "f2": 0}, revision: map[string]int{}, running: map[string]int{}}
 	inBubble(t, func(c *Config, s *fakeStarter) {
-		c.MaxEnvironments, c.MaxMemoryMB, c.AccountConcurrency, c.IdleTimeout = historyPlaces, historyMB, historyAccount, 2*time.Second
+		c.MaxEnvironments, c.MemoryBudget, c.AccountConcurrency, c.IdleTimeout = historyPlaces, historyMB<<20, historyAccount, 2*time.Second
 		s.start, s.handle = h.start, h.handle
 	}, func(t *testing.T, b *bench) {
 		h.bench, h.t = b, t
+		b.bySize()
 		ctx, stop := context.WithCancel(t.Context())
 		var running, calls sync.WaitGroup
 		running.Go(func() { b.Run(ctx) })

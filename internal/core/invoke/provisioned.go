@@ -283,6 +283,7 @@ func (i *Invoker) fulfilOne(starts *sync.WaitGroup, at keptVersion, w wish) bool
 // startKept starts one environment ahead of any call.
 func (i *Invoker) startKept(p *versionPool, v *function.Version) {
 	e, failed, err := i.bootKept(p, v)
+	guessed := e != nil && e.guessed
 	now := i.config.Clock.Now()
 	k := &p.kept
 	var unwanted []*environment
@@ -305,6 +306,9 @@ func (i *Invoker) startKept(p *versionPool, v *function.Version) {
 	i.discard(unwanted...)
 	<-i.keeper.slots
 	i.keeper.wake()
+	if guessed {
+		i.weights.wake()
+	}
 	if err != nil && !errors.Is(err, ErrShuttingDown) {
 		i.config.Logger.Warn("a provisioned environment could not be started", "function", v.Name, "version", v.Version, "err", err)
 	}
@@ -315,20 +319,20 @@ func (i *Invoker) startKept(p *versionPool, v *function.Version) {
 func (i *Invoker) bootKept(p *versionPool, v *function.Version) (*environment, *failure, error) {
 	now := i.config.Clock.Now()
 	// A pool of its own: it wants a place, never an environment of a call.
-	w := &waiter{pool: &versionPool{function: p.function}, version: v, memoryMB: i.host.weight(v.MemoryMB), since: now, place: make(chan *environment, 1)}
+	charge, known := i.weights.charge(v)
+	w := &waiter{pool: &versionPool{function: p.function}, version: v, charge: charge, since: now, place: make(chan *environment, 1)}
 	if !i.host.reserve(w) {
 		if _, err := i.wait(i.life, w); err != nil {
 			return nil, nil, err
 		}
 	}
-	now = i.config.Clock.Now()
-	e := &environment{pool: p, version: v, memoryMB: w.memoryMB, born: now}
+	e := i.newEnvironment(p, w, known)
 	if i.life.Err() != nil {
 		i.discard(e)
 		return nil, nil, ErrShuttingDown
 	}
 	c := call{invoker: i, request: &Request{}, version: v, environment: e}
-	spec := c.spec(now, ProvisionedConcurrency)
+	spec := c.spec(e.born, ProvisionedConcurrency)
 	spec.InitTimeout = max(v.Timeout, keptInitTimeout)
 	init, failed, err := c.initialise(spec, phaseInit)
 	if failed != nil || err != nil {

@@ -51,7 +51,7 @@ func (c *call) restoreFrom(t *template, clone Clone) (bool, error) {
 	switch {
 	case err == nil && init.ErrorType == "":
 		e.log.restoreEnded(now, report)
-		e.template, e.sandbox = t, started
+		e.template, e.sandbox, e.startTook = t, started, report.duration
 		c.restored, c.billedRestore = report.duration, billed(init.Duration, 0)
 		i.host.started(e)
 		if i.life.Err() != nil {

@@ -3,49 +3,83 @@ package invoke
 import (
 	"context"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 )
 
-// shedPeriod is how often the memory of the host is looked at.
-const shedPeriod = time.Second
+// Looks at the memory: one each period, sooner for what nothing is known of.
+const (
+	shedPeriod = time.Second
+	shedPause  = 20 * time.Millisecond // between two looks at least
+)
 
-// shed closes idle environments, the least recently used first, while the host
-// is short of memory; until ctx ends. What is provisioned stays.
-func (i *Invoker) shed(ctx context.Context) {
-	for i.config.Clock.Sleep(ctx, shedPeriod) == nil {
-		lack, err := i.config.MemoryLack()
-		if err != nil {
-			i.config.Logger.Warn("idle environments are kept whatever memory they take", "err", err)
-			return
-		}
-		closed := 0
-		for lack > 0 {
-			e := i.evictOldest()
-			if e == nil {
-				if i.evictTemplate() {
-					closed++
-				}
-				break // everything is in use
+// watchMemory weighs the environments and closes idle ones, the least useful
+// first, while they hold more than their budget or the host is short of memory;
+// until ctx ends. What is provisioned stays.
+func (i *Invoker) watchMemory(ctx context.Context) {
+	lack := i.config.MemoryLack
+	var last time.Time
+	for ctx.Err() == nil {
+		clock.Wait(ctx, i.config.Clock, i.weights.look, shedPeriod)
+		now := i.config.Clock.Now()
+		regular := now.Sub(last) >= shedPeriod // else it was woken
+		i.weigh(now, regular)
+		if regular {
+			last = now
+			if i.config.SpareBytes != nil {
+				i.host.setSpare(i.config.SpareBytes())
 			}
-			// What it held at most: the next look tells what it really freed.
-			lack -= max(e.maxMemory, 1<<20)
-			closed++
-			i.discard(e)
+			if lack != nil && !i.relieve(lack) {
+				lack = nil
+			}
 		}
-		if closed > 0 {
-			i.config.Logger.Info("the host is short of memory: idle environments are closed", "count", closed)
-		}
+		i.shed(i.host.excess(), "the memory budget is used up")
+		_ = i.config.Clock.Sleep(ctx, shedPause) // the loop sees the end of ctx
 	}
 }
 
-// evictOldest removes the least recently used idle environment of this host from
-// its pool, nil if all are in use.
-func (i *Invoker) evictOldest() *environment {
+// relieve gives back what the host lacks; false if it cannot tell.
+func (i *Invoker) relieve(lack func() (int64, error)) bool {
+	missing, err := lack()
+	if err != nil {
+		i.config.Logger.Warn("idle environments are kept whatever memory other programs need", "err", err)
+		return false
+	}
+	i.shed(missing, "the host is short of memory")
+	return true
+}
+
+// shed closes idle environments that hold so many bytes. What their end really
+// frees is seen by the next look.
+func (i *Invoker) shed(bytes int64, because string) {
+	closed := 0
+	for bytes > 0 {
+		e := i.evict()
+		if e == nil {
+			if i.evictTemplate() {
+				closed++
+			}
+			break // everything is in use
+		}
+		bytes -= max(e.charge.Load(), leastCharge)
+		closed++
+		i.discard(e)
+	}
+	if closed > 0 {
+		i.config.Logger.Info("idle environments are closed", "because", because, "count", closed)
+	}
+}
+
+// evict removes the least useful idle environment of this host from its pool,
+// nil if all are in use.
+func (i *Invoker) evict() *environment {
+	now := i.config.Clock.Now()
 	for {
 		var pool *versionPool
-		var oldest time.Time
+		most := 0.0
 		for _, f := range i.functions.all() {
-			if p, since := f.oldest(); p != nil && (pool == nil || since.Before(oldest)) {
-				pool, oldest = p, since
+			if p, uselessness := f.leastUseful(now); p != nil && (pool == nil || uselessness > most) {
+				pool, most = p, uselessness
 			}
 		}
 		if pool == nil {

@@ -74,6 +74,8 @@ type Host struct {
 	oneUser  bool     // of an ordinary user: all environments have the same user id
 	uids     chan int // free user ids; only numbers if there is one user
 
+	waiting sync.Map // of *env: clones that were not bound yet
+
 	mu      sync.Mutex
 	zygotes map[zygoteKey]*zygote
 	closed  bool

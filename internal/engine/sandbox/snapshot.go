@@ -145,6 +145,7 @@ func (t *Template) Fork() (_ *Clone, err error) {
 	if err := e.settle(t); err != nil {
 		return nil, fmt.Errorf("isolate a clone: %w", err)
 	}
+	h.waiting.Store(e, nil)
 	return &Clone{e, t}, nil
 }
 
@@ -152,13 +153,17 @@ func (t *Template) Fork() (_ *Clone, err error) {
 func (c *Clone) Done() <-chan struct{} { return c.env.done }
 
 // Close ends a clone that was not bound.
-func (c *Clone) Close() error { return c.env.Close() }
+func (c *Clone) Close() error {
+	c.env.host.waiting.Delete(c.env)
+	return c.env.Close()
+}
 
 // Bind makes the clone an environment. Of spec it takes what an environment has
 // of its own: Environ, Log and InitTimeout, the time for the function's hooks.
 // Init is how its restoration went. After any other error than a timeout or an
 // exit of the clone the template is not to be used again.
 func (c *Clone) Bind(spec *Spec) (Environment, Init, error) {
+	c.env.host.waiting.Delete(c.env)
 	own := *c.template.spec
 	own.Environ, own.Log, own.InitTimeout = spec.Environ, spec.Log, spec.InitTimeout
 	c.env.log.Deliver(own.Log)

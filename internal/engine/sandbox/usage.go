@@ -39,7 +39,7 @@ func (z *zygote) weighBefore(e *env, kind parkKind) {
 }
 
 // SpareBytes is what the host itself holds for functions: zygotes, parked
-// environments, templates.
+// environments, templates and clones that wait.
 func (h *Host) SpareBytes() int64 {
 	h.mu.Lock()
 	zygotes := slices.Collect(maps.Values(h.zygotes))
@@ -55,6 +55,11 @@ func (h *Host) SpareBytes() int64 {
 			total += held
 		}
 	}
+	h.waiting.Range(func(clone, _ any) bool {
+		held, _ := clone.(*env).MemoryBytes()
+		total += held
+		return true
+	})
 	return total
 }
 

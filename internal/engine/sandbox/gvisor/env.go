@@ -57,6 +57,7 @@ type env struct {
 }
 
 var _ sandbox.Environment = (*env)(nil)
+var _ sandbox.Weighable = (*env)(nil)
 
 // start runs the initialisation.
 func (e *env) start(ctx context.Context, p *plan) (sandbox.Init, error) {
@@ -354,6 +355,10 @@ func (e *env) peakBytes() int64 {
 	}
 	return max(0, min(e.group.PeakBytes()-StartMB<<20, int64(e.spec.MemoryMB)<<20))
 }
+
+// MemoryBytes is what the environment holds, gVisor's part included; see
+// sandbox.Weighable.
+func (e *env) MemoryBytes() (int64, bool) { return e.group.UsageBytes() }
 
 // Done is closed when the environment's processes have ended.
 func (e *env) Done() <-chan struct{} { return e.done }

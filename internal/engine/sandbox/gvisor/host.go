@@ -36,9 +36,10 @@ const maxProcesses = 1024 + 256
 // Config is how a Host isolates.
 type Config struct {
 	Runsc Runsc // as Find found it
-	// What functions reach; see sandbox.Config.
-	Egress     netns.Mode
-	EgressList []string
+	// What functions reach, and hold together; see sandbox.Config.
+	Egress        netns.Mode
+	EgressList    []string
+	MemoryCeiling int64
 }
 
 // Host makes execution environments under runsc.
@@ -73,6 +74,9 @@ func New(config Config, runtimes sandbox.Runtimes, logger *slog.Logger) (*Host, 
 	if err != nil {
 		return nil, fmt.Errorf("prepare cgroups: %w", err)
 	}
+	if err := groups.LimitAll(config.MemoryCeiling); err != nil {
+		return nil, errors.Join(fmt.Errorf("limit the memory of all environments: %w", err), groups.Close())
+	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups, networks: netns.NewPool(policy, logger), launcher: newLauncher(), heads: runtimeapi.NewHeads(),
 		uids: make(chan int, sandbox.MaxEnvironments), envs: map[*env]struct{}{}}
 	for i := range sandbox.MaxEnvironments {
@@ -101,6 +105,9 @@ func (h *Host) Warm(ctx context.Context, runtime, _ string) error {
 	_, err := h.runtimes.Resolve(ctx, runtime)
 	return err
 }
+
+// SpareBytes is what is kept ready: nothing in this tier.
+func (h *Host) SpareBytes() int64 { return 0 }
 
 // Probe runs the smallest container there is, to see that runsc works here.
 func (h *Host) Probe(ctx context.Context) error {
