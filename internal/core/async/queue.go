@@ -4,14 +4,16 @@
 // It promises: when Put returns nil the event survives kill -9 and power loss; a
 // function error is tried again twice, after one and two minutes; a throttle or
 // an error of the host is tried again with a growing pause until the event is six
-// hours old, a reservation of nothing gives it up at once; each try has the
-// request id of the first. Events have no order. What is given up is logged:
-// dead-letter queues and destinations are not there yet.
+// hours old, a reservation of nothing gives it up at once; fewer retries and a
+// shorter life are settings of the function, version or alias; each try has the
+// request id of the first. Events have no order. The record of the outcome and
+// the dead letter are in the outbox with the commit that ends the event.
 //
 // Run owns the queue by a lease of the store, so that one process runs an event
 // at a time, and fences its commits. It starts one goroutine an event through an
 // errgroup and returns after the last. Queue.mu guards the set of running events.
-// Start reading at Queue.
+// Start reading at Queue; a try is in run.go, what is sent after it in record.go,
+// the settings in settings.go.
 package async
 
 import (
@@ -29,10 +31,14 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/chunk"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/hold"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
+	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
 )
 
 // Limits of the queue.
@@ -44,9 +50,7 @@ const (
 
 	firstBackoff = time.Second // after a throttle; doubles
 	maxBackoff   = 5 * time.Minute
-	maxRunning   = 256                     // events that run at once
-	chunkBytes   = store.MaxValueBytes / 2 // of a payload in one row
-	leaseLife    = 15 * time.Second
+	maxRunning   = 256 // events that run at once
 	leaseName    = "async"
 	poll         = 5 * time.Second // looks again even without a hint
 )
@@ -64,13 +68,23 @@ type Invoker interface {
 	Invoke(ctx context.Context, request *invoke.Request) (*invoke.Response, error)
 }
 
-// Config is what a Queue works with. Store, Resolver and Invoker are required.
+// Outbox sends what follows an event; *delivery.Outbox is one.
+type Outbox interface {
+	Add(batch *store.Batch, m *delivery.Message) error
+	Wake()
+	Serves(target string) bool
+}
+
+// Config is what a Queue works with. Store, Resolver, Invoker and Outbox are
+// required.
 type Config struct {
 	Store    store.Store
 	Resolver Resolver
 	Invoker  Invoker
+	Outbox   Outbox
 	Clock    clock.Clock
 	Logger   *slog.Logger
+	Measured func(telemetry.Metric) // hook; must not block
 	// Retries are the pauses before the tries that follow a function error;
 	// default one minute and two minutes.
 	Retries []time.Duration
@@ -95,8 +109,14 @@ type row struct {
 	RequestID        string
 	TraceID          string `json:",omitempty"`
 	Accepted         time.Time
-	Failures, Paused int // tries that ended in a function error, tries that did not begin
+	Failures, Paused int    // tries that ended in a function error, tries that did not begin
+	ErrorCode        int    `json:",omitempty"` // of the last try that did not begin, as an HTTP status
+	ErrorMessage     string `json:",omitempty"`
 	Chunks           int
+}
+
+func (r *row) target() function.Target {
+	return function.Target{Scope: function.Scope{Account: r.Account, Region: r.Region}, Name: r.Name, Qualifier: r.Qualifier}
 }
 
 // Queue holds the events of all functions.
@@ -111,14 +131,17 @@ type Queue struct {
 
 // New only builds.
 func New(config Config) (*Queue, error) {
-	if config.Store == nil || config.Resolver == nil || config.Invoker == nil {
-		return nil, errors.New("async: Store, Resolver and Invoker are required")
+	if config.Store == nil || config.Resolver == nil || config.Invoker == nil || config.Outbox == nil {
+		return nil, errors.New("async: Store, Resolver, Invoker and Outbox are required")
 	}
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Measured == nil {
+		config.Measured = func(telemetry.Metric) {}
 	}
 	if config.Retries == nil {
 		config.Retries = []time.Duration{time.Minute, 2 * time.Minute}
@@ -128,6 +151,9 @@ func New(config Config) (*Queue, error) {
 	}
 	return &Queue{config: config, wake: make(chan struct{}, 1), running: map[string]bool{}}, nil
 }
+
+// The rows of an event, all below "async": its row under due, time and id; its
+// payload in chunks under payload and id; what cannot be read under aside.
 
 // Put takes an event: it is durable when Put returns nil.
 func (q *Queue) Put(ctx context.Context, e *Event) error {
@@ -142,11 +168,7 @@ func (q *Queue) Put(ctx context.Context, e *Event) error {
 	r := row{Account: e.Scope.Account, Region: e.Scope.Region, Name: e.Name, Qualifier: e.Qualifier,
 		RequestID: e.RequestID, TraceID: e.TraceID, Accepted: now.UTC()}
 	batch := &store.Batch{}
-	for rest := e.Payload; len(rest) > 0; r.Chunks++ {
-		n := min(len(rest), chunkBytes)
-		batch.Puts = append(batch.Puts, store.KV{Key: chunkKey(id, r.Chunks), Value: rest[:n]})
-		rest = rest[n:]
-	}
+	r.Chunks = chunk.Put(batch, e.Payload, "async", "payload", id)
 	put, err := r.at(now, id)
 	if err != nil {
 		return err
@@ -158,8 +180,13 @@ func (q *Queue) Put(ctx context.Context, e *Event) error {
 		q.queued.Add(-1)
 		return fmt.Errorf("queue an event of %s: %w", e.Name, err)
 	}
+	q.measure(&r, telemetry.AsyncEventsReceived, 1)
 	q.look()
 	return nil
+}
+
+func (q *Queue) measure(r *row, name string, value float64) {
+	q.config.Measured(telemetry.Metric{Account: r.Account, Region: r.Region, Function: r.Name, Name: name, Value: value})
 }
 
 // look makes Run look at the store.
@@ -170,8 +197,6 @@ func (q *Queue) look() {
 	}
 }
 
-func chunkKey(id string, n int) []byte { return tuple.Key("async", "payload", id, n) }
-
 // at is the row of an event that is due at a time.
 func (r row) at(due time.Time, id string) (store.KV, error) {
 	value, err := json.Marshal(r)
@@ -180,57 +205,16 @@ func (r row) at(due time.Time, id string) (store.KV, error) {
 
 // Run runs events until ctx ends and those that run have ended.
 func (q *Queue) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		lease, err := q.config.Store.Lease(ctx, leaseName, leaseLife)
-		switch {
-		case errors.Is(err, store.ErrLeaseHeld): // by another process, or by one that was killed
-			if q.config.Clock.Sleep(ctx, leaseLife/leaseParts) != nil {
-				return nil
-			}
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("own the asynchronous events: %w", err)
-		default:
-			if err := q.own(ctx, lease); err != nil {
-				return err
-			}
+	return hold.Run(ctx, hold.Config{Store: q.config.Store, Logger: q.config.Logger, Name: leaseName}, func(ctx context.Context, lease store.Lease) error {
+		if err := q.count(ctx); err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-// leaseParts is how often a lease is renewed in its life.
-const leaseParts = 5
-
-// own runs events while the lease is ours.
-func (q *Queue) own(ctx context.Context, lease store.Lease) error {
-	if err := q.count(ctx); err != nil {
+		group := &errgroup.Group{}
+		group.SetLimit(maxRunning)
+		err := q.serve(ctx, lease, group)
+		group.Wait() // it returns no error: what happened to an event is in its row
 		return err
-	}
-	owned, lost := context.WithCancel(ctx)
-	defer lost()
-	group := &errgroup.Group{}
-	renewal := &errgroup.Group{}
-	renewal.Go(func() error { // ends when owned does or the lease is lost
-		defer lost()
-		for q.config.Clock.Sleep(owned, leaseLife/leaseParts) == nil {
-			if err := lease.Renew(owned); err != nil {
-				return nil // the fence keeps the commits of the runs that go on from doing harm
-			}
-		}
-		return nil
 	})
-	group.SetLimit(maxRunning)
-	err := q.serve(owned, lease, group)
-	lost()
-	// Neither returns an error: what happens to an event is in its row.
-	group.Wait()
-	renewal.Wait()
-	if releaseErr := lease.Release(context.WithoutCancel(ctx)); releaseErr != nil && !errors.Is(releaseErr, store.ErrLeaseLost) {
-		q.config.Logger.Warn("the lease of the asynchronous events was not given back", "err", releaseErr)
-	}
-	return err
 }
 
 // count sets queued to what the store holds.
@@ -284,11 +268,11 @@ func (q *Queue) start(ctx context.Context, lease store.Lease, group *errgroup.Gr
 		return 0, err
 	}
 	for _, entry := range entries {
-		parts, err := tuple.Parse(entry.Key)
-		if err != nil || len(parts) != 4 {
-			return 0, fmt.Errorf("read the key of an asynchronous event: %x, %w", entry.Key, err)
+		due, id, err := parseKey(entry.Key)
+		if err != nil {
+			q.setAside(ctx, lease, entry, err)
+			continue
 		}
-		due, id := parts[2].(time.Time), parts[3].(string)
 		if wait := due.Sub(q.config.Clock.Now()); wait > 0 {
 			return wait, nil
 		}
@@ -307,6 +291,36 @@ func (q *Queue) start(ctx context.Context, lease store.Lease, group *errgroup.Gr
 		}
 	}
 	return poll, nil
+}
+
+// parseKey reads the key of an event's row.
+func parseKey(key []byte) (due time.Time, id string, err error) {
+	parts, err := tuple.Parse(key)
+	if err != nil {
+		return due, "", err
+	}
+	if len(parts) == 4 {
+		due, isTime := parts[2].(time.Time)
+		if id, isText := parts[3].(string); isTime && isText {
+			return due, id, nil
+		}
+	}
+	return due, "", errors.New("not the key of an event")
+}
+
+// setAside keeps an event that cannot be read where nothing tries it again.
+func (q *Queue) setAside(ctx context.Context, lease store.Lease, entry store.Entry, why error) {
+	_, err := q.config.Store.Commit(context.WithoutCancel(ctx), &store.Batch{
+		Checks:  []store.Check{lease.Fence(), store.At(entry.Key, entry.Version)},
+		Deletes: [][]byte{entry.Key},
+		Puts:    []store.KV{{Key: tuple.Key("async", "aside", entry.Key), Value: entry.Value}},
+	})
+	q.config.Logger.Error("an asynchronous event cannot be read and was set aside", "key", fmt.Sprintf("%x", entry.Key), "err", errors.Join(why, err))
+	if err != nil {
+		q.hold(ctx)
+		return
+	}
+	q.queued.Add(-1)
 }
 
 // head reads the events that are due first, more than can run at once.

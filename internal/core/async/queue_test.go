@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
@@ -32,6 +33,7 @@ type platform struct {
 	answer   func(n int, r *invoke.Request) (*invoke.Response, error) // n counts calls from 1
 	missing  error
 	reserved *int
+	letters  string // DeadLetterConfig
 }
 
 func newPlatform(answer func(n int, r *invoke.Request) (*invoke.Response, error)) *platform {
@@ -42,7 +44,7 @@ func (p *platform) Resolve(_ context.Context, s function.Scope, name, qualifier 
 	if p.missing != nil {
 		return nil, p.missing
 	}
-	v := &function.Version{Account: s.Account, Region: s.Region, Name: name, Version: function.Latest}
+	v := &function.Version{Account: s.Account, Region: s.Region, Name: name, Version: function.Latest, DeadLetterARN: p.letters, Role: "arn:aws:iam::000000000000:role/r"}
 	return &function.Resolved{Version: v, InvokedARN: function.Target{Scope: s, Name: name, Qualifier: qualifier}.ARN(), ReservedConcurrency: p.reserved}, nil
 }
 
@@ -83,7 +85,11 @@ func openStore(t *testing.T, folder string) *localstore.Store {
 func newQueue(t *testing.T, s store.Store, p *platform) (*Queue, *syncBuffer) {
 	t.Helper()
 	log := &syncBuffer{}
-	q, err := New(Config{Store: s, Resolver: p, Invoker: p, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	outbox, err := delivery.New(delivery.Config{Store: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := New(Config{Store: s, Resolver: p, Invoker: p, Outbox: outbox, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Retries: []time.Duration{time.Millisecond, 2 * time.Millisecond}, Backoff: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

@@ -234,6 +234,7 @@ func (r *Registry) DeleteAlias(ctx context.Context, t Target, name string) error
 		}
 		c.delete(key)
 		c.delete(scopeKey(tablePolicy, t.Scope, t.Name, name))
+		c.delete(scopeKey(tableEventInvoke, t.Scope, t.Name, name))
 		c.putFunction(row)
 		return nil
 	})

@@ -352,7 +352,7 @@ func (r *Registry) deleteVersion(ctx context.Context, t Target) error {
 		for _, table := range []string{tableVersion, tablePending} {
 			c.delete(scopeKey(table, t.Scope, t.Name, n))
 		}
-		for _, table := range []string{tablePolicy, tableRuntimeManagement} {
+		for _, table := range []string{tablePolicy, tableRuntimeManagement, tableEventInvoke} {
 			c.delete(scopeKey(table, t.Scope, t.Name, t.Qualifier))
 		}
 		return nil

@@ -46,3 +46,21 @@ type Report struct {
 	ErrorType       string // of Status error
 	FunctionError   bool   // the payload is an error body
 }
+
+// Metric is one value of a metric of CloudWatch's namespace AWS/Lambda.
+type Metric struct {
+	Account, Region string
+	Function        string // name
+	Name            string
+	Value           float64 // a count, or milliseconds
+}
+
+// The metrics of asynchronous invocations.
+// Source: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+const (
+	AsyncEventsReceived         = "AsyncEventsReceived"
+	AsyncEventAge               = "AsyncEventAge" // milliseconds from the acceptance to the try
+	AsyncEventsDropped          = "AsyncEventsDropped"
+	DestinationDeliveryFailures = "DestinationDeliveryFailures"
+	DeadLetterErrors            = "DeadLetterErrors"
+)

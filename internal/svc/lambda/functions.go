@@ -21,11 +21,15 @@ func (l *Lambda) createFunction(ctx context.Context, call *wire.Call, in *lambda
 	if err != nil {
 		return nil, err
 	}
+	deadLetter, err := l.deadLetter(in.DeadLetterConfig)
+	if err != nil {
+		return nil, err
+	}
 	v, err := l.registry.Create(ctx, t, function.CreateInput{
 		Settings: function.Settings{
 			Description: in.Description, Role: in.Role, Runtime: in.Runtime, Handler: in.Handler,
 			MemoryMB: integer(in.MemorySize), EphemeralMB: ephemeral(in.EphemeralStorage), Timeout: seconds(in.Timeout),
-			Environment: variables(in.Environment), Layers: in.Layers, KMSKeyARN: in.KMSKeyArn,
+			Environment: variables(in.Environment), Layers: in.Layers, DeadLetter: deadLetter, KMSKeyARN: in.KMSKeyArn,
 			TracingMode: tracing(in.TracingConfig), Logging: logging(in.LoggingConfig),
 		},
 		Code: code, Architectures: architectures(in.Architectures), Tags: in.Tags, Publish: is(in.Publish),
@@ -125,11 +129,15 @@ func (l *Lambda) updateFunctionConfiguration(ctx context.Context, call *wire.Cal
 	if err := refuseUpdate(in); err != nil {
 		return nil, err
 	}
+	deadLetter, err := l.deadLetter(in.DeadLetterConfig)
+	if err != nil {
+		return nil, err
+	}
 	v, err := l.registry.UpdateConfiguration(ctx, t, function.UpdateConfigurationInput{
 		Settings: function.Settings{
 			Description: in.Description, Role: in.Role, Runtime: in.Runtime, Handler: in.Handler,
 			MemoryMB: integer(in.MemorySize), EphemeralMB: ephemeral(in.EphemeralStorage), Timeout: seconds(in.Timeout),
-			Environment: variables(in.Environment), Layers: in.Layers, KMSKeyARN: in.KMSKeyArn,
+			Environment: variables(in.Environment), Layers: in.Layers, DeadLetter: deadLetter, KMSKeyARN: in.KMSKeyArn,
 			TracingMode: tracing(in.TracingConfig), Logging: logging(in.LoggingConfig),
 		},
 		RevisionID: in.RevisionId,

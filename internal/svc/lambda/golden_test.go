@@ -50,6 +50,7 @@ func transcripts(t *testing.T) map[string][]step {
 		"invoke":      invokeSteps(t),
 		"provisioned": provisionedSteps(t),
 		"mappings":    mappingsSteps(t),
+		"eventinvoke": eventInvokeSteps(t),
 	}
 }
 

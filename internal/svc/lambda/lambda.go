@@ -38,9 +38,15 @@ type Blobs interface {
 	Open(id string) (*os.File, error)
 }
 
-// Queue keeps asynchronous events; *async.Queue is one.
+// Queue keeps asynchronous events, and the settings for them; *async.Queue is one.
 type Queue interface {
 	Put(ctx context.Context, e *async.Event) error
+	Serves(target string) bool // tells whether a record or dead letter can go there
+	PutSettings(ctx context.Context, t function.Target, s async.Settings) (async.Settings, error)
+	UpdateSettings(ctx context.Context, t function.Target, s async.Settings) (async.Settings, error)
+	GetSettings(ctx context.Context, t function.Target) (async.Settings, error)
+	DeleteSettings(ctx context.Context, t function.Target) error
+	ListSettings(ctx context.Context, t function.Target, page function.Page) (list []async.Listed, next string, err error)
 }
 
 // Config is what a Lambda works with; all but Queue and Clock are required.
@@ -142,6 +148,12 @@ func (l *Lambda) Service() *wire.Service {
 		lambdaapi.HandleGetProvisionedConcurrencyConfig(l.getProvisionedConcurrencyConfig),
 		lambdaapi.HandleDeleteProvisionedConcurrencyConfig(l.deleteProvisionedConcurrencyConfig),
 		lambdaapi.HandleListProvisionedConcurrencyConfigs(l.listProvisionedConcurrencyConfigs),
+		lambdaapi.HandlePutFunctionEventInvokeConfig(l.putFunctionEventInvokeConfig),
+		lambdaapi.HandleUpdateFunctionEventInvokeConfig(l.updateFunctionEventInvokeConfig),
+		lambdaapi.HandleGetFunctionEventInvokeConfig(l.getFunctionEventInvokeConfig),
+		lambdaapi.HandleDeleteFunctionEventInvokeConfig(l.deleteFunctionEventInvokeConfig),
+		lambdaapi.HandleListFunctionEventInvokeConfigs(l.listFunctionEventInvokeConfigs),
+
 		lambdaapi.HandlePutRuntimeManagementConfig(l.putRuntimeManagementConfig),
 		lambdaapi.HandleGetRuntimeManagementConfig(l.getRuntimeManagementConfig),
 		lambdaapi.HandlePutFunctionRecursionConfig(l.putFunctionRecursionConfig),

@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
@@ -63,11 +64,17 @@ func (r *runner) ProvisionedStatus(p *function.Provisioned) invoke.ProvisionedSt
 	return r.status
 }
 
-// keeper is a queue that keeps what it is given.
+// keeper is a queue that keeps the events that it is given; the settings are real.
 type keeper struct {
+	*async.Queue
 	got []*async.Event
 	err error
 }
+
+// queues is a target that takes everything.
+type queues struct{}
+
+func (queues) Deliver(context.Context, *delivery.Message) error { return nil }
 
 func (k *keeper) Put(_ context.Context, e *async.Event) error {
 	k.got = append(k.got, e)
@@ -115,6 +122,13 @@ func newBench(t testing.TB) *bench {
 		}
 	})
 	b := &bench{runner: &runner{response: &invoke.Response{Payload: []byte("null")}}, queue: &keeper{}}
+	outbox, err := delivery.New(delivery.Config{Store: state, Targets: map[string]delivery.Target{"sqs": queues{}, "lambda": queues{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.queue.Queue, err = async.New(async.Config{Store: state, Resolver: registry, Invoker: b.runner, Outbox: outbox}); err != nil {
+		t.Fatal(err)
+	}
 	if b.queues, err = queue.New(queue.Config{Store: state}); err != nil {
 		t.Fatal(err)
 	}

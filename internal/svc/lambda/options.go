@@ -23,19 +23,17 @@ const (
 	whyNoS3     = "there is no S3 service to read the code from; send the archive as ZipFile"
 	whyNoImages = "functions are deployed as zip archives"
 	whyNoKMS    = "there is no KMS service, so nothing would be encrypted"
-	whyNoQueue  = "there is no asynchronous invocation yet, so nothing would be sent to it"
 )
 
 // shared are the options that creating and updating have in common.
 type shared struct {
-	vpc        *lambdaapi.VpcConfig
-	files      []lambdaapi.FileSystemConfig
-	deadLetter *lambdaapi.DeadLetterConfig
-	key        *string
-	image      *lambdaapi.ImageConfig
-	snapStart  *lambdaapi.SnapStart
-	capacity   *lambdaapi.CapacityProviderConfig
-	durable    *lambdaapi.DurableConfig
+	vpc       *lambdaapi.VpcConfig
+	files     []lambdaapi.FileSystemConfig
+	key       *string
+	image     *lambdaapi.ImageConfig
+	snapStart *lambdaapi.SnapStart
+	capacity  *lambdaapi.CapacityProviderConfig
+	durable   *lambdaapi.DurableConfig
 }
 
 func refuseCreate(in *lambdaapi.CreateFunctionInput) error {
@@ -55,11 +53,11 @@ func refuseCreate(in *lambdaapi.CreateFunctionInput) error {
 	if err := refuseArchitectures(in.Architectures); err != nil {
 		return err
 	}
-	return shared{in.VpcConfig, in.FileSystemConfigs, in.DeadLetterConfig, in.KMSKeyArn, in.ImageConfig, in.SnapStart, in.CapacityProviderConfig, in.DurableConfig}.refuse()
+	return shared{in.VpcConfig, in.FileSystemConfigs, in.KMSKeyArn, in.ImageConfig, in.SnapStart, in.CapacityProviderConfig, in.DurableConfig}.refuse()
 }
 
 func refuseUpdate(in *lambdaapi.UpdateFunctionConfigurationInput) error {
-	return shared{in.VpcConfig, in.FileSystemConfigs, in.DeadLetterConfig, in.KMSKeyArn, in.ImageConfig, in.SnapStart, in.CapacityProviderConfig, in.DurableConfig}.refuse()
+	return shared{in.VpcConfig, in.FileSystemConfigs, in.KMSKeyArn, in.ImageConfig, in.SnapStart, in.CapacityProviderConfig, in.DurableConfig}.refuse()
 }
 
 // refuse accepts each option in the form that says "none": tools send those.
@@ -69,8 +67,6 @@ func (s shared) refuse() error {
 		return unsupported("VpcConfig", "there are no VPCs; functions reach the network of the host's policy")
 	case len(s.files) > 0:
 		return unsupported("FileSystemConfigs", "there is no EFS service")
-	case s.deadLetter != nil && value(s.deadLetter.TargetArn) != "":
-		return unsupported("DeadLetterConfig", whyNoQueue)
 	case value(s.key) != "":
 		return unsupported("KMSKeyArn", whyNoKMS)
 	case s.image != nil && (len(s.image.Command) > 0 || len(s.image.EntryPoint) > 0 || value(s.image.WorkingDirectory) != ""):
