@@ -29,6 +29,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/pattern"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -36,8 +37,8 @@ import (
 // Limits. AWS: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html.
 const (
 	MaxBuses         = 100
-	MaxRules         = 300 // of a bus
-	MaxTargets       = 5   // of a rule
+	MaxRules         = 10_000 // of a bus; AWS: 300, which can be raised
+	MaxTargets       = 5      // of a rule
 	MaxPatternBytes  = 4096
 	MaxEntryBytes    = 1 << 20 // of all entries of a request, as EventBridge counts them
 	MaxArchives      = 100
@@ -118,7 +119,23 @@ type Buses struct {
 // state is a bus with its rules.
 type state struct {
 	Bus
-	rules map[string]*rule
+	rules    map[string]*rule
+	patterns pattern.Set[string] // of the rules that are enabled, by name
+}
+
+// set puts a rule into its place in memory. Called with mu held for writing.
+func (s *state) set(name string, r *rule) {
+	s.rules[name] = r
+	if r.pattern != nil && r.enabled() {
+		s.patterns.Put(name, r.pattern)
+	} else {
+		s.patterns.Remove(name)
+	}
+}
+
+func (s *state) remove(name string) {
+	delete(s.rules, name)
+	s.patterns.Remove(name)
 }
 
 // Open reads the buses of the store.
@@ -223,7 +240,7 @@ func (b *Buses) load(ctx context.Context) error {
 				return err
 			}
 			compiled.fired = fired[id.RuleARN(name)]
-			b.at(id).rules[name] = compiled
+			b.at(id).set(name, compiled)
 			b.plan(id, name, compiled)
 			return nil
 		}},

@@ -299,11 +299,11 @@ func (b *Buses) choose(id ID, e *pattern.Event, names []string) (found []chosen)
 	if s == nil {
 		return nil
 	}
-	for name, r := range s.rules {
-		if r.enabled() && r.pattern != nil && (names == nil || slices.Contains(names, name)) && r.pattern.Match(e) {
-			found = append(found, chosen{name, r})
+	s.patterns.Match(e, func(name string) {
+		if names == nil || slices.Contains(names, name) {
+			found = append(found, chosen{name, s.rules[name]})
 		}
-	}
+	})
 	return found
 }
 

@@ -169,7 +169,7 @@ func (b *Buses) change(ctx context.Context, id ID, name string, next func(old *r
 		return err
 	}
 	b.mu.Lock()
-	s.rules[name] = compiled
+	s.set(name, compiled)
 	b.plan(id, name, compiled)
 	b.mu.Unlock()
 	b.poke()
@@ -196,7 +196,7 @@ func (b *Buses) DeleteRule(ctx context.Context, id ID, name string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(s.rules, name)
+	s.remove(name)
 	b.agenda.remove(id, name)
 	return nil
 }

@@ -11,10 +11,10 @@
 // A pattern is a list of clauses, of which one must match; a clause is a list of
 // fields, of which all must; a field is a path and a list of matchers, of which
 // one must accept a value that the event has there. Fields are not compared with
-// objects of different elements of one array. That form is what a later automaton
-// over many patterns starts from: see Pattern.clauses.
+// objects of different elements of one array. A Set finds those of many patterns
+// that match, by what hangs at the values of the event.
 //
-// No goroutines, no locks. Start reading at Compile and Pattern.Match.
+// No goroutines, no locks. Start reading at Compile, Pattern.Match and Set.
 package pattern
 
 import (
