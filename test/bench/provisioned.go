@@ -51,6 +51,9 @@ func (b *bench) provisioned(ctx context.Context, p *platform.Platform) error {
 	return nil
 }
 
+// readyEach is how long one environment of many may take on a busy machine.
+const readyEach = 200 * time.Millisecond
+
 // provision publishes a function with n environments kept ready, waits for them
 // and returns a signed call of the version.
 func provision(ctx context.Context, p *platform.Platform, f platform.Function, n int, want []byte) ([]byte, error) {
@@ -74,7 +77,8 @@ func provision(ctx context.Context, p *platform.Platform, f platform.Function, n
 	if _, err := send("PUT", config, fmt.Sprintf(`{"ProvisionedConcurrentExecutions": %d}`, n), http.StatusAccepted); err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(platform.ReadyTimeout); time.Now().Before(deadline); {
+	limit := platform.ReadyTimeout + time.Duration(n)*readyEach
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
 		body, err := send("GET", config, "", http.StatusOK)
 		if err != nil {
 			return nil, err
@@ -83,5 +87,5 @@ func provision(ctx context.Context, p *platform.Platform, f platform.Function, n
 			return signed(ctx, p.Address, platform.InvokePath(f.Name)+"?Qualifier=1", want)
 		}
 	}
-	return nil, fmt.Errorf("the environments of %s did not become ready within %s", f.Name, platform.ReadyTimeout)
+	return nil, fmt.Errorf("the environments of %s did not become ready within %s", f.Name, limit)
 }
