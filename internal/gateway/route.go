@@ -39,10 +39,10 @@ type group struct {
 
 // tables are the maps of dispatch. They are built once.
 type tables struct {
-	targets map[string]*service // by X-Amz-Target prefix, which also is the service name of rpc-v2-cbor paths
-	groups  map[string]*group   // by signing name
-	hosts   map[string]*group   // by first label of the host, for unsigned requests
-	open    map[string]*operation
+	targets map[string]*service   // by X-Amz-Target prefix, which also is the service name of rpc-v2-cbor paths
+	groups  map[string]*group     // by signing name
+	hosts   map[string]*group     // by first label of the host, for unsigned requests
+	open    map[string]*operation // those that are called unsigned, by version and name
 }
 
 func newTables(services []*wire.Service) (*tables, error) {
@@ -69,6 +69,7 @@ func newTables(services []*wire.Service) (*tables, error) {
 		for name, op := range svc.operations {
 			if op.model.Unsigned && svc.protocols[shape.Query] {
 				t.open[s.Model.APIVersion+"."+name] = op
+				t.open["."+name] = op // AWS: the links in SNS's messages name no version
 			}
 		}
 	}

@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +24,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
+	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
@@ -31,6 +35,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
+	"github.com/lambkin-dev/lambkin/internal/svc/sns"
 	"github.com/lambkin-dev/lambkin/internal/svc/sqs"
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
 	"github.com/lambkin-dev/lambkin/internal/wire"
@@ -76,6 +81,9 @@ func (s *Server) build(ctx context.Context) error {
 		return err
 	}
 	if err := s.buildCore(ctx, state, blobs, keys); err != nil {
+		return err
+	}
+	if err := s.buildTopics(state, secret); err != nil {
 		return err
 	}
 	return s.buildEdge(blobs, keys, secret)
@@ -201,6 +209,29 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	return nil
 }
 
+// buildTopics makes the topics and what calls their HTTP endpoints.
+func (s *Server) buildTopics(state *localstore.Store, secret []byte) error {
+	var err error
+	s.topics, err = topic.New(topic.Config{Store: state, Outbox: s.outbox, Clock: clock.System, Logger: s.config.Logger, CertificatePath: certificatePath(secret)})
+	if err != nil {
+		return err
+	}
+	at, isTCP := s.listener.Addr().(*net.TCPAddr)
+	calls := sns.NewWebhook(sns.WebhookConfig{Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()})
+	s.closers = append(s.closers, func() error { calls.Close(); return nil })
+	s.outbox.Serve("sns", s.topics)
+	s.outbox.Serve("http", calls)
+	return nil
+}
+
+// certificatePath is where the certificate of SNS's signatures is: a name like
+// AWS's, of its own for each data folder.
+func certificatePath(secret []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("certificate of SNS"))
+	return "/SimpleNotificationService-" + hex.EncodeToString(mac.Sum(nil)[:16]) + ".pem"
+}
+
 // credentialsLife outlives an environment and its last call.
 const credentialsLife = 2 * invoke.MaxEnvironmentAge
 
@@ -260,13 +291,14 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		return err
 	}
 	handler, err := gateway.New(gateway.Config{
-		Services: append(sqs.Services(s.queues), api.Service(), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
+		Services: append(sqs.Services(s.queues), api.Service(), sns.New(s.topics), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 		},
 		Identity: keys, Clock: clock.System, Logger: s.config.Logger,
 		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts,
 		Mounts: []gateway.Mount{
+			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
 			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: api.Development}},
 		},

@@ -33,6 +33,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
+	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
@@ -110,6 +111,7 @@ type Server struct {
 	queues   *queue.Queues
 	mappings *mapping.Mappings
 	buses    *bus.Buses
+	topics   *topic.Topics
 	logs     *logs.Logs
 	closers  []func() error // in the order of construction
 }
@@ -155,6 +157,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.invoker.Run(background) })   // ends when background does
 	group.Go(func() error { return s.events.Run(background) })    // ends when background does
 	group.Go(func() error { return s.outbox.Run(background) })    // ends when background does
+	group.Go(func() error { return s.topics.Run(background) })    // ends when background does
 	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
 	group.Go(func() error { return s.mappings.Run(ctx) })         // ends when ctx does and the calls that run have ended
 	group.Go(func() error { return s.buses.Run(background) })     // ends when background does
