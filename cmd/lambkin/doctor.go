@@ -14,6 +14,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 	"github.com/lambkin-dev/lambkin/internal/server"
 )
 
@@ -24,12 +25,14 @@ const doctorTimeout = 30 * time.Second
 const probeSource = `import os
 def handler(event, context):
     status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+    told = lambda field, want: {field[1]: status[field[0]] == want} if field[0] in status else {} # gVisor tells less
     return {
         "uid": os.getuid(),
         "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+        "kernel": os.uname().release,
         "capabilities": status["CapEff"].strip("0") or "none",
-        "seccomp": status["Seccomp"] == "2",
-        "no_new_privileges": status["NoNewPrivs"] == "1",
+        **told(("Seccomp", "seccomp"), "2"),
+        **told(("NoNewPrivs", "no_new_privileges"), "1"),
         "package_read_only": not os.access("/var/task", os.W_OK),
     }
 `
@@ -38,6 +41,7 @@ def handler(event, context):
 type diagnosis struct {
 	Runtimes []runtimeState `json:"runtimes"`
 	Sandbox  sandboxState   `json:"sandbox"`
+	Gvisor   gvisorState    `json:"gvisor"`
 
 	Memory server.MemoryPlan `json:"memory"`
 }
@@ -51,6 +55,14 @@ type runtimeState struct {
 type sandboxState struct {
 	Works bool `json:"works"`
 	sandbox.Isolation
+	Sees  json.RawMessage `json:"a_function_sees,omitempty"`
+	Error string          `json:"error,omitempty"`
+}
+
+// gvisorState is the second tier.
+type gvisorState struct {
+	Works bool            `json:"works"`
+	Runsc *gvisor.Runsc   `json:"runsc,omitempty"`
 	Sees  json.RawMessage `json:"a_function_sees,omitempty"`
 	Error string          `json:"error,omitempty"`
 }
@@ -108,8 +120,12 @@ func diagnose(ctx context.Context, messages io.Writer) (*diagnosis, error) {
 		}
 		d.Runtimes = append(d.Runtimes, state)
 	}
-	if err := d.Sandbox.try(ctx, folder, runtimes, slog.New(slog.NewTextHandler(messages, nil))); err != nil {
+	logger := slog.New(slog.NewTextHandler(messages, nil))
+	if err := d.Sandbox.try(ctx, folder, runtimes, logger); err != nil {
 		d.Sandbox.Error = err.Error()
+	}
+	if err := d.Gvisor.try(ctx, folder, runtimes, logger); err != nil {
+		d.Gvisor.Error = err.Error()
 	}
 	return d, nil
 }
@@ -127,10 +143,27 @@ func (s *sandboxState) try(ctx context.Context, folder string, runtimes *pyboot.
 	return err
 }
 
+// try looks for runsc and runs a function under it.
+func (s *gvisorState) try(ctx context.Context, folder string, runtimes *pyboot.Runtimes, logger *slog.Logger) error {
+	found, err := gvisor.Find(ctx)
+	if err != nil {
+		return err
+	}
+	s.Runsc = &found
+	host, err := gvisor.New(gvisor.Config{Runsc: found}, runtimes, logger)
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	s.Sees, err = probe(ctx, host, folder)
+	s.Works = err == nil
+	return err
+}
+
 // probe runs the probe function in an environment of the newest runtime.
-func probe(ctx context.Context, host *sandbox.Host, folder string) (json.RawMessage, error) {
+func probe(ctx context.Context, host sandbox.Starter, folder string) (json.RawMessage, error) {
 	task := filepath.Join(folder, "task")
-	if err := os.Mkdir(task, 0o755); err != nil {
+	if err := os.MkdirAll(task, 0o755); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(task, "probe.py"), []byte(probeSource), 0o644); err != nil {
@@ -182,13 +215,26 @@ func (d *diagnosis) print(w io.Writer) error {
 			fmt.Fprintf(w, "       %-14s mend it: %s\n", "", p.Fix)
 		}
 	}
-	if !d.Sandbox.Works {
-		_, err := fmt.Fprintln(w, "  does not work here:", d.Sandbox.Error)
-		return err
+	if d.Sandbox.Works {
+		fmt.Fprintf(w, "  a function runs and sees %s\n", d.Sandbox.Sees)
+		fmt.Fprintln(w, " ", d.Sandbox.degree())
+	} else {
+		fmt.Fprintln(w, "  does not work here:", d.Sandbox.Error)
 	}
-	fmt.Fprintf(w, "  a function runs and sees %s\n", d.Sandbox.Sees)
-	_, err := fmt.Fprintln(w, " ", d.Sandbox.degree())
+	_, err := fmt.Fprintf(w, "Second tier (serve --isolation=%s)\n  %s\n", gvisor.Isolation, &d.Gvisor)
 	return err
+}
+
+// String tells of the second tier.
+func (s *gvisorState) String() string {
+	switch {
+	case s.Works:
+		return fmt.Sprintf("%s\n  a function runs and sees %s", s.Runsc, s.Sees)
+	case s.Runsc != nil:
+		return fmt.Sprintf("%s, does not work here: %s", s.Runsc, s.Error)
+	default:
+		return s.Error
+	}
 }
 
 // degree is the isolation of this machine in one sentence.

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs each file of testdata/script as a user would: the real
 // binary against the one server of the test, whose endpoint is in
-// LAMBKIN_ENDPOINT and whose data folder is in SERVED. Scripts whose name begins with "offline" have no server.
+// LAMBKIN_ENDPOINT and whose data folder is in SERVED. A PATH of BARE_PATH has no other program. Scripts whose name begins with "offline" have no server.
 func TestScripts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LAMBKIN_ENDPOINT", endpoint)
 			env.Setenv("ADDRESS", strings.TrimPrefix(endpoint, "http://"))
 			env.Setenv("SERVED", data)
+			env.Setenv("BARE_PATH", filepath.SplitList(env.Getenv("PATH"))[0]) // lambkin and nothing else
 			if strings.Contains(name, "offline") {
 				env.Setenv("LAMBKIN_ENDPOINT", "http://127.0.0.1:1")
 			}

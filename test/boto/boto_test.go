@@ -67,7 +67,7 @@ func run(m *testing.M) int {
 
 // environ is what a program with boto3 finds around it: nothing of the machine's
 // own AWS settings.
-func environ(t *testing.T) []string {
+func environ(t *testing.T, server *platform.Platform) []string {
 	home := t.TempDir()
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "PYTHONPATH=" + installed.Packages, "PYTHONPYCACHEPREFIX=" + installed.Bytecode,
@@ -83,22 +83,25 @@ func TestOfficialClients(t *testing.T) {
 	}
 	for _, suite := range suites {
 		module := strings.TrimSuffix(filepath.Base(suite), ".py")
-		t.Run(module, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), suiteTimeout)
-			defer cancel()
-			command := exec.CommandContext(ctx, installed.Python, "-m", "unittest", "--verbose", module)
-			command.Dir, command.Env, command.WaitDelay = "python", environ(t), 10*time.Second
-			var out bytes.Buffer
-			command.Stdout, command.Stderr = &out, &out
-			err := command.Run()
-			switch {
-			case err != nil:
-				t.Errorf("%v\n%s\nlog of the server:\n%s", err, out.String(), server.Log())
-			case !strings.Contains(out.String(), "\nOK"):
-				t.Errorf("no test ran:\n%s", out.String())
-			default:
-				t.Log(out.String())
-			}
-		})
+		t.Run(module, func(t *testing.T) { runSuite(t, server, module) })
+	}
+}
+
+// runSuite runs the tests of a module of python/ against a server.
+func runSuite(t *testing.T, server *platform.Platform, module string) {
+	ctx, cancel := context.WithTimeout(t.Context(), suiteTimeout)
+	defer cancel()
+	command := exec.CommandContext(ctx, installed.Python, "-m", "unittest", "--verbose", module)
+	command.Dir, command.Env, command.WaitDelay = "python", environ(t, server), 10*time.Second
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	err := command.Run()
+	switch {
+	case err != nil:
+		t.Errorf("%v\n%s\nlog of the server:\n%s", err, out.String(), server.Log())
+	case !strings.Contains(out.String(), "\nOK"):
+		t.Errorf("no test ran:\n%s", out.String())
+	default:
+		t.Log(out.String())
 	}
 }

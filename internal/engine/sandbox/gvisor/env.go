@@ -26,11 +26,11 @@ import (
 
 // Bounds.
 const (
-	exitTimeout       = 10 * time.Second       // for the kernel to end a killed environment
-	hangUpGrace       = 100 * time.Millisecond // that an exit may take to follow the end of a connection
-	probeTimeout      = 30 * time.Second       // for the container of Host.Probe
-	maxAPIConnections = 64                     // to the Runtime API
-	maxFaultBytes     = 4 << 10                // of the text why a process could not be prepared
+	exitTimeout       = 10 * time.Second // for the kernel to end a killed environment
+	hangUpGrace       = 5 * time.Second  // that the end of all may take to follow the end of a connection: gVisor's kernel shuts down in between
+	probeTimeout      = 30 * time.Second // for the container of Host.Probe
+	maxAPIConnections = 64               // to the Runtime API
+	maxFaultBytes     = 4 << 10          // of the text why a process could not be prepared
 )
 
 // probeStatus is what the program of Host.Probe exits with.
