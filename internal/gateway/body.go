@@ -61,6 +61,38 @@ func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, limit int64) 
 	return readAll(r.Body, r.ContentLength, limit)
 }
 
+// patient reads a streamed body as long as something comes: one of 5 GiB takes
+// longer than BodyTimeout.
+type patient struct {
+	body    io.ReadCloser
+	control *http.ResponseController
+}
+
+// Read waits for at most streamIdle.
+func (p *patient) Read(b []byte) (int, error) {
+	// Tests call the handler without a connection, which has no deadlines.
+	if err := p.control.SetReadDeadline(time.Now().Add(streamIdle)); err == nil {
+		defer p.control.SetReadDeadline(time.Time{})
+	}
+	return p.body.Read(b)
+}
+
+func (p *patient) Close() error { return p.body.Close() }
+
+// trailed hands the trailer of a body in chunks to the request when it was read to its end.
+type trailed struct {
+	in *sigv4.Body
+	r  *http.Request
+}
+
+func (t *trailed) Read(b []byte) (int, error) {
+	n, err := t.in.Read(b)
+	if errors.Is(err, io.EOF) {
+		t.r.Trailer = t.in.Trailer()
+	}
+	return n, err
+}
+
 // drain reads what is left of a refused body: many clients send all of it before
 // they look for a reply, and would only see a closed connection. A client that
 // waits for "100 Continue" sees the reply first.

@@ -104,6 +104,7 @@ func (e *exchange) aim() {
 		e.Exchange.Service = e.dest.service.model
 	}
 	e.Exchange.Operation = nil
+	e.Exchange.Path = e.dest.path
 	if e.dest.op != nil {
 		e.Exchange.Operation = e.dest.op.model
 	}
@@ -169,7 +170,7 @@ func (e *exchange) body() error {
 	case errors.Is(err, errTooLarge):
 		return e.dest.tooLarge(limit)
 	case slow(err):
-		return e.dest.fault(timedOut, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.")
+		return e.dest.fault(timedOut, socketTimeout)
 	case err != nil:
 		return e.unreadable(err)
 	}
@@ -185,6 +186,9 @@ func (e *exchange) streamable() bool {
 
 // hashText is the length of a SHA-256 in hex.
 const hashText = 64
+
+// socketTimeout is AWS's text for a body that does not come.
+const socketTimeout = "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."
 
 // unreadable is the error of a body that could not be read or verified.
 func (e *exchange) unreadable(err error) error {
@@ -297,13 +301,13 @@ func (e *exchange) stream(limit bodyLimit) error {
 			return e.dest.refuse(err)
 		}
 	}
-	body := http.MaxBytesReader(&e.w, e.r.Body, limit.bytes)
+	body := http.MaxBytesReader(&e.w, &patient{body: e.r.Body, control: http.NewResponseController(&e.w)}, limit.bytes)
 	var in io.Reader = body
 	switch {
 	case e.chunked():
 		e.unchunk()
-		in = sigv4.NewBody(body, &e.claim, e.key.Secret)
-	case e.key.Verified && e.claim.PayloadHash != sigv4.UnsignedPayload:
+		in = &trailed{in: sigv4.NewBody(body, &e.claim, e.key.Secret), r: e.r}
+	case len(e.claim.PayloadHash) == hashText:
 		in = sigv4.Hashed(body, &e.claim)
 	}
 	e.read = true
@@ -349,6 +353,8 @@ func (e *exchange) fail(err error) {
 		f = fault.From(e.dest.refuse(err))
 	case errors.As(err, &tooLarge):
 		f = e.dest.tooLarge(e.dest.op.limit)
+	case slow(err) && e.w.status == 0:
+		f = e.dest.fault(timedOut, socketTimeout)
 	case e.r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads a reply
 	default:

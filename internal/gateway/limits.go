@@ -18,6 +18,9 @@ const (
 // BodyTimeout is how long a client may take to send a request body.
 const BodyTimeout = 5 * time.Minute
 
+// streamIdle is how long nothing may come of a body that is streamed.
+const streamIdle = time.Minute
+
 // drainTimeout is how long the rest of a refused request is read so that the
 // client sees our reply instead of a closed connection.
 const drainTimeout = 30 * time.Second
@@ -41,6 +44,9 @@ var bodyLimits = map[string]bodyLimit{
 	"Lambda.InvokeAsync":         {limit.AsyncRequestBytes, "InvokeAsync"},
 
 	"Lambda.InvokeWithResponseStream": {limit.SyncRequestBytes, "InvokeWithResponseStream"},
+
+	"S3.PutObject":  {limit.ObjectBodyBytes, "PutObject"},
+	"S3.UploadPart": {limit.ObjectBodyBytes, "UploadPart"},
 }
 
 // limitOf is the limit of an operation; the name is empty for a request whose

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
+	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
 
 // service is one API with what dispatch needs of it.
@@ -125,9 +127,9 @@ type node struct {
 }
 
 // choice is the operations of one method and path; they differ by a constant
-// part of the query.
+// part of the query, or by the parameters and headers that they require.
 type choice struct {
-	plain *operation
+	plain []*operation            // those that require most come first
 	query map[string][]*operation // by name of their first query constant
 }
 
@@ -176,10 +178,13 @@ func addChoice(methods map[string]*choice, op *operation) error {
 		methods[op.model.Method] = c
 	}
 	if op.model.Query == "" {
-		if c.plain != nil {
-			return fmt.Errorf("%s %s is also %s.%s", op.model.Method, op.model.Path, c.plain.service.model.ID, c.plain.model.Name)
+		for _, other := range c.plain {
+			if slices.Equal(other.requires(), op.requires()) {
+				return fmt.Errorf("%s %s is also %s.%s", op.model.Method, op.model.Path, other.service.model.ID, other.model.Name)
+			}
 		}
-		c.plain = op
+		c.plain = append(c.plain, op)
+		slices.SortFunc(c.plain, func(a, b *operation) int { return len(b.requires()) - len(a.requires()) })
 		return nil
 	}
 	name, _, _ := strings.Cut(firstParameter(op.model.Query), "=")
@@ -210,11 +215,49 @@ func (n *node) find(path string) map[string]*choice {
 	return n.greedy
 }
 
-// pick chooses by the query of the request.
-func (c *choice) pick(rawQuery string) *operation {
+// requires lists what must be in the query or the headers of a request for the
+// operation: S3 has operations that differ in nothing else.
+func (o *operation) requires() (names []string) {
+	if o.model.Input == shape.None {
+		return nil
+	}
+	members := o.service.model.Shapes[o.model.Input].Members
+	for i := range members {
+		if m := &members[i]; m.Required && (m.Location == shape.Query_ || m.Location == shape.Header) {
+			names = append(names, m.WireName())
+		}
+	}
+	return names
+}
+
+// fits tells whether the request has all that the operation requires.
+func (o *operation) fits(r *http.Request) bool {
+	members := o.service.model.Shapes[o.model.Input].Members
+	for i := range members {
+		m := &members[i]
+		if !m.Required {
+			continue
+		}
+		switch m.Location {
+		case shape.Query_:
+			if _, ok := parameter(r.URL.RawQuery, m.WireName()); !ok {
+				return false
+			}
+		case shape.Header:
+			if r.Header.Get(m.WireName()) == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// pick chooses by the query of the request, then by what the operations require.
+func (c *choice) pick(r *http.Request) *operation {
 	if c == nil {
 		return nil
 	}
+	rawQuery := r.URL.RawQuery
 	if c.query != nil {
 		for rest, more := rawQuery, rawQuery != ""; more; {
 			var part string
@@ -227,7 +270,12 @@ func (c *choice) pick(rawQuery string) *operation {
 			}
 		}
 	}
-	return c.plain
+	for _, op := range c.plain {
+		if len(c.plain) == 1 || op.fits(r) {
+			return op
+		}
+	}
+	return nil
 }
 
 func firstParameter(query string) string {
@@ -256,6 +304,7 @@ type destination struct {
 	group    *group // of a query request: the operation is named in its body
 	protocol shape.Protocol
 	signing  string // signing name for the form of errors when service is nil
+	path     string // escaped, where it is not that of the URL: a bucket may be named by the host
 }
 
 // route finds the destination by the headers and the URL. Not found is told by a
@@ -270,6 +319,9 @@ func (t *tables) route(r *http.Request, signingName string) (destination, string
 	g := t.groups[signingName]
 	if signingName == "" {
 		g = t.hosts[firstLabel(r.Host)]
+		if s3Host(r.Host) {
+			g = t.groups[s3Name]
+		}
 	}
 	_, action := parameter(r.URL.RawQuery, "Action")
 	action = action || formBody(r)
@@ -323,9 +375,13 @@ func (t *tables) routeCBOR(path, signingName string) (destination, string) {
 func (g *group) routeREST(r *http.Request) (destination, string) {
 	d := destination{service: g.restOf, protocol: restProtocol(g.restOf), signing: g.name}
 	path := r.URL.EscapedPath()
-	trimmed := strings.TrimPrefix(path, "/")
-	methods := g.rest.find(strings.TrimSuffix(trimmed, "/"))
-	if op := methods[r.Method].pick(r.URL.RawQuery); op != nil {
+	trimmed := strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
+	if sigv4.S3Family(g.name) {
+		path = bucketPath(r.Host, path)
+		d.path, trimmed = path, objectPath(path)
+	}
+	methods := g.rest.find(trimmed)
+	if op := methods[r.Method].pick(r); op != nil {
 		d.service, d.op, d.protocol = op.service, op, restProtocol(op.service)
 		return d, ""
 	}

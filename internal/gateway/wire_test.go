@@ -208,7 +208,7 @@ func TestRouteTree(t *testing.T) {
 	} {
 		part := strings.Fields(line)
 		path, query, _ := strings.Cut(part[1], "?")
-		if err := root.add(&operation{service: svc, model: &shape.Operation{Name: part[2], Method: part[0], Path: path, Query: query}}); err != nil {
+		if err := root.add(&operation{service: svc, model: &shape.Operation{Name: part[2], Method: part[0], Path: path, Query: query, Input: shape.None}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,7 +221,7 @@ func TestRouteTree(t *testing.T) {
 	} {
 		method, target, _ := strings.Cut(line, " ")
 		path, query, _ := strings.Cut(target, "?")
-		op := root.find(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/"))[method].pick(query)
+		op := root.find(strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/"))[method].pick(&http.Request{URL: &url.URL{RawQuery: query}})
 		got := ""
 		if op != nil {
 			got = op.model.Name
@@ -231,11 +231,11 @@ func TestRouteTree(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"/a/{Key+}/more", "/a/x{B}y"} {
-		if err := root.add(&operation{service: svc, model: &shape.Operation{Name: "Bad", Method: "GET", Path: bad}}); err == nil {
+		if err := root.add(&operation{service: svc, model: &shape.Operation{Name: "Bad", Method: "GET", Path: bad, Input: shape.None}}); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
 	}
-	if err := root.add(&operation{service: svc, model: &shape.Operation{Name: "Again", Method: "GET", Path: "/{Other}"}}); err == nil {
+	if err := root.add(&operation{service: svc, model: &shape.Operation{Name: "Again", Method: "GET", Path: "/{Other}", Input: shape.None}}); err == nil {
 		t.Error("a second operation of one method and path was accepted")
 	}
 }

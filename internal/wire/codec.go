@@ -13,6 +13,7 @@ type Exchange struct {
 	Service   *shape.Service
 	Operation *shape.Operation // nil when the request names none that exists: only EncodeFault may follow
 	Call      *Call            // Request, RequestID and the extra response Header are used
+	Path      string           // escaped path as the operation's template has it; empty: that of the URL
 	Body      []byte           // the whole body; nil when StreamsInput(Service, Operation). Input blobs point into it: it must not be reused
 }
 

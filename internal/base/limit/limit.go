@@ -18,6 +18,12 @@ const (
 	ClientContext     = 3583        // bytes of X-Amz-Client-Context, base64
 )
 
+// Objects of S3.
+const (
+	ObjectPutBytes  = 5 << 30                 // the largest single upload
+	ObjectBodyBytes = ObjectPutBytes + 64<<20 // the same in chunks, with their signatures
+)
+
 // StreamChunkBytes is the largest piece in which a streamed response travels.
 const StreamChunkBytes = 256 << 10
 

@@ -63,23 +63,49 @@ func Open(folder string) (*Store, error) {
 
 // Put stores the content of r, of at most maxBytes.
 func (s *Store) Put(ctx context.Context, r io.Reader, maxBytes int64) (Ref, error) {
+	staged, err := s.Stage(ctx, r, maxBytes)
+	if err != nil {
+		return Ref{}, err
+	}
+	return staged.Ref, staged.Keep()
+}
+
+// Staged is content that is on stable storage and has no name yet: All does not
+// show it, nobody can open it, and a restart removes it.
+type Staged struct {
+	Ref
+	store *Store
+	file  string
+}
+
+// Stage is the first half of Put, the long one. The caller ends it with Keep or Drop.
+func (s *Store) Stage(ctx context.Context, r io.Reader, maxBytes int64) (*Staged, error) {
 	file, err := os.CreateTemp(filepath.Join(s.folder, temporary), "put-")
 	if err != nil {
-		return Ref{}, fmt.Errorf("put blob: %w", err)
+		return nil, fmt.Errorf("put blob: %w", err)
 	}
 	ref, err := fill(ctx, file, r, maxBytes)
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = s.adopt(file.Name(), ref.ID)
-	}
 	if err != nil {
 		os.Remove(file.Name())
-		return Ref{}, fmt.Errorf("put blob: %w", err)
+		return nil, fmt.Errorf("put blob: %w", err)
 	}
-	return ref, nil
+	return &Staged{Ref: ref, store: s, file: file.Name()}, nil
 }
+
+// Keep gives the content its name: the second half of Put.
+func (s *Staged) Keep() error {
+	if err := s.store.adopt(s.file, s.ID); err != nil {
+		s.Drop()
+		return fmt.Errorf("put blob: %w", err)
+	}
+	return nil
+}
+
+// Drop forgets the content; after Keep it does nothing.
+func (s *Staged) Drop() { os.Remove(s.file) }
 
 // fill copies r into file, durably.
 func fill(ctx context.Context, file *os.File, r io.Reader, maxBytes int64) (Ref, error) {

@@ -187,3 +187,26 @@ func TestConcurrentPutsOfEqualContent(t *testing.T) {
 		t.Errorf("blobs %v", got)
 	}
 }
+
+func TestStagedContentHasNoNameBeforeKeep(t *testing.T) {
+	s := open(t)
+	stage := func() *Staged {
+		staged, err := s.Stage(t.Context(), strings.NewReader("x"), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return staged
+	}
+	dropped, kept := stage(), stage()
+	if got := ids(t, s); len(got) != 0 || unfinished(t, s) != 2 {
+		t.Errorf("blobs %v, %d unfinished", got, unfinished(t, s))
+	}
+	dropped.Drop()
+	if err := kept.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	kept.Drop()
+	if got := ids(t, s); !slices.Equal(got, []string{kept.ID}) || unfinished(t, s) != 0 {
+		t.Errorf("blobs %v, %d unfinished", got, unfinished(t, s))
+	}
+}

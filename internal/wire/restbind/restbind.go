@@ -59,7 +59,11 @@ func article(k shape.Kind) string {
 func Request(x *wire.Exchange, v reflect.Value) error {
 	in := &x.Service.Shapes[x.Operation.Input]
 	r := x.Call.Request
-	if err := labels(x, in, v, r.URL.EscapedPath()); err != nil {
+	path := x.Path
+	if path == "" {
+		path = r.URL.EscapedPath()
+	}
+	if err := labels(x, in, v, path); err != nil {
 		return err
 	}
 	for i := range in.Members {

@@ -7,6 +7,8 @@
 package restxml
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +25,8 @@ import (
 
 // Codec is the protocol.
 type Codec struct {
-	// Bare errors are <Error>…<RequestId/></Error>, as S3 writes them; else they
-	// stand in an <ErrorResponse>.
+	// Bare is S3's way: errors are <Error>…<RequestId/><HostId/></Error> (else they
+	// stand in an <ErrorResponse>), and the request's id has S3's headers.
 	Bare bool
 }
 
@@ -96,7 +98,7 @@ func decodePayload(x *wire.Exchange, m *shape.Member, field reflect.Value) error
 }
 
 // Encode writes the reply; see wire.Codec.
-func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
+func (c Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	v := reflect.ValueOf(out)
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem() // the zero Value for nil
@@ -105,7 +107,7 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	for name, values := range x.Call.Header {
 		h[name] = values
 	}
-	h.Set("X-Amzn-Requestid", x.Call.RequestID)
+	c.identify(h, x)
 	status := restbind.Response(x, h, v)
 	if x.Operation.Output == shape.None || !v.IsValid() {
 		return send(w, status, nil)
@@ -130,6 +132,22 @@ func (Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	e.Document(x.Operation.Output, root, namespace, v)
 	h.Set("Content-Type", mediaXML)
 	return send(w, status, e.Bytes())
+}
+
+// identify writes the headers that name the request.
+func (c Codec) identify(h http.Header, x *wire.Exchange) {
+	if !c.Bare {
+		h.Set("X-Amzn-Requestid", x.Call.RequestID)
+		return
+	}
+	h.Set("X-Amz-Request-Id", x.Call.RequestID)
+	h.Set("X-Amz-Id-2", hostID(x.Call.RequestID))
+}
+
+// hostID is the second id of a request to S3, which names the machine there.
+func hostID(requestID string) string {
+	sum := sha256.Sum256([]byte(requestID))
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // hasBody tells whether any member travels in the body.
@@ -196,7 +214,8 @@ func contentType(h http.Header, media string) {
 }
 
 func send(w http.ResponseWriter, status int, body []byte) error {
-	if status != http.StatusNoContent && status != http.StatusNotModified {
+	head := len(body) == 0 && w.Header().Get("Content-Length") != "" // the length that GET would have
+	if status != http.StatusNoContent && status != http.StatusNotModified && !head {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
@@ -212,7 +231,7 @@ func (c Codec) EncodeFault(w http.ResponseWriter, x *wire.Exchange, f *fault.Fau
 	e := &xmlvalue.Encoder{Model: x.Service}
 	e.Raw(xmlvalue.Declaration)
 	if c.Bare {
-		e.BareFault(f, x.Call.RequestID)
+		e.BareFault(f, x.Call.RequestID, hostID(x.Call.RequestID))
 	} else {
 		namespace := ""
 		if x.Service != nil {
@@ -226,6 +245,12 @@ func (c Codec) EncodeFault(w http.ResponseWriter, x *wire.Exchange, f *fault.Fau
 	h := w.Header()
 	restbind.Fault(x.Service, h, f)
 	h.Set("Content-Type", mediaXML)
-	h.Set("X-Amzn-Requestid", x.Call.RequestID)
+	c.identify(h, x)
+	h.Del("Content-Length")
+	if f.Status == http.StatusNotModified {
+		h.Del("Content-Type") // has no body
+		send(w, f.Status, nil)
+		return
+	}
 	send(w, f.Status, e.Bytes()) // a client that is gone needs no error
 }

@@ -188,10 +188,11 @@ func (e *Encoder) Fault(f *fault.Fault) {
 }
 
 // BareFault writes the Error element of S3, which stands alone.
-func (e *Encoder) BareFault(f *fault.Fault, requestID string) {
+func (e *Encoder) BareFault(f *fault.Fault, requestID, hostID string) {
 	e.Open("Error", "")
 	e.faultMembers(f)
 	e.Element("RequestId", requestID)
+	e.Element("HostId", hostID)
 	e.Close("Error")
 }
 
