@@ -1,8 +1,14 @@
 package gateway
 
 import (
+	"crypto/md5"
+	"encoding/base64"
+	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/checksum"
+	"github.com/lambkin-dev/lambkin/internal/base/fault"
 )
 
 // S3 names a bucket by the first segment of the path or by the host. Both are
@@ -81,4 +87,34 @@ func objectPath(path string) string {
 		return bucket
 	}
 	return path
+}
+
+// checkDigests compares a body in memory with the digests that came in the headers.
+// AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func checkDigests(h http.Header, body []byte) error {
+	if given := h.Get("Content-Md5"); given != "" {
+		stated, err := base64.StdEncoding.DecodeString(given)
+		if err != nil || len(stated) != md5.Size {
+			return &fault.Fault{Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid.", Status: http.StatusBadRequest, Sender: true}
+		}
+		if sum := md5.Sum(body); string(sum[:]) != string(stated) {
+			return badDigest("The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	for _, algorithm := range checksum.All {
+		given := h.Get("X-Amz-Checksum-" + string(algorithm))
+		if given == "" {
+			continue
+		}
+		sum := algorithm.New()
+		sum.Write(body)
+		if checksum.Text(sum) != given {
+			return badDigest("The " + string(algorithm) + " you specified did not match the calculated checksum.")
+		}
+	}
+	return nil
+}
+
+func badDigest(message string) error {
+	return &fault.Fault{Code: "BadDigest", Message: message, Status: http.StatusBadRequest, Sender: true}
 }

@@ -1,6 +1,11 @@
 package gateway
 
-import "testing"
+import (
+	"net/http"
+	"testing"
+
+	"github.com/lambkin-dev/lambkin/internal/base/fault"
+)
 
 // AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
 func TestBucketOfHost(t *testing.T) {
@@ -24,6 +29,23 @@ func TestPathOfABucketAndAnObject(t *testing.T) {
 	} {
 		if got := bucketPath(test.host, test.path); got != test.bucketPath || objectPath(got) != test.objectPath {
 			t.Errorf("%+v: %q, %q", test, got, objectPath(got))
+		}
+	}
+}
+
+func TestDigestsOfABodyInMemory(t *testing.T) {
+	for _, test := range []struct{ name, value, code string }{
+		{"Content-MD5", "XUFAKrxLKna5cZ2REBfFkg==", ""}, {"Content-MD5", "no", "InvalidDigest"}, {"Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==", "BadDigest"},
+		{"x-amz-checksum-crc32", "NhCmhg==", ""}, {"x-amz-checksum-crc32", "AAAAAA==", "BadDigest"}, {"x-amz-checksum-sha256", "x", "BadDigest"},
+	} {
+		h := http.Header{}
+		h.Set(test.name, test.value)
+		code := ""
+		if err := checkDigests(h, []byte("hello")); err != nil {
+			code = fault.From(err).Code
+		}
+		if code != test.code {
+			t.Errorf("%+v: %q", test, code)
 		}
 	}
 }

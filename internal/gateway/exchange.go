@@ -129,6 +129,9 @@ func (e *exchange) identify() error {
 		return e.dest.refuse(&sigv4.Error{Kind: sigv4.Mismatch, Message: "Credential should be scoped to correct service: '" + want + "'."})
 	}
 	e.key = key
+	if sigv4.S3Family(e.claim.Service) {
+		e.claim.Bucket = bucketOfHost(e.r.Host)
+	}
 	e.call.AccessKeyID, e.call.Account, e.call.Region = key.AccessKeyID, key.Account, e.claim.Region
 	e.call.CallerARN, e.call.UserID = key.ARN, key.UserID
 	return nil
@@ -163,10 +166,15 @@ func (e *exchange) body() error {
 	if err == nil {
 		raw, err = e.decoded(raw, limit.bytes)
 	}
+	if err == nil && e.dest.family() == s3Family {
+		err = checkDigests(e.r.Header, raw)
+	}
 	if err == nil {
 		raw, err = unzip(e.r, raw, limit.bytes)
 	}
 	switch {
+	case fault.From(err) != nil:
+		return err
 	case errors.Is(err, errTooLarge):
 		return e.dest.tooLarge(limit)
 	case slow(err):

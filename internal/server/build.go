@@ -23,6 +23,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
+	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
@@ -35,6 +36,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
+	"github.com/lambkin-dev/lambkin/internal/svc/s3"
 	"github.com/lambkin-dev/lambkin/internal/svc/sns"
 	"github.com/lambkin-dev/lambkin/internal/svc/sqs"
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
@@ -43,6 +45,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/wire/jsonrpc"
 	"github.com/lambkin-dev/lambkin/internal/wire/query"
 	"github.com/lambkin-dev/lambkin/internal/wire/restjson"
+	"github.com/lambkin-dev/lambkin/internal/wire/restxml"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -206,7 +209,21 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		return err
 	}
 	s.outbox.Serve("events", s.buses)
-	return nil
+	return s.buildObjects(state)
+}
+
+// buildObjects makes S3's buckets, with a store of blobs of their own.
+func (s *Server) buildObjects(state *localstore.Store) error {
+	folder, err := s.folder("objects", privateMode)
+	if err != nil {
+		return err
+	}
+	blobs, err := blob.Open(folder)
+	if err != nil {
+		return fmt.Errorf("open the objects in %s: %w", folder, err)
+	}
+	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Clock: clock.System, Logger: s.config.Logger})
+	return err
 }
 
 // buildTopics makes the topics and what calls their HTTP endpoints.
@@ -291,9 +308,10 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		return err
 	}
 	handler, err := gateway.New(gateway.Config{
-		Services: append(sqs.Services(s.queues), api.Service(), sns.New(s.topics), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
+		Services: append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
+			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},
 		},
 		Identity: keys, Clock: clock.System, Logger: s.config.Logger,
 		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts,

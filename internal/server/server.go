@@ -32,6 +32,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
+	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
@@ -112,6 +113,7 @@ type Server struct {
 	mappings *mapping.Mappings
 	buses    *bus.Buses
 	topics   *topic.Topics
+	objects  *object.Objects
 	logs     *logs.Logs
 	closers  []func() error // in the order of construction
 }
@@ -161,6 +163,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
 	group.Go(func() error { return s.mappings.Run(ctx) })         // ends when ctx does and the calls that run have ended
 	group.Go(func() error { return s.buses.Run(background) })     // ends when background does
+	group.Go(func() error { return s.objects.Run(background) })   // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself

@@ -50,6 +50,7 @@ type Call struct {
 	Endpoint    string // scheme://host:port by which the client reached us
 	Request     *http.Request
 	Header      http.Header // extra response headers; the codec's own win
+	Status      int         // of the reply, set by an operation whose model leaves it open; 0: the model's
 }
 
 // Handle makes an Operation from a typed function. Generated code calls it with

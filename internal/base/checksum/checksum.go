@@ -137,3 +137,12 @@ func multiply(a, b, polynomial, top uint64) (product uint64) {
 	}
 	return product
 }
+
+// Bytes is the sum that Text wrote; nil for what is none.
+func Bytes(text string) []byte {
+	sum, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return sum
+}

@@ -8,6 +8,7 @@
 package restbind
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -28,7 +29,7 @@ const maxItems = 10_000
 // refused is the error of a text that does not fit member m.
 func refused(model *shape.Service, m *shape.Member) error {
 	return &fault.Fault{
-		Code: "SerializationException", Status: http.StatusBadRequest, Sender: true, MessageMember: "Message",
+		Code: cmp.Or(model.ValidationCode, "SerializationException"), Status: http.StatusBadRequest, Sender: true, MessageMember: "Message",
 		Message: "STRING_VALUE can not be converted to " + article(model.Shapes[m.Shape].Kind),
 	}
 }
@@ -312,6 +313,9 @@ func Response(x *wire.Exchange, h http.Header, out reflect.Value) int {
 	status := x.Operation.Status
 	if status == 0 {
 		status = http.StatusOK
+	}
+	if x.Call.Status != 0 {
+		status = x.Call.Status
 	}
 	if x.Operation.Output == shape.None || !out.IsValid() {
 		return status

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/wire"
@@ -109,6 +110,9 @@ func (c Codec) Encode(w http.ResponseWriter, x *wire.Exchange, out any) error {
 	}
 	c.identify(h, x)
 	status := restbind.Response(x, h, v)
+	if c.Bare {
+		lowerMetadata(h)
+	}
 	if x.Operation.Output == shape.None || !v.IsValid() {
 		return send(w, status, nil)
 	}
@@ -142,6 +146,17 @@ func (c Codec) identify(h http.Header, x *wire.Exchange) {
 	}
 	h.Set("X-Amz-Request-Id", x.Call.RequestID)
 	h.Set("X-Amz-Id-2", hostID(x.Call.RequestID))
+}
+
+// lowerMetadata gives the names of user metadata the case that AWS sends, because
+// clients make keys of them.
+func lowerMetadata(h http.Header) {
+	for name, values := range h {
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
 }
 
 // hostID is the second id of a request to S3, which names the machine there.

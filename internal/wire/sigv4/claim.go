@@ -53,10 +53,12 @@ type Claim struct {
 	Time         time.Time
 	Presigned    bool
 	Expires      time.Duration // of a presigned request
+	Bucket       string        // that the host names: the caller of Verify sets it, for S3
 	PayloadHash  string        // the hash, or the kind of payload, that the request states; empty when it states none
 
 	signedHeaders string // "host;x-amz-date"
 	signature     [32]byte
+	version2      string // signature of a URL of version 2; then Time is when it expires
 }
 
 // Parse reads the signature of a request. The error is an *Error; its Kind is
@@ -71,6 +73,8 @@ func Parse(r *http.Request) (Claim, error) {
 		return Claim{}, &Error{Incomplete, "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified"}
 	case presigned:
 		return parseQuery(r)
+	case authorization == "" && presigned2(r.URL.RawQuery):
+		return parseQuery2(r)
 	case authorization == "":
 		return Claim{}, &Error{Missing, "Missing Authentication Token"}
 	}

@@ -385,3 +385,40 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// The example of query string authentication.
+// AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
+func TestPresignedURLOfVersion2(t *testing.T) {
+	const secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	const query = "?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires="
+	try := func(path, expires string, now int64) error {
+		r, err := http.NewRequest("GET", "http://johnsmith.s3.amazonaws.com"+path+query+expires, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Parse(r)
+		if err != nil {
+			return err
+		}
+		if c.AccessKeyID != "AKIAIOSFODNN7EXAMPLE" || c.Service != "s3" || !c.Presigned {
+			t.Errorf("%+v", c)
+		}
+		return c.verify2(r, secret, "johnsmith", time.Unix(now, 0))
+	}
+	if err := try("/photos/puppy.jpg", "1175139620", 1175139620); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []struct {
+		path, expires string
+		now           int64
+		kind          Kind
+	}{
+		{"/photos/puppy.jpg", "1175139620", 1175139621, Expired}, {"/photos/kitten.jpg", "1175139620", 0, Mismatch},
+		{"/photos/puppy.jpg", "1175139621", 0, Mismatch}, {"/photos/puppy.jpg", "soon", 0, Incomplete}, {"/photos/puppy.jpg", "99999999999999999999", 0, Incomplete},
+	} {
+		var refused *Error
+		if err := try(bad.path, bad.expires, bad.now); !errors.As(err, &refused) || refused.Kind != bad.kind {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}

@@ -68,6 +68,9 @@ func NewVerifier(c clock.Clock) *Verifier {
 // that the signature covers what must be covered. payloadHash is the hash of the
 // body, or what Claim.PayloadHash states instead of one. The error is an *Error.
 func (v *Verifier) Verify(r *http.Request, c *Claim, secret, payloadHash string) error {
+	if c.version2 != "" {
+		return c.verify2(r, secret, c.Bucket, v.clock.Now())
+	}
 	if err := c.current(v.clock.Now()); err != nil {
 		return err
 	}
