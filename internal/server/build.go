@@ -181,6 +181,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		MaxEnvironments:    s.memory.Environments,
 		MemoryBudget:       s.memory.Budget,
 		SpareBytes:         s.host.SpareBytes,
+		Tight:              s.host.SetTight,
 		MemoryLack:         hostmemory.Lack,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ type tier interface {
 	Warm(ctx context.Context, runtime, preload string) error
 	Isolation() sandbox.Isolation
 	SpareBytes() int64
+	SetTight(tight bool)
 	Close() error
 }
 

@@ -248,6 +248,12 @@ func (h *hostQueue) shortage() (count int, bytes int64) {
 	return count, bytes
 }
 
+// strained tells whether memory is missing, to who waits or for what is there.
+func (h *hostQueue) strained() bool {
+	_, bytes := h.shortage()
+	return h.waiting.Load() > 0 && bytes > 0 || h.excess() > 0
+}
+
 // living lists the environments that were started and are not gone.
 func (h *hostQueue) living() []*environment {
 	h.mu.Lock()

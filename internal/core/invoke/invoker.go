@@ -50,6 +50,9 @@ type Config struct {
 	MemoryBudget    int64         // bytes that the environments and the sandbox may hold together; 0: no limit
 	// SpareBytes tells what the sandbox holds of it beside the environments. Nil: nothing.
 	SpareBytes func() int64
+	// Tight is told, each second, whether memory is short: the sandbox keeps nothing
+	// ready then. Nil: nobody wants to know.
+	Tight func(bool)
 	// MemoryLack tells how many bytes this host is short of; idle environments
 	// are closed for them. Nil: never.
 	MemoryLack func() (int64, error)

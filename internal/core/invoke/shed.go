@@ -11,42 +11,56 @@ import (
 const (
 	shedPeriod = time.Second
 	shedPause  = 20 * time.Millisecond // between two looks at least
+	tightFor   = 10 * time.Second      // memory counts as short after it was: what is parked anew costs time and memory
 )
 
 // watchMemory weighs the environments and closes idle ones, the least useful
 // first, while they hold more than their budget or the host is short of memory;
 // until ctx ends. What is provisioned stays.
 func (i *Invoker) watchMemory(ctx context.Context) {
-	lack := i.config.MemoryLack
-	var last time.Time
+	w := memoryWatch{lack: i.config.MemoryLack}
 	for ctx.Err() == nil {
 		clock.Wait(ctx, i.config.Clock, i.weights.look, shedPeriod)
 		now := i.config.Clock.Now()
-		regular := now.Sub(last) >= shedPeriod // else it was woken
+		regular := now.Sub(w.last) >= shedPeriod // else it was woken
 		i.weigh(now, regular)
 		if regular {
-			last = now
-			if i.config.SpareBytes != nil {
-				i.host.setSpare(i.config.SpareBytes())
-			}
-			if lack != nil && !i.relieve(lack) {
-				lack = nil
-			}
+			w.last = now
+			i.lookAround(&w)
 		}
 		i.shed(i.host.excess(), "the memory budget is used up")
 		_ = i.config.Clock.Sleep(ctx, shedPause) // the loop sees the end of ctx
 	}
 }
 
-// relieve gives back what the host lacks; false if it cannot tell.
-func (i *Invoker) relieve(lack func() (int64, error)) bool {
-	missing, err := lack()
-	if err != nil {
-		i.config.Logger.Warn("idle environments are kept whatever memory other programs need", "err", err)
-		return false
+// memoryWatch is what watchMemory remembers.
+type memoryWatch struct {
+	lack     func() (int64, error) // nil: the host does not tell
+	last     time.Time             // regular look
+	strained time.Time             // memory was short then
+}
+
+// lookAround asks what others hold, gives back what the host lacks and says
+// whether memory is short.
+func (i *Invoker) lookAround(w *memoryWatch) {
+	if i.config.SpareBytes != nil {
+		i.host.setSpare(i.config.SpareBytes())
 	}
-	i.shed(missing, "the host is short of memory")
-	return true
+	missing := int64(0)
+	if w.lack != nil {
+		var err error
+		if missing, err = w.lack(); err != nil {
+			i.config.Logger.Warn("idle environments are kept whatever memory other programs need", "err", err)
+			w.lack, missing = nil, 0
+		}
+		i.shed(missing, "the host is short of memory")
+	}
+	if missing > 0 || i.host.strained() {
+		w.strained = w.last
+	}
+	if i.config.Tight != nil {
+		i.config.Tight(!w.strained.IsZero() && w.last.Sub(w.strained) < tightFor)
+	}
 }
 
 // shed closes idle environments that hold so many bytes. What their end really

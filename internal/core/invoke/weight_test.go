@@ -210,3 +210,48 @@ func TestWhatIsLearnedFallsSlowlyAndIsBounded(t *testing.T) {
 		t.Errorf("%d versions are remembered", len(w.learned))
 	}
 }
+
+// TestTheSandboxIsToldThatMemoryIsShort, for some time, by who waits and by the
+// host.
+func TestTheSandboxIsToldThatMemoryIsShort(t *testing.T) {
+	var mu sync.Mutex
+	var told []bool // changes
+	lack := int64(0)
+	inBubble(t, func(c *Config, s *fakeStarter) {
+		withNumbers(c, s)
+		c.MemoryBudget = 100 * mib
+		c.MemoryLack = func() (int64, error) { mu.Lock(); defer mu.Unlock(); return lack, nil }
+		c.Tight = func(tight bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if n := len(told); n == 0 || told[n-1] != tight {
+				told = append(told, tight)
+			}
+		}
+	}, func(t *testing.T, b *bench) {
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer stop()
+		running.Go(func() { b.Run(ctx) })
+		so := func(want ...bool) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			diff(t, "told", told, want)
+		}
+		b.weights.learn(of("f"), 80*mib)
+		b.call(t, of("f"))
+		pass(2 * shedPeriod)
+		so(false)
+		b.sideBySide(t, 4, of("f")) // one after the other
+		so(false, true)
+		pass(2 * tightFor)
+		so(false, true, false)
+		mu.Lock()
+		lack = 1
+		mu.Unlock()
+		pass(2 * shedPeriod)
+		so(false, true, false, true)
+	})
+}

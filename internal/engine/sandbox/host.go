@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/cgroup"
@@ -74,7 +75,8 @@ type Host struct {
 	oneUser  bool     // of an ordinary user: all environments have the same user id
 	uids     chan int // free user ids; only numbers if there is one user
 
-	waiting sync.Map // of *env: clones that were not bound yet
+	waiting sync.Map    // of *env: clones that were not bound yet
+	tight   atomic.Bool // nothing is parked
 
 	mu      sync.Mutex
 	zygotes map[zygoteKey]*zygote

@@ -76,8 +76,14 @@ func (p *parking) count() {
 	}
 }
 
-// target is how many shall be ready. Called with mu held.
-func (p *parking) target() int { return min(p.most, max(minParked, p.starts)) }
+// target is how many shall be ready: none while memory is short. Called with mu
+// held.
+func (p *parking) target() int {
+	if p.host.tight.Load() {
+		return 0
+	}
+	return min(p.most, max(minParked, p.starts))
+}
 
 // wants tells whether one more is wanted. Called with mu held.
 func (p *parking) wants() bool { return !p.closed && len(p.idle) < p.target() }

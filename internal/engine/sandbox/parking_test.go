@@ -154,3 +154,23 @@ func TestACustomRuntimeIsParkedToo(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+func TestNothingIsParkedWhileMemoryIsShort(t *testing.T) {
+	h := newHost(t, Config{})
+	spec, _ := specOf(t, "def handler(event, context):\n    return 1\n")
+	if err := h.Warm(t.Context(), spec.Runtime, ""); err != nil {
+		t.Fatal(err)
+	}
+	p := waitParked(t, h, spec.Runtime, minParked)
+	h.SetTight(true)
+	e, _, err := h.Start(t.Context(), spec) // forks what it needs
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if ready := len(p.list()); ready != 0 {
+		t.Errorf("%d are parked", ready)
+	}
+	h.SetTight(false)
+	waitParked(t, h, spec.Runtime, minParked)
+}

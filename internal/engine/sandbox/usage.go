@@ -41,14 +41,8 @@ func (z *zygote) weighBefore(e *env, kind parkKind) {
 // SpareBytes is what the host itself holds for functions: zygotes, parked
 // environments, templates and clones that wait.
 func (h *Host) SpareBytes() int64 {
-	h.mu.Lock()
-	zygotes := slices.Collect(maps.Values(h.zygotes))
-	h.mu.Unlock()
 	total := int64(0)
-	for _, z := range zygotes {
-		if !z.ready() {
-			continue
-		}
+	for _, z := range h.readyZygotes() {
 		total += cgroup.ResidentBytes(z.cmd.Process.Pid)
 		for _, e := range append(z.parking.list(), z.templates()...) {
 			held, _ := e.MemoryBytes() // one that ends meanwhile holds nothing
@@ -61,6 +55,28 @@ func (h *Host) SpareBytes() int64 {
 		return true
 	})
 	return total
+}
+
+// SetTight tells whether memory is short: what is parked is given up then, and
+// starts fork what they need.
+func (h *Host) SetTight(tight bool) {
+	if h.tight.Swap(tight) == tight {
+		return
+	}
+	for _, z := range h.readyZygotes() {
+		if tight {
+			z.parking.trim()
+		} else {
+			z.parking.refill()
+		}
+	}
+}
+
+func (h *Host) readyZygotes() []*zygote {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := slices.Collect(maps.Values(h.zygotes))
+	return slices.DeleteFunc(all, func(z *zygote) bool { return !z.ready() })
 }
 
 // list copies what is parked.

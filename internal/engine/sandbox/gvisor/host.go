@@ -109,6 +109,9 @@ func (h *Host) Warm(ctx context.Context, runtime, _ string) error {
 // SpareBytes is what is kept ready: nothing in this tier.
 func (h *Host) SpareBytes() int64 { return 0 }
 
+// SetTight has nothing to give up.
+func (h *Host) SetTight(bool) {}
+
 // Probe runs the smallest container there is, to see that runsc works here.
 func (h *Host) Probe(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "lambkin-probe-")
