@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -29,6 +30,7 @@ type serverFile struct {
 	AccountConcurrency int               `toml:"account_concurrency"`
 	MemoryBudget       string            `toml:"memory_budget"`
 	MaxEnvironments    int               `toml:"max_environments"`
+	SnapStartEarlier   bool              `toml:"snapstart_earlier"`
 	Isolation          string            `toml:"isolation"`
 	Egress             string            `toml:"egress"`
 	EgressAllow        []string          `toml:"egress_allow"`
@@ -94,6 +96,7 @@ func serverFlags(command *cobra.Command) {
 	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
 	flags.String("memory-budget", "", "memory of all execution environments together, as 8GiB or as 60% of this machine's (LAMBKIN_MEMORY_BUDGET; default 75%)")
 	flags.Int("max-environments", 0, "execution environments alive at once (default as many as the memory budget holds of the smallest)")
+	flags.Bool("snapstart-earlier", false, "allow SnapStart for Python before 3.12 too, which AWS does not (LAMBKIN_SNAPSTART_EARLIER=true)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly, \"gvisor\" runs functions under an installed runsc (LAMBKIN_ISOLATION)")
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
@@ -119,6 +122,12 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	snapStartEarlier, _ := cmd.Flags().GetBool("snapstart-earlier")
+	if text := os.Getenv("LAMBKIN_SNAPSTART_EARLIER"); text != "" && !cmd.Flags().Changed("snapstart-earlier") {
+		if snapStartEarlier, err = strconv.ParseBool(text); err != nil {
+			return nil, fmt.Errorf("LAMBKIN_SNAPSTART_EARLIER is %q: write true or false", text)
+		}
+	}
 	home, _ := os.UserHomeDir() // without one, its folders are not searched
 	return &server.Config{
 		Folder:             folder,
@@ -127,6 +136,7 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		SecretKey:          cmp.Or(os.Getenv("LAMBKIN_SECRET_KEY"), file.SecretKey),
 		AccountConcurrency: cmp.Or(number("account-concurrency"), file.AccountConcurrency),
 		MemoryBudget:       cmp.Or(flag("memory-budget"), os.Getenv("LAMBKIN_MEMORY_BUDGET"), file.MemoryBudget),
+		SnapStartEarlier:   snapStartEarlier || file.SnapStartEarlier,
 		MaxEnvironments:    cmp.Or(number("max-environments"), file.MaxEnvironments),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
 		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),

@@ -161,7 +161,8 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	}
 	s.registry, err = function.NewRegistry(function.Config{
 		Store: state, Blobs: blobs, Folder: folder, Clock: clock.System, Logger: s.config.Logger,
-		Runtime: s.prepareRuntime, Compile: s.compile, Preload: s.preload,
+		Runtime: s.prepareRuntime, Compile: s.compile, Preload: s.preload, SnapStartEarlier: s.config.SnapStartEarlier,
+		Snapshot: func(ctx context.Context, v *function.Version) (string, error) { return s.invoker.Snapshot(ctx, v) },
 		// The invoker is made after the registry; nothing changes before Run.
 		Changed:     func(scope function.Scope, name, version string) { s.invoker.Retire(scope, name, version) },
 		Concurrency: s.config.AccountConcurrency,
@@ -170,7 +171,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		return fmt.Errorf("open the registry of functions: %w", err)
 	}
 	s.invoker, err = invoke.New(invoke.Config{
-		Starter: s.host, Clock: clock.System, Logger: s.config.Logger, Logs: s.logs,
+		Starter: s.host, Snapshot: s.snapshot, Clock: clock.System, Logger: s.config.Logger, Logs: s.logs,
 		Credentials: func(account, roleARN, sessionName string) invoke.Credentials {
 			c := keys.ForRole(account, roleARN, sessionName, credentialsLife)
 			return invoke.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
@@ -300,6 +301,7 @@ func (s *Server) warm(ctx context.Context) {
 			s.config.Logger.Warn("a runtime could not be made ready", "runtime", needed.ID, "err", err)
 		}
 	}
+	s.restoreSnapshots(ctx)
 }
 
 func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {

@@ -54,6 +54,7 @@ type Config struct {
 	MemoryBudget         string // of all environments together, as ParseBudget reads it; empty: a share of the machine's memory
 	MaxEnvironments      int    // alive at once; 0: as many as the budget holds of the smallest
 	Interpreters         map[string]string
+	SnapStartEarlier     bool     // SnapStart for Python before 3.12 too
 	Search               []string // folders with interpreters
 	Isolation            string   // WeakIsolation, gvisor.Isolation, or empty: a host that isolates weakly is refused
 	Egress               string   // what functions reach: allow, list, deny; empty: allow

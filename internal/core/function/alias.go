@@ -217,6 +217,9 @@ func (c *change) checkMove(t Target, a *Alias) error {
 	if _, has := settings[a.Name]; err != nil || !has {
 		return err
 	}
+	if err := c.checkNoSnapStart(t, a.deal(0)); err != nil {
+		return err
+	}
 	return a.checkProvisioned(settings, &InvalidError{Message: "Invalid alias configuration for Provisioned Concurrency"})
 }
 

@@ -40,7 +40,7 @@ func (r *Registry) Create(ctx context.Context, t Target, in CreateInput) (*Versi
 	if a := architecture(in.Architectures); a != "" {
 		latest.Architecture = a
 	}
-	if err := in.Settings.apply(&latest.Version); err != nil {
+	if err := r.apply(&in.Settings, &latest.Version); err != nil {
 		return nil, err
 	}
 	if len(in.Tags) > maxTags {
@@ -77,7 +77,6 @@ func (r *Registry) Create(ctx context.Context, t Target, in CreateInput) (*Versi
 			if err != nil {
 				return err
 			}
-			c.putPending(published)
 			made = &published.Version
 		}
 		if len(in.Tags) > 0 {
@@ -258,7 +257,6 @@ func (r *Registry) UpdateCode(ctx context.Context, t Target, in UpdateCodeInput)
 			if err != nil {
 				return err
 			}
-			c.putPending(published)
 			made = &published.Version
 		}
 		c.putFunction(row)
@@ -283,7 +281,7 @@ func (r *Registry) UpdateConfiguration(ctx context.Context, t Target, in UpdateC
 			return err
 		}
 		row.Latest.begin()
-		if err := in.Settings.apply(&row.Latest.Version); err != nil {
+		if err := r.apply(&in.Settings, &row.Latest.Version); err != nil {
 			return err
 		}
 		if in.Layers != nil {

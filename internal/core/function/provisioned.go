@@ -193,6 +193,13 @@ func (r *Registry) PutProvisioned(ctx context.Context, t Target, requested int) 
 		if err != nil {
 			return err
 		}
+		shares, err := c.shares(t, requested)
+		if err != nil {
+			return err
+		}
+		if err := c.checkNoSnapStart(t, shares); err != nil {
+			return err
+		}
 		if err := c.checkProvisioned(t, settings); err != nil {
 			return err
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 // publish makes $LATEST as it is in row the next numbered version, in the state
-// that row is in: a version of an update under way is Pending.
+// that row is in: a version of an update under way is Pending, and so is one that
+// needs a snapshot.
 func (c *change) publish(row *functionRow, description *string) (*versionRow, error) {
 	latest := &row.Latest
 	n, err := c.nextNumber(tableNumbers, latest.scope(), latest.Name)
@@ -22,10 +23,11 @@ func (c *change) publish(row *functionRow, description *string) (*versionRow, er
 	published.RevisionID, published.Generation = ids.UUID(), ids.UUID()
 	published.Serving = nil
 	set(&published.Description, description)
-	if latest.waiting() {
+	if latest.waiting() || published.SnapStarts() {
 		// AWS: recorded for UpdateFunctionCode with Publish, too: no LastUpdateStatus.
 		published.State, published.StateReason, published.StateReasonCode = Pending, reasonCreating, reasonCodeCreating
 		published.LastUpdateStatus, published.LastUpdateReason, published.LastUpdateCode = "", "", ""
+		c.putPending(&published)
 	}
 	c.putVersion(&published)
 	return &published, nil
@@ -79,6 +81,7 @@ func (r *Registry) PublishVersion(ctx context.Context, t Target, in PublishVersi
 	if err != nil {
 		return nil, err
 	}
+	r.wake()
 	return r.finish(made), nil
 }
 

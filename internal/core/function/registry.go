@@ -28,6 +28,11 @@ type Config struct {
 	// Preload tells, from the trees, what of the runtime's own the version will
 	// import, and may prepare for it. Nil: nothing.
 	Preload func(ctx context.Context, v *Version) string
+	// Snapshot initialises a published version with SnapStart and keeps it; a
+	// failure of the function is told as a StateReasonCode. Nil: nothing to do.
+	Snapshot func(ctx context.Context, v *Version) (code string, err error)
+	// SnapStartEarlier allows SnapStart for Pythons for which AWS does not offer it.
+	SnapStartEarlier bool
 	// Changed tells that environments of earlier readings of this version are
 	// stale, after an update of $LATEST has become active or the version was
 	// deleted; "" is every version of a function that was deleted. It must not

@@ -110,6 +110,18 @@ type numbersRow struct{ Last int64 }
 // pendingRow asks Run to prepare a version.
 type pendingRow struct {
 	ZipBytes int64 // decides which workers take it
+	Snapshot bool  `json:",omitempty"` // decides that, too
+}
+
+func (row *pendingRow) size() size {
+	switch {
+	case row.Snapshot:
+		return initialising
+	case row.ZipBytes >= largeBytes:
+		return large
+	default:
+		return small
+	}
 }
 
 // layerRow is one published layer version.
@@ -266,7 +278,7 @@ func (c *change) putVersion(row *versionRow) {
 
 // putPending asks Run for the version.
 func (c *change) putPending(row *versionRow) {
-	c.put(scopeKey(tablePending, row.scope(), row.Name, row.number()), pendingRow{ZipBytes: row.zipBytes()})
+	c.put(scopeKey(tablePending, row.scope(), row.Name, row.number()), pendingRow{ZipBytes: row.zipBytes(), Snapshot: row.SnapStarts()})
 }
 
 func (v *Version) scope() Scope { return Scope{Account: v.Account, Region: v.Region} }

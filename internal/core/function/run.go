@@ -18,13 +18,14 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
 
-// size of a preparation: large ones have workers of their own, so that they do
-// not delay the small ones.
+// size of a preparation: large ones, and those that run a function's
+// initialisation, have workers of their own, so that they do not delay the small ones.
 type size int
 
 const (
 	small size = iota
 	large
+	initialising
 	sizes
 )
 
@@ -136,7 +137,7 @@ func (r *Registry) next(ctx context.Context, s size, q *queue) (t Target, key []
 			if err := decode(e.Value, &row); err != nil {
 				return false, err
 			}
-			if (row.ZipBytes >= largeBytes) != (s == large) || !q.claim(e.Key) {
+			if row.size() != s || !q.claim(e.Key) {
 				return true, nil
 			}
 			key = e.Key
@@ -317,7 +318,10 @@ func (r *Registry) build(ctx context.Context, v *Version) (*failure, error) {
 	if err == nil && r.config.Preload != nil {
 		v.Preload = r.config.Preload(ctx, r.finish(v))
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	return r.snapshot(ctx, v)
 }
 
 // unpack fills a folder with what is in one zip.

@@ -22,10 +22,6 @@ func (v *Version) defaults() {
 	v.LogFormat, v.LogGroup = logFormatText, "/aws/lambda/"+v.Name
 }
 
-// SnapStartPublishedVersions is the Version.SnapStart of a version whose
-// environments come from a snapshot of the initialised function.
-const SnapStartPublishedVersions = "PublishedVersions"
-
 const (
 	snapStartNone = "None"
 	logFormatText = "Text"
@@ -34,6 +30,13 @@ const (
 )
 
 // apply sets what the caller gave, except the layers, and checks the outcome.
+func (r *Registry) apply(s *Settings, v *Version) error {
+	if err := s.apply(v); err != nil {
+		return err
+	}
+	return r.checkSnapStart(v)
+}
+
 func (s *Settings) apply(v *Version) error {
 	set(&v.Description, s.Description)
 	set(&v.Role, s.Role)
@@ -93,9 +96,6 @@ func (v *Version) check() error {
 	if !slices.Contains(runtimes, v.Runtime) {
 		return &InvalidError{Message: fmt.Sprintf("Value %s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%s] or be a valid ARN", v.Runtime, strings.Join(runtimes, ", "))}
 	}
-	if v.SnapStart != snapStartNone && slices.Contains(runtimesWithoutSnapStart, v.Runtime) {
-		return &InvalidError{Message: v.Runtime + " is not supported for SnapStart enabled functions."}
-	}
 	for _, r := range []struct {
 		member        string
 		value, lo, hi int
@@ -119,10 +119,6 @@ func (v *Version) check() error {
 var runtimes = []string{
 	"python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8", "provided.al2023",
 }
-
-// runtimesWithoutSnapStart: AWS offers it for Python from 3.12 on.
-// https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
-var runtimesWithoutSnapStart = []string{"python3.11", "python3.10", "python3.9", "python3.8", "provided.al2023"}
 
 // reserved environment variables, from
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html

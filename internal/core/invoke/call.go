@@ -88,7 +88,7 @@ func (c *call) run() (*Response, error) {
 // function's timeout; only when that fails too the call has failed.
 func (c *call) start(now time.Time) (*failure, error) {
 	kind := OnDemand
-	if snapStarts(c.version) {
+	if c.version.SnapStarts() {
 		kind = SnapStart
 	}
 	if kind == SnapStart && c.request.Debug == nil {

@@ -54,11 +54,6 @@ const (
 	restoreAttempts = 2
 )
 
-// snapStarts tells whether a version's environments come from a snapshot.
-func snapStarts(v *function.Version) bool {
-	return v.SnapStart == function.SnapStartPublishedVersions && v.Version != function.Latest
-}
-
 // snapshots is what a version with SnapStart has. Its fields are guarded by the
 // mu of the function.
 type snapshots struct {
@@ -140,7 +135,7 @@ func (t *template) take(now time.Time) (clone Clone, ended []Clone) {
 // failure of the function's own initialisation is told as a StateReasonCode; a
 // function that cannot be cloned is no failure.
 func (i *Invoker) Snapshot(ctx context.Context, v *function.Version) (code string, err error) {
-	if i.config.Snapshot == nil || !snapStarts(v) {
+	if i.config.Snapshot == nil || !v.SnapStarts() {
 		return "", nil
 	}
 	if !i.gate.enter() {

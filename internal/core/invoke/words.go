@@ -116,7 +116,7 @@ func (f *lineFormat) initRuntimeDone(b []byte, at time.Time, r initReport) []byt
 
 // initialization is why the version's environments are initialised.
 func (f *lineFormat) initialization() InitializationType {
-	if snapStarts(f.version) {
+	if f.version.SnapStarts() {
 		return SnapStart
 	}
 	return OnDemand
@@ -130,7 +130,7 @@ func (f *lineFormat) initialization() InitializationType {
 // with the duration.
 func (f *lineFormat) initReport(b []byte, at time.Time, r initReport) []byte {
 	if !f.json {
-		if r.status == statusSuccess && !snapStarts(f.version) {
+		if r.status == statusSuccess && !f.version.SnapStarts() {
 			return nil
 		}
 		b = append(b, "INIT_REPORT Init Duration: "...)
@@ -142,7 +142,7 @@ func (f *lineFormat) initReport(b []byte, at time.Time, r initReport) []byte {
 		return appendStatus(b, r.status, r.errorType)
 	}
 	success := debug
-	if snapStarts(f.version) {
+	if f.version.SnapStarts() {
 		success = info
 	}
 	if f.least > r.level(success) {

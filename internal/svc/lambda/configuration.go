@@ -24,7 +24,11 @@ func formatTime(t time.Time) *string {
 // answers without LastUpdateStatus, which the registry leaves empty then.
 func configuration(v *function.Version, arn string) *lambdaapi.FunctionConfiguration {
 	memory, ephemeral, timeout := int32(v.MemoryMB), int32(v.EphemeralMB), int32(v.Timeout/time.Second)
-	zip, off := "Zip", "Off"
+	zip, optimization := "Zip", "Off"
+	if v.SnapStarts() && v.State == function.Active {
+		// AWS: with "On" and the state Active "a snapshot is available", snapstart-activate.html.
+		optimization = "On"
+	}
 	_, runtimeARN := invoke.RuntimeVersion(v.Runtime, v.Region)
 	c := &lambdaapi.FunctionConfiguration{
 		FunctionName: &v.Name, FunctionArn: &arn, Version: &v.Version,
@@ -36,7 +40,7 @@ func configuration(v *function.Version, arn string) *lambdaapi.FunctionConfigura
 		State: optional(string(v.State)), StateReason: optional(v.StateReason), StateReasonCode: optional(v.StateReasonCode),
 		LastUpdateStatus: optional(v.LastUpdateStatus), LastUpdateStatusReason: optional(v.LastUpdateReason), LastUpdateStatusReasonCode: optional(v.LastUpdateCode),
 		TracingConfig:        &lambdaapi.TracingConfigResponse{Mode: &v.TracingMode},
-		SnapStart:            &lambdaapi.SnapStartResponse{ApplyOn: &v.SnapStart, OptimizationStatus: &off},
+		SnapStart:            &lambdaapi.SnapStartResponse{ApplyOn: &v.SnapStart, OptimizationStatus: &optimization},
 		RuntimeVersionConfig: &lambdaapi.RuntimeVersionConfig{RuntimeVersionArn: &runtimeARN},
 		LoggingConfig: &lambdaapi.LoggingConfig{
 			LogFormat: &v.LogFormat, ApplicationLogLevel: optional(v.ApplicationLogLevel),

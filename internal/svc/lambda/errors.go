@@ -50,6 +50,12 @@ func translate(err error) error {
 	case errors.Is(err, invoke.ErrRecursive):
 		// AWS: the words of its API model; no recorded reply is known.
 		return lambdaapi.RecursiveInvocationException("Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.")
+	case errors.Is(err, invoke.ErrRestoreFailed):
+		// AWS: the words of its API model; no recorded reply is known.
+		return lambdaapi.SnapStartException("The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs.")
+	case errors.Is(err, invoke.ErrRestoreTimeout):
+		// AWS: snapstart-troubleshooting.html has this reply.
+		return lambdaapi.SnapStartTimeoutException("Lambda couldn't restore the snapshot within the timeout limit.")
 	case errors.Is(err, invoke.ErrShuttingDown):
 		// AWS: ServiceException is what clients try again, elsewhere or later.
 		return lambdaapi.ServiceException("The server is shutting down. Try again later.")

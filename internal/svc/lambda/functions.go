@@ -30,7 +30,7 @@ func (l *Lambda) createFunction(ctx context.Context, call *wire.Call, in *lambda
 			Description: in.Description, Role: in.Role, Runtime: in.Runtime, Handler: in.Handler,
 			MemoryMB: integer(in.MemorySize), EphemeralMB: ephemeral(in.EphemeralStorage), Timeout: seconds(in.Timeout),
 			Environment: variables(in.Environment), Layers: in.Layers, DeadLetter: deadLetter, KMSKeyARN: in.KMSKeyArn,
-			TracingMode: tracing(in.TracingConfig), Logging: logging(in.LoggingConfig),
+			TracingMode: tracing(in.TracingConfig), SnapStart: snapStart(in.SnapStart), Logging: logging(in.LoggingConfig),
 		},
 		Code: code, Architectures: architectures(in.Architectures), Tags: in.Tags, Publish: is(in.Publish),
 	})
@@ -138,7 +138,7 @@ func (l *Lambda) updateFunctionConfiguration(ctx context.Context, call *wire.Cal
 			Description: in.Description, Role: in.Role, Runtime: in.Runtime, Handler: in.Handler,
 			MemoryMB: integer(in.MemorySize), EphemeralMB: ephemeral(in.EphemeralStorage), Timeout: seconds(in.Timeout),
 			Environment: variables(in.Environment), Layers: in.Layers, DeadLetter: deadLetter, KMSKeyARN: in.KMSKeyArn,
-			TracingMode: tracing(in.TracingConfig), Logging: logging(in.LoggingConfig),
+			TracingMode: tracing(in.TracingConfig), SnapStart: snapStart(in.SnapStart), Logging: logging(in.LoggingConfig),
 		},
 		RevisionID: in.RevisionId,
 	})

@@ -27,13 +27,12 @@ const (
 
 // shared are the options that creating and updating have in common.
 type shared struct {
-	vpc       *lambdaapi.VpcConfig
-	files     []lambdaapi.FileSystemConfig
-	key       *string
-	image     *lambdaapi.ImageConfig
-	snapStart *lambdaapi.SnapStart
-	capacity  *lambdaapi.CapacityProviderConfig
-	durable   *lambdaapi.DurableConfig
+	vpc      *lambdaapi.VpcConfig
+	files    []lambdaapi.FileSystemConfig
+	key      *string
+	image    *lambdaapi.ImageConfig
+	capacity *lambdaapi.CapacityProviderConfig
+	durable  *lambdaapi.DurableConfig
 }
 
 func refuseCreate(in *lambdaapi.CreateFunctionInput) error {
@@ -53,11 +52,11 @@ func refuseCreate(in *lambdaapi.CreateFunctionInput) error {
 	if err := refuseArchitectures(in.Architectures); err != nil {
 		return err
 	}
-	return shared{in.VpcConfig, in.FileSystemConfigs, in.KMSKeyArn, in.ImageConfig, in.SnapStart, in.CapacityProviderConfig, in.DurableConfig}.refuse()
+	return shared{in.VpcConfig, in.FileSystemConfigs, in.KMSKeyArn, in.ImageConfig, in.CapacityProviderConfig, in.DurableConfig}.refuse()
 }
 
 func refuseUpdate(in *lambdaapi.UpdateFunctionConfigurationInput) error {
-	return shared{in.VpcConfig, in.FileSystemConfigs, in.KMSKeyArn, in.ImageConfig, in.SnapStart, in.CapacityProviderConfig, in.DurableConfig}.refuse()
+	return shared{in.VpcConfig, in.FileSystemConfigs, in.KMSKeyArn, in.ImageConfig, in.CapacityProviderConfig, in.DurableConfig}.refuse()
 }
 
 // refuse accepts each option in the form that says "none": tools send those.
@@ -71,8 +70,6 @@ func (s shared) refuse() error {
 		return unsupported("KMSKeyArn", whyNoKMS)
 	case s.image != nil && (len(s.image.Command) > 0 || len(s.image.EntryPoint) > 0 || value(s.image.WorkingDirectory) != ""):
 		return unsupported("ImageConfig", whyNoImages)
-	case s.snapStart != nil && value(s.snapStart.ApplyOn) == "PublishedVersions":
-		return unsupported("SnapStart", "versions are not started from snapshots yet")
 	case s.capacity != nil:
 		return unsupported("CapacityProviderConfig", "there are no capacity providers")
 	case s.durable != nil:
@@ -159,6 +156,13 @@ func variables(e *lambdaapi.Environment) map[string]string {
 		return map[string]string{}
 	}
 	return e.Variables
+}
+
+func snapStart(s *lambdaapi.SnapStart) *string {
+	if s == nil {
+		return nil
+	}
+	return s.ApplyOn
 }
 
 func tracing(t *lambdaapi.TracingConfig) *string {

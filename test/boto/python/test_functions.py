@@ -178,7 +178,6 @@ class Functions(Case):
             "VpcConfig": [{"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}],
             "FileSystemConfigs": [[{"Arn": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0", "LocalMountPath": "/mnt/x"}]],
             "DeadLetterConfig": [{"TargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"}],
-            "SnapStart": [{"ApplyOn": "PublishedVersions"}],
             "Architectures": [["arm64"]],
         }
         plain = client(parameter_validation=False)
