@@ -31,6 +31,7 @@ type serverFile struct {
 	MemoryBudget       string            `toml:"memory_budget"`
 	MaxEnvironments    int               `toml:"max_environments"`
 	SnapStartEarlier   bool              `toml:"snapstart_earlier"`
+	RetrySpeed         int               `toml:"retry_speed"`
 	Isolation          string            `toml:"isolation"`
 	Egress             string            `toml:"egress"`
 	EgressAllow        []string          `toml:"egress_allow"`
@@ -97,6 +98,7 @@ func serverFlags(command *cobra.Command) {
 	flags.String("memory-budget", "", "memory of all execution environments together, as 8GiB or as 60% of this machine's (LAMBKIN_MEMORY_BUDGET; default 75%)")
 	flags.Int("max-environments", 0, "execution environments alive at once (default as many as the memory budget holds of the smallest)")
 	flags.Bool("snapstart-earlier", false, "allow SnapStart for Python before 3.12 too, which AWS does not (LAMBKIN_SNAPSTART_EARLIER=true)")
+	flags.Int("retry-speed", 0, "how many times faster the pauses and ages of asynchronous calls and deliveries pass, to try the failures of a pipeline without the minutes (default 1)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly, \"gvisor\" runs functions under an installed runsc (LAMBKIN_ISOLATION)")
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
@@ -138,6 +140,7 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		MemoryBudget:       cmp.Or(flag("memory-budget"), os.Getenv("LAMBKIN_MEMORY_BUDGET"), file.MemoryBudget),
 		SnapStartEarlier:   snapStartEarlier || file.SnapStartEarlier,
 		MaxEnvironments:    cmp.Or(number("max-environments"), file.MaxEnvironments),
+		RetrySpeed:         cmp.Or(number("retry-speed"), file.RetrySpeed),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
 		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),
 		EgressAllow:        list(cmd, "egress-allow", "LAMBKIN_EGRESS_ALLOW", file.EgressAllow),
@@ -170,7 +173,7 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, memory_budget, max_environments, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, memory_budget, max_environments, retry_speed, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
 	}
 	return err
 }

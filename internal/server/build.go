@@ -192,12 +192,16 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	if err != nil {
 		return err
 	}
-	s.outbox, err = delivery.New(delivery.Config{Store: state, Clock: clock.System, Logger: s.config.Logger, Targets: map[string]delivery.Target{"sqs": s.queues},
+	retries := clock.System // tells when what failed is tried again, and is too old
+	if s.config.RetrySpeed > 1 {
+		retries = clock.Fast(s.config.RetrySpeed)
+	}
+	s.outbox, err = delivery.New(delivery.Config{Store: state, Clock: retries, Logger: s.config.Logger, Targets: map[string]delivery.Target{"sqs": s.queues},
 		GivenUp: func(m *delivery.Message, why error) { s.events.GivenUp(m, why) }})
 	if err != nil {
 		return err
 	}
-	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Outbox: s.outbox, Clock: clock.System, Logger: s.config.Logger})
+	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Outbox: s.outbox, Clock: retries, Logger: s.config.Logger})
 	if err != nil {
 		return err
 	}

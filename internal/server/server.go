@@ -45,6 +45,9 @@ import (
 // drainTimeout is how long calls in flight may go on after the end was asked for.
 const drainTimeout = 15 * time.Second
 
+// maxRetrySpeed leaves the six hours of an event enough of the wall's time.
+const maxRetrySpeed = 1000
+
 // Config is everything that a server can be told.
 type Config struct {
 	Folder               string // of all that is kept; made if it is absent
@@ -53,6 +56,7 @@ type Config struct {
 	AccountConcurrency   int    // 0: AWS's default
 	MemoryBudget         string // of all environments together, as ParseBudget reads it; empty: a share of the machine's memory
 	MaxEnvironments      int    // alive at once; 0: as many as the budget holds of the smallest
+	RetrySpeed           int    // how many times faster the retries of asynchronous calls and deliveries come; 0: once
 	Interpreters         map[string]string
 	SnapStartEarlier     bool     // SnapStart for Python before 3.12 too
 	Search               []string // folders with interpreters
@@ -78,6 +82,9 @@ func (c *Config) Validate() error {
 	}
 	if (c.AccessKey == "") != (c.SecretKey == "") {
 		return errors.New("an access key needs its secret key, and the reverse (LAMBKIN_ACCESS_KEY, LAMBKIN_SECRET_KEY)")
+	}
+	if c.RetrySpeed < 0 || c.RetrySpeed > maxRetrySpeed {
+		return fmt.Errorf("the retry speed %d is not between 1 and %d", c.RetrySpeed, maxRetrySpeed)
 	}
 	if c.AccountConcurrency < 0 {
 		return fmt.Errorf("the account concurrency %d is negative", c.AccountConcurrency)

@@ -47,7 +47,8 @@ func run(m *testing.M) int {
 	}
 	binary, err = platform.Build(ctx, folder)
 	if err == nil {
-		server, err = platform.Start(ctx, binary, folder)
+		// Retries after seconds instead of minutes; an event is still three minutes young.
+		server, err = platform.Start(ctx, binary, folder, "--retry-speed=120")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

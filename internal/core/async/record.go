@@ -10,6 +10,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
@@ -107,24 +108,15 @@ func (q *Queue) recordFor(target string, t *task, o *outcome) (*delivery.Message
 	m.Body = text
 	switch delivery.Service(target) {
 	case "events":
-		m.Body, err = encode(busEntry{
-			Source: "lambda", DetailType: detailType(o.end), Resources: []string{SettingsARN(t.row.target()), target},
-			Detail: string(text), EventBusName: target, Time: now.Format(time.RFC3339),
-		})
+		resources, err := encode([]string{SettingsARN(t.row.target()), target})
+		if err != nil {
+			return nil, err
+		}
+		m.Detail[bus.DetailSource], m.Detail[bus.DetailType], m.Detail[bus.DetailResources] = "lambda", detailType(o.end), string(resources)
 	case "s3":
 		m.Subject = fmt.Sprintf("aws/lambda/async/%s/%s/%s-%s", t.row.Name, now.Format("2006/01/02"), now.Format("2006-01-02T15.04.05"), ids.UUID())
 	}
-	return m, err
-}
-
-// busEntry is an entry of PutEvents.
-type busEntry struct {
-	Time         string
-	Source       string
-	Resources    []string
-	DetailType   string
-	Detail       string
-	EventBusName string
+	return m, nil
 }
 
 func detailType(end condition) string {

@@ -3,7 +3,6 @@ package async
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
@@ -276,18 +276,12 @@ func TestNothingIsSentWhenNothingIsAsked(t *testing.T) {
 // Source: "By destination" on
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 func TestRecordsForBusesAndBuckets(t *testing.T) {
-	const bus, bucket = "arn:aws:events:us-east-1:000000000000:event-bus/b", "arn:aws:s3:::bucket"
-	sent, _ := ended(t, newPlatform(failing), Settings{OnFailure: ptr(bus)}, "1")
-	var entry struct {
-		Source, DetailType, Detail, EventBusName string
-		Resources                                []string
-	}
-	if err := json.Unmarshal(sent.to(bus)[0].Body, &entry); err != nil {
-		t.Fatal(err)
-	}
-	if entry.Source != "lambda" || entry.DetailType != "Lambda Function Invocation Result - Failure" || entry.EventBusName != bus ||
-		!strings.HasPrefix(entry.Detail, `{"version":"1.0",`) || fmt.Sprint(entry.Resources) != "[arn:aws:lambda:us-east-1:000000000000:function:foo:live "+bus+"]" {
-		t.Errorf("%+v", entry)
+	const busARN, bucket = "arn:aws:events:us-east-1:000000000000:event-bus/b", "arn:aws:s3:::bucket"
+	sent, _ := ended(t, newPlatform(failing), Settings{OnFailure: ptr(busARN)}, "1")
+	event := sent.to(busARN)[0]
+	if event.Detail[bus.DetailSource] != "lambda" || event.Detail[bus.DetailType] != "Lambda Function Invocation Result - Failure" ||
+		event.Detail[bus.DetailResources] != `["arn:aws:lambda:us-east-1:000000000000:function:foo:live","`+busARN+`"]` || !strings.HasPrefix(string(event.Body), `{"version":"1.0",`) {
+		t.Errorf("%+v", event)
 	}
 	sent, _ = ended(t, newPlatform(failing), Settings{OnFailure: ptr(bucket)}, "1")
 	m := sent.to(bucket)[0]
