@@ -58,6 +58,7 @@ type load struct {
 	parts  []part
 	events *events
 	line   *queues
+	follow *letters
 	pids   []int // of all servers so far
 	writes atomic.Int64
 }
@@ -105,12 +106,15 @@ func newLoad(t *testing.T) *load {
 	l.pids = append(l.pids, l.server.PID())
 	l.parts = []part{l.events, &layers{random: random(2), name: "lib"}, &logs{random: random(3)}}
 	l.line = &queues{random: random(8)}
-	l.parts = append(l.parts, l.line)
+	l.follow = &letters{accepted: map[string]bool{}, records: map[string]bool{}, dead: map[string]bool{}}
+	l.parts = append(l.parts, l.line, l.follow)
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))
 	}
-	if err := prepare(t.Context(), l.server); err != nil {
-		t.Fatal(err)
+	for _, f := range []func(context.Context, *platform.Platform) error{prepare, prepareLetters} {
+		if err := f(t.Context(), l.server); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return l
 }
@@ -204,8 +208,10 @@ func (l *load) finish(kills int) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
-	if err := l.events.wait(ctx, client{l.server}); err != nil {
-		l.t.Error(err)
+	for _, wait := range []func(context.Context, client) error{l.events.wait, l.follow.wait} {
+		if err := wait(ctx, client{l.server}); err != nil {
+			l.t.Error(err)
+		}
 	}
 	if err := l.server.Stop(); err != nil {
 		l.t.Error(err)
@@ -221,11 +227,12 @@ func (l *load) finish(kills int) {
 			}
 		}
 	}
-	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 {
+	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 || len(l.follow.accepted) == 0 {
 		l.t.Errorf("%d writes and %d events under %d kills show little", l.writes.Load(), len(l.events.accepted), kills)
 	}
 	l.stopIfFailed("at the end")
-	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d messages that were deleted", kills, l.writes.Load(), len(l.events.accepted), l.line.taken)
+	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d events whose records and dead letters arrived, %d messages that were deleted",
+		kills, l.writes.Load(), len(l.events.accepted), len(l.follow.accepted), l.line.taken)
 }
 
 // checkBlobs looks for files that are not what their name says.
