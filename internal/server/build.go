@@ -201,7 +201,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	if err != nil {
 		return err
 	}
-	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Outbox: s.outbox, Clock: retries, Logger: s.config.Logger})
+	s.events, err = async.New(async.Config{Store: state, Resolver: s.registry, Invoker: s.invoker, Outbox: s.outbox, Permits: s.registry.Permits, Clock: retries, Logger: s.config.Logger})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
@@ -36,5 +37,24 @@ func (q *Queue) Deliver(ctx context.Context, m *delivery.Message) error {
 	} else if err != nil {
 		return err // it is being made, or the host is in trouble
 	}
+	if err := q.permit(ctx, t, m); err != nil {
+		return err
+	}
 	return q.Put(ctx, &Event{Scope: t.Scope, Name: t.Name, Qualifier: t.Qualifier, RequestID: m.ID, TraceID: m.TraceID, Payload: m.Body})
+}
+
+// byPolicy are the services that may invoke a function only if its policy says so.
+// AWS: the others use a role.
+var byPolicy = []string{"sns.amazonaws.com", "events.amazonaws.com"}
+
+// permit refuses a message of a service that the function's policy does not name.
+func (q *Queue) permit(ctx context.Context, t function.Target, m *delivery.Message) error {
+	if q.config.Permits == nil || !slices.Contains(byPolicy, m.Principal) {
+		return nil
+	}
+	permitted, err := q.config.Permits(ctx, t, function.Caller{Service: m.Principal, Source: m.Source})
+	if err == nil && !permitted {
+		err = delivery.Permanent(delivery.Coded("NO_PERMISSIONS", fmt.Errorf("the policy of %s does not let %s invoke it for %s: add a permission", t.ARN(), m.Principal, m.Source)))
+	}
+	return err
 }

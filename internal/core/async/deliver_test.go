@@ -1,6 +1,7 @@
 package async
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -46,5 +47,30 @@ func TestWhatNoFunctionCouldTakeIsPermanent(t *testing.T) {
 	p.missing = errors.New("the host is in trouble")
 	if err := q.Deliver(t.Context(), m); err == nil || delivery.IsPermanent(err) {
 		t.Errorf("trouble: %v", err)
+	}
+}
+
+func TestADeliveryNeedsThePolicyOfTheFunction(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	q, _ := newQueue(t, s, newPlatform(succeed))
+	asked := 0
+	q.config.Permits = func(_ context.Context, target function.Target, who function.Caller) (bool, error) {
+		asked++
+		if target.ARN() != functionARN {
+			t.Errorf("target %s", target.ARN())
+		}
+		return who == function.Caller{Service: "sns.amazonaws.com", Source: "arn:aws:sns:us-east-1:000000000000:t"}, nil
+	}
+	m := &delivery.Message{ID: "id-1", Target: functionARN, Body: []byte("1"), Principal: "sns.amazonaws.com", Source: "arn:aws:sns:us-east-1:000000000000:t"}
+	if err := q.Deliver(t.Context(), m); err != nil {
+		t.Error(err)
+	}
+	m.Source = "arn:aws:sns:us-east-1:000000000000:other"
+	if err := q.Deliver(t.Context(), m); !delivery.IsPermanent(err) {
+		t.Errorf("%v is not permanent", err)
+	}
+	m.Principal = "arn:aws:iam::000000000000:role/r" // a role needs no policy of the function
+	if err := q.Deliver(t.Context(), m); err != nil || asked != 2 {
+		t.Errorf("%v, asked %d times", err, asked)
 	}
 }

@@ -85,6 +85,9 @@ type Config struct {
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	Measured func(telemetry.Metric) // hook; must not block
+	// Permits tells whether a function's policy lets a service invoke it; nil
+	// permits all. *function.Registry has it.
+	Permits func(ctx context.Context, t function.Target, who function.Caller) (bool, error)
 	// Retries are the pauses before the tries that follow a function error;
 	// default one minute and two minutes.
 	Retries []time.Duration

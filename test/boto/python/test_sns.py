@@ -55,7 +55,7 @@ def follow(url):
         return reply.read().decode()
 
 
-class Topics(Case):
+class Base(Case):
     def name(self, suffix=""):
         return "t-" + uuid.uuid4().hex + suffix
 
@@ -99,6 +99,8 @@ class Topics(Case):
         response = caught.exception.response
         self.assertEqual((response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]), (code, status, message))
 
+
+class Topics(Base):
     def test_topics(self):
         topic = self.topic(DisplayName="TestTopic")
         self.assertRegex(topic, f"^arn:aws:sns:{REGION}:{ACCOUNT}:t-")
@@ -292,3 +294,59 @@ class Topics(Case):
         self.assertEqual(json.loads(self.receive(letters)[0]["Body"])["MessageId"], sent)
         self.assertEqual(json.loads(refusing.next()[1])["MessageId"], sent)
         self.assertTrue(refusing.requests.empty())  # AWS: 4xx is the endpoint's own mistake
+
+
+class Functions(Base):
+    """A subscribed function writes what it got into a queue."""
+
+    SOURCE = """
+import boto3, json
+def handler(event, context):
+    boto3.client("sqs").send_message(QueueUrl=QUEUE, MessageBody=json.dumps(event))
+"""
+
+    def writer(self, url):
+        seen_inside = url.replace(ENDPOINT, "http://169.254.100.1:4566")
+        return self.create(self.SOURCE.replace("QUEUE", repr(seen_inside)))["FunctionArn"]
+
+    def permit(self, function, topic):
+        self.api.add_permission(FunctionName=function, StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com", SourceArn=topic)
+
+    def test_functions_get_records(self):
+        topic = self.topic()
+        url, _ = self.queue()
+        function = self.writer(url)
+        self.permit(function, topic)
+        subscription = self.subscribe(topic, "lambda", function)
+        attributes = {"attr1": {"DataType": "String", "StringValue": "v"}}
+        sent = SNS.publish(TopicArn=topic, Message="Hello world.", MessageAttributes=attributes)["MessageId"]
+        event = json.loads(self.receive(url)[0]["Body"])
+        record = event["Records"][0]
+        self.assertEqual(list(record), ["EventSource", "EventVersion", "EventSubscriptionArn", "Sns"])
+        self.assertEqual((len(event["Records"]), record["EventSource"], record["EventVersion"], record["EventSubscriptionArn"]), (1, "aws:sns", "1.0", subscription))
+        told = record["Sns"]
+        self.assertEqual(set(told), {"Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp", "SignatureVersion", "Signature", "SigningCertUrl", "UnsubscribeUrl", "MessageAttributes"})
+        self.assertEqual((told["Type"], told["MessageId"], told["TopicArn"], told["Subject"], told["Message"]), ("Notification", sent, topic, None, "Hello world."))
+        self.assertEqual(told["MessageAttributes"], {"attr1": {"Type": "String", "Value": "v"}})
+
+    def test_a_function_that_does_not_permit_it_is_not_called(self):
+        topic = self.topic()
+        url, _ = self.queue()
+        letters, letters_arn = self.queue()
+        function = self.writer(url)
+        self.permit(function, topic + "-another")
+        self.subscribe(topic, "lambda", function, RedrivePolicy=json.dumps({"deadLetterTargetArn": letters_arn}))
+        sent = SNS.publish(TopicArn=topic, Message="no")["MessageId"]
+        letter = json.loads(self.receive(letters)[0]["Body"])
+        self.assertEqual((letter["Type"], letter["MessageId"], "SigningCertURL" in letter), ("Notification", sent, True))
+
+    def test_a_topic_is_a_dead_letter_queue_of_functions(self):
+        topic = self.topic()
+        url, queue_arn = self.queue()
+        self.subscribe(topic, "sqs", queue_arn)
+        name = self.create("def handler(event, context):\n    raise Exception('intentional')\n", DeadLetterConfig={"TargetArn": topic})["FunctionName"]
+        self.api.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
+        self.api.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"raise_error": 1}')
+        letter = json.loads(self.receive(url)[0]["Body"])
+        self.assertEqual((json.loads(letter["Message"]), letter["MessageAttributes"]["ErrorCode"], letter["MessageAttributes"]["ErrorMessage"]),
+                         ({"raise_error": 1}, {"Type": "Number", "Value": "200"}, {"Type": "String", "Value": "intentional"}))
