@@ -358,7 +358,12 @@ func (e *env) peakBytes() int64 {
 
 // MemoryBytes is what the environment holds, gVisor's part included; see
 // sandbox.Weighable.
-func (e *env) MemoryBytes() (int64, bool) { return e.group.UsageBytes() }
+func (e *env) MemoryBytes() (int64, bool) {
+	if e.group == nil {
+		return 0, false // it was never started
+	}
+	return e.group.UsageBytes()
+}
 
 // Done is closed when the environment's processes have ended.
 func (e *env) Done() <-chan struct{} { return e.done }
