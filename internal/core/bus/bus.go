@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/pattern"
+	"github.com/lambkin-dev/lambkin/internal/core/schedule"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -113,7 +114,7 @@ type Buses struct {
 	buses    map[ID]*state
 	archives map[archiveID]*Archive
 	replays  map[archiveID]*Replay
-	agenda   agenda
+	agenda   schedule.Agenda[ruleID] // of the rules with a schedule
 }
 
 // state is a bus with its rules.

@@ -215,6 +215,7 @@ func TestRateCountsFromItsBeginning(t *testing.T) {
 	w := start(t)
 	begin := w.clock.Now()
 	w.rule(standard, "often", Rule{Schedule: "rate(5 minutes)"}, Target{ID: "1", ARN: queueARN})
+	w.clock.set(begin.Add(time.Minute)) // nothing is due yet: what comes first is of the fifth minute
 	for n := range 3 {
 		at := begin.Add(time.Duration(5*(n+1)) * time.Minute)
 		w.clock.set(at.Add(time.Second))

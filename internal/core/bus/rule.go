@@ -197,7 +197,7 @@ func (b *Buses) DeleteRule(ctx context.Context, id ID, name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.remove(name)
-	b.agenda.remove(id, name)
+	b.agenda.Remove(ruleID{id, name})
 	return nil
 }
 

@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -19,29 +18,15 @@ const (
 	lateness    = 24 * time.Hour   // within which a missed time is made up for, as long as a target is tried
 )
 
-// due is a rule with a schedule and its next time.
-type due struct {
-	id   ID
+// ruleID names a rule.
+type ruleID struct {
+	bus  ID
 	name string
-	at   time.Time
-}
-
-// agenda is the rules with a schedule. Buses.mu guards it.
-type agenda struct{ all []due }
-
-func (a *agenda) remove(id ID, name string) {
-	a.all = slices.DeleteFunc(a.all, func(d due) bool { return d.id == id && d.name == name })
-}
-
-func (a *agenda) set(d due) {
-	a.remove(d.id, d.name)
-	at, _ := slices.BinarySearchFunc(a.all, d, func(x, y due) int { return x.at.Compare(y.at) })
-	a.all = slices.Insert(a.all, at, d)
 }
 
 // plan enters the next time of a rule. Called with mu held for writing.
 func (b *Buses) plan(id ID, name string, r *rule) {
-	b.agenda.remove(id, name)
+	b.agenda.Remove(ruleID{id, name})
 	if r.schedule == nil || !r.enabled() {
 		return
 	}
@@ -49,8 +34,8 @@ func (b *Buses) plan(id ID, name string, r *rule) {
 	if r.fired.After(after) {
 		after = r.fired
 	}
-	if at, more := r.schedule.Next(after, r.Began.Add(time.Nanosecond), time.UTC); more {
-		b.agenda.set(due{id, name, at})
+	if at, more := r.schedule.Next(after, r.Began, time.UTC); more {
+		b.agenda.Set(ruleID{id, name}, at)
 	}
 }
 
@@ -78,10 +63,11 @@ func (b *Buses) Run(ctx context.Context) error {
 func (b *Buses) untilDue() time.Duration {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if len(b.agenda.all) == 0 {
+	_, due, found := b.agenda.First()
+	if !found {
 		return longestWait
 	}
-	return max(0, b.agenda.all[0].at.Sub(b.config.Clock.Now()))
+	return max(0, due.Sub(b.config.Clock.Now()))
 }
 
 // fire sends the events of all rules that are due.
@@ -89,15 +75,12 @@ func (b *Buses) fire(ctx context.Context) error {
 	for {
 		now := b.config.Clock.Now().UTC()
 		b.mu.RLock()
-		var next due
-		if len(b.agenda.all) > 0 && !b.agenda.all[0].at.After(now) {
-			next = b.agenda.all[0]
-		}
+		id, due, found := b.agenda.First()
 		b.mu.RUnlock()
-		if next.name == "" {
+		if !found || due.After(now) {
 			return nil
 		}
-		if err := b.fireRule(ctx, next, now); err != nil {
+		if err := b.fireRule(ctx, id.bus, id.name, due, now); err != nil {
 			return err
 		}
 	}
@@ -105,43 +88,31 @@ func (b *Buses) fire(ctx context.Context) error {
 
 // fireRule sends the event of one rule: that of the last time that it missed, if
 // there were more.
-func (b *Buses) fireRule(ctx context.Context, d due, now time.Time) error {
+func (b *Buses) fireRule(ctx context.Context, id ID, name string, due, now time.Time) error {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	b.mu.RLock()
 	var r *rule
-	if s := b.buses[d.id]; s != nil {
-		r = s.rules[d.name]
+	if s := b.buses[id]; s != nil {
+		r = s.rules[name]
 	}
 	b.mu.RUnlock()
 	if r == nil || r.schedule == nil || !r.enabled() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.agenda.remove(d.id, d.name)
+		b.agenda.Remove(ruleID{id, name})
 		return nil
 	}
-	last := d.at
-	if oldest := now.Add(-lateness); last.Before(oldest) {
-		last, _ = r.schedule.Next(oldest, r.Began.Add(time.Nanosecond), time.UTC)
-	}
-	for {
-		at, more := r.schedule.Next(last, r.Began.Add(time.Nanosecond), time.UTC)
-		if !more || at.After(now) {
-			break
-		}
-		last = at
-	}
 	p := parcel{buses: b}
-	if last.IsZero() || last.After(now) { // all that it missed is too old
-		last = d.at
-	} else {
-		e := &event{Version: "0", ID: ids.UUID(), DetailType: "Scheduled Event", Source: "aws.events", Account: d.id.Account, Time: last.UTC().Format(time.RFC3339), Region: d.id.Region,
-			Resources: []string{d.id.RuleARN(d.name)}, Detail: []byte("{}"), ingested: now}
+	last, recent := r.schedule.Last(due, now, now.Add(-lateness), r.Began, time.UTC)
+	if recent {
+		e := &event{Version: "0", ID: ids.UUID(), DetailType: "Scheduled Event", Source: "aws.events", Account: id.Account, Time: last.UTC().Format(time.RFC3339), Region: id.Region,
+			Resources: []string{id.RuleARN(name)}, Detail: []byte("{}"), ingested: now}
 		var err error
 		if e.text, err = e.encode(); err != nil {
 			return err
 		}
-		if err := p.addTargets(ctx, d.id, d.name, r, e); err != nil {
+		if err := p.addTargets(ctx, id, name, r, e); err != nil {
 			return err
 		}
 	}
@@ -149,13 +120,13 @@ func (b *Buses) fireRule(ctx context.Context, d due, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	p.batch.Puts = append(p.batch.Puts, store.KV{Key: firedKey(d.id, d.name), Value: text})
+	p.batch.Puts = append(p.batch.Puts, store.KV{Key: firedKey(id, name), Value: text})
 	if err := p.send(ctx); err != nil {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r.fired = last
-	b.plan(d.id, d.name, r)
+	b.plan(id, name, r)
 	return nil
 }

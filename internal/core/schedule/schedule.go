@@ -129,6 +129,26 @@ func (e *Expression) Next(after, start time.Time, zone *time.Location) (time.Tim
 	}
 }
 
+// Last is the last time at which the schedule was due, of those from due on until
+// now, and whether it is no older than oldest: what is made up for after a
+// downtime. Without such a time it is due itself.
+func (e *Expression) Last(due, now, oldest, start time.Time, zone *time.Location) (last time.Time, recent bool) {
+	last = due
+	if due.Before(oldest) {
+		if next, more := e.Next(oldest.Add(-time.Nanosecond), start, zone); more && !next.After(now) {
+			last = next
+		}
+	}
+	for !last.Before(oldest) {
+		next, more := e.Next(last, start, zone)
+		if !more || next.After(now) {
+			break
+		}
+		last = next
+	}
+	return last, !last.Before(oldest)
+}
+
 // wall is a time as a clock and a calendar on a wall show it.
 type wall struct{ year, month, day, hour, minute, second int }
 

@@ -132,6 +132,33 @@ func TestRateBegins(t *testing.T) {
 	}
 }
 
+// TestLastOfADowntime.
+func TestLastOfADowntime(t *testing.T) {
+	now := at(t, "2026-11-28T06:30:00Z")
+	for _, test := range []struct {
+		expression, due, want string
+		recent                bool
+	}{
+		{"cron(0 * * * ? *)", "2026-11-28T06:00:00Z", "2026-11-28T06:00:00Z", true},
+		{"cron(0 * * * ? *)", "2026-11-28T01:00:00Z", "2026-11-28T06:00:00Z", true},
+		{"cron(0 * * * ? *)", "2026-01-01T01:00:00Z", "2026-11-28T06:00:00Z", true},
+		{"cron(0 7 27 * ? *)", "2026-01-27T07:00:00Z", "2026-11-27T07:00:00Z", true},
+		{"cron(0 6 27 * ? *)", "2026-01-27T06:00:00Z", "2026-01-27T06:00:00Z", false}, // the last one is more than a day ago
+		{"at(2026-11-28T03:00:00)", "2026-11-28T03:00:00Z", "2026-11-28T03:00:00Z", true},
+		{"at(2026-11-20T03:00:00)", "2026-11-20T03:00:00Z", "2026-11-20T03:00:00Z", false},
+		{"rate(1 minute)", "2026-01-01T00:00:00Z", "2026-11-28T06:30:00Z", true},
+	} {
+		e, err := Parse(test.expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, recent := e.Last(at(t, test.due), now, now.Add(-24*time.Hour), at(t, "2025-12-31T00:00:00Z"), time.UTC)
+		if !got.Equal(at(t, test.want)) || recent != test.recent {
+			t.Errorf("%s from %s: %s %v, want %s %v", test.expression, test.due, got, recent, test.want, test.recent)
+		}
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "cron", "cron()", "every(1 day)", "0 10 * * ? *", "cron(0 10 * * ? *", "cron(0 10 * * ?)", "cron(0 10 * * ? * *)",
