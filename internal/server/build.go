@@ -25,6 +25,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
+	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
@@ -37,6 +38,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 	"github.com/lambkin-dev/lambkin/internal/svc/s3"
+	schedulerapi "github.com/lambkin-dev/lambkin/internal/svc/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/svc/sns"
 	"github.com/lambkin-dev/lambkin/internal/svc/sqs"
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
@@ -215,6 +217,10 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		return err
 	}
 	s.outbox.Serve("events", s.buses)
+	s.schedules, err = scheduler.Open(ctx, scheduler.Config{Store: state, Outbox: s.outbox, Clock: clock.System, Logger: s.config.Logger})
+	if err != nil {
+		return err
+	}
 	return s.buildObjects(state)
 }
 
@@ -314,8 +320,11 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 	if err != nil {
 		return err
 	}
+	services := append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""}))
+	universal := schedulerapi.NewUniversal(services)
+	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{
-		Services: append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""})),
+		Services: append(services, schedulerapi.Service(s.schedules, universal)),
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},

@@ -34,6 +34,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
+	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
@@ -106,24 +107,25 @@ func (c *Config) validateEgress() error {
 
 // Server is the running platform.
 type Server struct {
-	config   Config
-	memory   MemoryPlan
-	listener net.Listener
-	http     *http.Server
-	runtimes *pyboot.Runtimes
-	host     tier
-	compiler *bytecode.Compiler
-	registry *function.Registry
-	invoker  *invoke.Invoker
-	events   *async.Queue
-	outbox   *delivery.Outbox
-	queues   *queue.Queues
-	mappings *mapping.Mappings
-	buses    *bus.Buses
-	topics   *topic.Topics
-	objects  *object.Objects
-	logs     *logs.Logs
-	closers  []func() error // in the order of construction
+	config    Config
+	memory    MemoryPlan
+	listener  net.Listener
+	http      *http.Server
+	runtimes  *pyboot.Runtimes
+	host      tier
+	compiler  *bytecode.Compiler
+	registry  *function.Registry
+	invoker   *invoke.Invoker
+	events    *async.Queue
+	outbox    *delivery.Outbox
+	queues    *queue.Queues
+	mappings  *mapping.Mappings
+	buses     *bus.Buses
+	schedules *scheduler.Schedules
+	topics    *topic.Topics
+	objects   *object.Objects
+	logs      *logs.Logs
+	closers   []func() error // in the order of construction
 }
 
 // New builds the server. From its return on, connections to Address are taken
@@ -172,6 +174,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.mappings.Run(ctx) })         // ends when ctx does and the calls that run have ended
 	group.Go(func() error { return s.buses.Run(background) })     // ends when background does
 	group.Go(func() error { return s.objects.Run(background) })   // ends when background does
+	group.Go(func() error { return s.schedules.Run(background) }) // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
