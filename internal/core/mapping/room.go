@@ -36,7 +36,7 @@ func newRoom(c clock.Clock, most int) *room {
 	if most == 0 {
 		most = mostCalls
 	}
-	return &room{clock: c, most: most, changed: make(chan struct{}, 1), limit: min(startCalls, most)}
+	return &room{clock: c, most: most, changed: make(chan struct{}, 1), limit: min(startCalls, most), grown: c.Now()}
 }
 
 // enter waits until there is room for one more call; false if ctx ended.
