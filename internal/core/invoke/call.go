@@ -230,8 +230,8 @@ func (c *call) fail(f *failure) outcome {
 func (c *call) invoke() outcome {
 	e, r := c.environment, c.request
 	deadline := c.begin.Add(c.version.Timeout)
-	ctx, cancel := context.WithDeadline(c.invoker.life, deadline)
-	defer cancel()
+	ctx := &eventContext{Context: c.invoker.life, deadline: deadline}
+	defer ctx.cancel()
 	event := &sandbox.Event{
 		RequestID: r.RequestID, Deadline: deadline, InvokedARN: r.InvokedARN, TraceID: c.trace,
 		ClientContext: r.ClientContext, TenantID: r.TenantID, Payload: r.Payload, RuntimeDone: c.tellRuntimeDone,

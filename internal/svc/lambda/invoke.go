@@ -3,7 +3,6 @@ package lambda
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/jsonvalue"
 )
 
 // Invocation types and log types, as the wire has them.
@@ -177,7 +177,7 @@ func checkEvent(payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return []byte("{}"), nil
 	}
-	if json.Valid(payload) {
+	if jsonvalue.Valid(payload) {
 		return payload, nil
 	}
 	return nil, lambdaapi.InvalidRequestContentException("Could not parse request body into json: Could not parse payload into json: %s", jacksonError(payload))
@@ -193,7 +193,7 @@ func decodeClientContext(p *string) ([]byte, error) {
 		return nil, lambdaapi.InvalidRequestContentException("Client context must be at most %d bytes in length.", limit.ClientContext)
 	}
 	decoded, err := base64.StdEncoding.DecodeString(*p)
-	if err != nil || !json.Valid(decoded) {
+	if err != nil || !jsonvalue.Valid(decoded) {
 		return nil, lambdaapi.InvalidRequestContentException("Client context must be a valid Base64-encoded JSON object.")
 	}
 	return decoded, nil

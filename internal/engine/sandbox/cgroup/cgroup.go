@@ -30,6 +30,13 @@ const root = "/sys/fs/cgroup"
 // cpuPeriod is the span, in microseconds, over which a CPU share is kept.
 const cpuPeriod = 100_000
 
+// All environments together weigh as much as eight processes: by default it
+// would be one, and whatever else this machine did would come before them.
+const (
+	weightV2 = "800"
+	sharesV1 = "8192"
+)
+
 // Tree is the place of all groups of one Host: a folder of its own below each
 // controller.
 type Tree struct {
@@ -67,7 +74,7 @@ func New(freezers ...Freezer) (*Tree, error) {
 		}
 		t.memory, t.cpu, t.pids = folder, folder, folder
 		t.freezer = freezerOf(folder)
-		return t, nil
+		return t, write(folder, "cpu.weight", weightV2)
 	}
 	for controller, folder := range map[string]*string{"memory": &t.memory, "cpu": &t.cpu, "pids": &t.pids} {
 		path, err := os.MkdirTemp(filepath.Join(root, controller), prefix())
@@ -75,6 +82,11 @@ func New(freezers ...Freezer) (*Tree, error) {
 			continue // a host without this controller, or without the right to use it: Missing tells
 		}
 		*folder = path
+	}
+	if t.cpu != "" {
+		if err := write(t.cpu, "cpu.shares", sharesV1); err != nil {
+			return nil, err
+		}
 	}
 	t.freezer = findFreezer(freezers)
 	return t, nil

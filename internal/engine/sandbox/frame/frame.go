@@ -86,7 +86,7 @@ func PutHeader(header []byte, kind byte, meta, payload int) {
 }
 
 // Append appends a whole frame.
-func Append(to []byte, kind byte, meta string, payload []byte) []byte {
+func Append[M string | []byte](to []byte, kind byte, meta M, payload []byte) []byte {
 	var header [HeaderBytes]byte
 	PutHeader(header[:], kind, len(meta), len(payload))
 	return append(append(append(to, header[:]...), meta...), payload...)
