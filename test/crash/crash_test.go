@@ -59,6 +59,7 @@ type load struct {
 	events *events
 	line   *queues
 	follow *letters
+	topics *topics
 	pids   []int // of all servers so far
 	writes atomic.Int64
 }
@@ -108,10 +109,12 @@ func newLoad(t *testing.T) *load {
 	l.line = &queues{random: random(8)}
 	l.follow = &letters{accepted: map[string]bool{}, records: map[string]bool{}, dead: map[string]bool{}}
 	l.parts = append(l.parts, l.line, l.follow)
+	l.topics = &topics{}
+	l.parts = append(l.parts, l.topics)
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))
 	}
-	for _, f := range []func(context.Context, *platform.Platform) error{prepare, prepareLetters} {
+	for _, f := range []func(context.Context, *platform.Platform) error{prepare, prepareLetters, l.topics.prepare} {
 		if err := f(t.Context(), l.server); err != nil {
 			t.Fatal(err)
 		}
@@ -227,12 +230,12 @@ func (l *load) finish(kills int) {
 			}
 		}
 	}
-	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 || len(l.follow.accepted) == 0 {
+	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 || len(l.follow.accepted) == 0 || l.topics.came == 0 {
 		l.t.Errorf("%d writes and %d events under %d kills show little", l.writes.Load(), len(l.events.accepted), kills)
 	}
 	l.stopIfFailed("at the end")
-	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d events whose records and dead letters arrived, %d messages that were deleted",
-		kills, l.writes.Load(), len(l.events.accepted), len(l.follow.accepted), l.line.taken)
+	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d events whose records and dead letters arrived, %d messages that were deleted, %d that came through topics",
+		kills, l.writes.Load(), len(l.events.accepted), len(l.follow.accepted), l.line.taken, l.topics.came)
 }
 
 // checkBlobs looks for files that are not what their name says.

@@ -134,3 +134,25 @@ func TestEveryErrorOfTopicsHasOneOfAWS(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParameters(f *testing.F) {
+	f.Add("arn:aws:sns:us-east-1:000000000000:t:id", "dG9waWM=")
+	f.Add("arn:aws:sns:us-east-1:000000000000:t.fifo", "%")
+	f.Fuzz(func(t *testing.T, given, token string) {
+		a := &api{}
+		for _, call := range []*wire.Call{{Account: "000000000000", Region: "us-east-1", AccessKeyID: "key"}, {}} {
+			if id, err := a.topic(call, "Publish", "TopicArn", &given); err != nil && fault.From(err) == nil || err == nil && id.ARN() != given {
+				t.Errorf("%q: %v, %v", given, id, err)
+			}
+			if id, err := a.subscription(call, "Unsubscribe", &given); err != nil && fault.From(err) == nil || err == nil && id.ARN() != given {
+				t.Errorf("%q: %v, %v", given, id, err)
+			}
+		}
+		if after, err := decodeToken(&token); err == nil && after != "" {
+			if again, err := decodeToken(encodeToken(after)); err != nil || again != after {
+				t.Errorf("%q: %q, %v", token, again, err)
+			}
+		}
+		_ = checkBatch([]snsapi.PublishBatchRequestEntry{{Id: &given}, {Id: &token}})
+	})
+}
