@@ -19,7 +19,10 @@ import (
 // minutes, so the bytes can be sent again and again: the server verifies each,
 // and the load generator costs next to nothing on the cores that it shares.
 func signed(ctx context.Context, address, path string, body []byte) ([]byte, error) {
-	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"lambkin-bench"}}
+	return signedWith(ctx, address, path, http.Header{"Content-Type": {"application/json"}, "User-Agent": {"lambkin-bench"}}, body)
+}
+
+func signedWith(ctx context.Context, address, path string, header http.Header, body []byte) ([]byte, error) {
 	request, err := platform.Sign(ctx, "lambda", "POST", "http://"+address+path, header, body)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ const (
 	goalStart          = 50 * time.Millisecond
 	goalBoto3          = 60 * time.Millisecond
 	goalAlwaysWarm     = 10 * time.Millisecond // p99 of calls to provisioned environments
+	goalAcknowledged   = 1.5                   // p50 of an asynchronous call to its 202, times a raw fsync
 	goalMessages       = 5000.0                // SQS messages/s
 	goalWake           = 5 * time.Millisecond
 	goalIdleMiB        = 40.0
