@@ -73,6 +73,9 @@ func (c *call) run() (*Response, error) {
 	guessed := e.guessed
 	e.guessed = false
 	if o.failure != nil || c.request.Debug != nil {
+		if charge, _ := i.weights.charge(c.version); e.maxMemory > charge {
+			i.weights.learn(c.version, e.maxMemory) // it ends, so nobody will weigh it
+		}
 		i.discard(e)
 	} else {
 		i.release(e)

@@ -129,7 +129,8 @@ func (i *Invoker) weigh(now time.Time, all bool) {
 			continue
 		}
 		e.weighed = weighing{now, held}
-		if rests {
+		// One at work may yet take more, so it teaches only that there is more.
+		if charge, _ := i.weights.charge(e.version); rests || held > charge {
 			i.weights.learn(e.version, max(held, use.most))
 		}
 	}

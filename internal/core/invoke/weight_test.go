@@ -188,6 +188,32 @@ func TestTheLeastUsefulEnvironmentIsClosedFirst(t *testing.T) {
 	})
 }
 
+// TestAFunctionThatNeverRestsIsKnownToo: its environments end with each call, or
+// work without a pause.
+func TestAFunctionThatNeverRestsIsKnownToo(t *testing.T) {
+	watched(t, 4096*mib, 0, map[string]int64{"busy": 900 * mib}, func(t *testing.T, b *bench) {
+		b.starter.handle = func(ctx context.Context, e *fakeEnvironment, _ *sandbox.Event) (*sandbox.Result, error) {
+			if e.spec.TaskDir == "busy" {
+				return &sandbox.Result{}, e.work(ctx, 5*time.Second/2)
+			}
+			return nil, &sandbox.ExitError{Signal: 9, OutOfMemory: true, MaxMemoryBytes: 1000 * mib}
+		}
+		knows := func(name string, want int64) {
+			t.Helper()
+			if charge, _ := b.weights.charge(of(name)); charge != want*mib {
+				t.Errorf("%s is counted with %d MiB, want %d", name, charge/mib, want)
+			}
+		}
+		b.call(t, of("killed"))
+		knows("killed", 1000)
+		var call sync.WaitGroup
+		call.Go(func() { b.call(t, of("busy")) })
+		pass(2 * shedPeriod)
+		knows("busy", 900)
+		call.Wait()
+	})
+}
+
 func TestWhatIsLearnedFallsSlowlyAndIsBounded(t *testing.T) {
 	w := newWeights()
 	f := of("f")
