@@ -23,6 +23,7 @@ const (
 	goalAcknowledged   = 1.5                   // p50 of an asynchronous call to its 202, times a raw fsync
 	goalMessages       = 5000.0                // SQS messages/s
 	goalWake           = 5 * time.Millisecond
+	goalPublish        = 10 * time.Millisecond // from Publish to the start of a function
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 3.0
 	goalIdleGiB        = 3.0 // of 1,000 environments

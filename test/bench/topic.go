@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/test/platform"
+)
+
+// publications is how many messages are timed, one after the other.
+const publications = 200
+
+// heard is a function that prints how long ago its message was published.
+const heard = `import time
+def handler(event, context):
+    now = time.time_ns()
+    print("LATENCY", now - int(event["Records"][0]["Sns"]["Message"]))
+`
+
+// topics measures SNS: from the beginning of Publish to the first line of a
+// subscribed function that is warm, three durable commits in between.
+func (b *bench) topics(ctx context.Context, p *platform.Platform) error {
+	f := trivial("heard")
+	f.Files = map[string]string{"app.py": heard}
+	if err := p.Deploy(ctx, f); err != nil {
+		return err
+	}
+	topic, err := subscribed(ctx, p, "heard")
+	if err != nil {
+		return err
+	}
+	var latencies []time.Duration
+	for n := range publications + 1 {
+		if _, err := topicCall(ctx, p, "Publish", url.Values{"TopicArn": {topic}, "Message": {strconv.FormatInt(time.Now().UnixNano(), 10)}}); err != nil {
+			return err
+		}
+		// One at a time: the next one is published when this one was heard.
+		if latencies, err = heardSoFar(ctx, p, n+1); err != nil {
+			return err
+		}
+	}
+	latencies = latencies[1:] // the first one starts the environment
+	slices.Sort(latencies)
+	p50, p99 := percentile(latencies, 0.5), percentile(latencies, 0.99)
+	b.add(row{what: "SNS Publish to the start of a subscribed function, warm, p50 / p99", lambkin: milliseconds(p50) + " / " + milliseconds(p99), goal: atMostTime(p50, goalPublish)})
+	return nil
+}
+
+// subscribed makes a topic with the function as its subscriber.
+func subscribed(ctx context.Context, p *platform.Platform, name string) (topic string, err error) {
+	reply, err := topicCall(ctx, p, "CreateTopic", url.Values{"Name": {name}})
+	if err != nil {
+		return "", err
+	}
+	var made struct {
+		TopicArn string `xml:"CreateTopicResult>TopicArn"`
+	}
+	if err := xml.Unmarshal(reply, &made); err != nil {
+		return "", err
+	}
+	permission, err := json.Marshal(map[string]string{"StatementId": "sns", "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com", "SourceArn": made.TopicArn})
+	if err != nil {
+		return "", err
+	}
+	added, err := p.Call(ctx, http.MethodPost, "/2015-03-31/functions/"+name+"/policy", permission)
+	if err != nil {
+		return "", err
+	}
+	if added.Status != http.StatusCreated {
+		return "", fmt.Errorf("AddPermission: status %d, body %.200q", added.Status, added.Body)
+	}
+	endpoint := strings.Replace(strings.Replace(made.TopicArn, ":sns:", ":lambda:", 1), ":"+name, ":function:"+name, 1)
+	_, err = topicCall(ctx, p, "Subscribe", url.Values{"TopicArn": {made.TopicArn}, "Protocol": {"lambda"}, "Endpoint": {endpoint}})
+	return made.TopicArn, err
+}
+
+// topicCall sends a request of the query protocol.
+func topicCall(ctx context.Context, p *platform.Platform, action string, form url.Values) ([]byte, error) {
+	form.Set("Action", action)
+	form.Set("Version", "2010-03-31")
+	reply, err := p.CallService(ctx, "sns", http.MethodPost, "/", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	if reply.Status != http.StatusOK {
+		return nil, fmt.Errorf("%s: status %d, body %.200q", action, reply.Status, reply.Body)
+	}
+	return reply.Body, nil
+}
+
+// heardSoFar waits until the function has printed count latencies and gives them
+// in their order.
+func heardSoFar(ctx context.Context, p *platform.Platform, count int) ([]time.Duration, error) {
+	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"Logs_20140328.FilterLogEvents"}}
+	for deadline := time.Now().Add(platform.ReadyTimeout); time.Now().Before(deadline); {
+		reply, err := p.CallService(ctx, "logs", http.MethodPost, "/", header, []byte(`{"logGroupName": "/aws/lambda/heard", "filterPattern": "LATENCY"}`))
+		if err != nil {
+			return nil, err
+		}
+		var found struct {
+			Events []struct{ Message string }
+		}
+		if reply.Status == http.StatusOK { // else the group is not there yet
+			if err := json.Unmarshal(reply.Body, &found); err != nil {
+				return nil, err
+			}
+		}
+		if len(found.Events) < count {
+			<-time.After(settleTime)
+			continue
+		}
+		latencies := make([]time.Duration, len(found.Events))
+		for i, event := range found.Events {
+			_, number, _ := strings.Cut(strings.TrimSpace(event.Message), " ")
+			nanoseconds, err := strconv.ParseInt(number, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("the function printed %q", event.Message)
+			}
+			latencies[i] = time.Duration(nanoseconds)
+		}
+		return latencies, nil
+	}
+	return nil, fmt.Errorf("the function did not hear of %d messages within %s", count, platform.ReadyTimeout)
+}
