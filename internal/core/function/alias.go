@@ -246,16 +246,12 @@ func (r *Registry) DeleteAlias(ctx context.Context, t Target, name string) error
 // ListAliases lists in order of name; functionVersion "" lets all through.
 func (r *Registry) ListAliases(ctx context.Context, t Target, functionVersion string, page Page) (*AliasPage, error) {
 	out := &AliasPage{}
-	err := r.view(ctx, func(rd reader) error {
+	return paged(ctx, r, page, out, &out.NextMarker, func(rd reader, p *pager) error {
 		if _, err := rd.version(Target{Scope: t.Scope, Name: t.Name}); err != nil {
 			return err
 		}
-		p, err := newPager(page)
-		if err != nil {
-			return err
-		}
 		lo, hi := scopeRange(tableAlias, t.Scope, t.Name)
-		err = rd.scan(p.from(lo), hi, func(e store.Entry) (bool, error) {
+		return rd.scan(p.from(lo), hi, func(e store.Entry) (bool, error) {
 			a := &Alias{}
 			if err := decode(e.Value, a); err != nil {
 				return false, err
@@ -269,11 +265,5 @@ func (r *Registry) ListAliases(ctx context.Context, t Target, functionVersion st
 			out.Aliases = append(out.Aliases, a)
 			return true, nil
 		})
-		out.NextMarker = p.next()
-		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }

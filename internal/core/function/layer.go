@@ -162,11 +162,7 @@ func (in *ListLayersInput) compatible(l *Layer) bool {
 // ListLayers lists the latest version of each layer.
 func (r *Registry) ListLayers(ctx context.Context, scope Scope, in ListLayersInput) (*LayerPage, error) {
 	out := &LayerPage{}
-	err := r.view(ctx, func(rd reader) error {
-		p, err := newPager(in.Page)
-		if err != nil {
-			return err
-		}
+	return paged(ctx, r, in.Page, out, &out.NextMarker, func(rd reader, p *pager) error {
 		lo, hi := scopeRange(tableLayerVersion, scope)
 		var newest *Layer // of the layer whose versions are going by
 		give := func() bool {
@@ -182,7 +178,7 @@ func (r *Registry) ListLayers(ctx context.Context, scope Scope, in ListLayersInp
 			return true
 		}
 		goOn := true
-		err = rd.scan(p.from(lo), hi, func(e store.Entry) (bool, error) {
+		err := rd.scan(p.from(lo), hi, func(e store.Entry) (bool, error) {
 			row := &layerRow{}
 			if err := decode(e.Value, row); err != nil {
 				return false, err
@@ -196,23 +192,14 @@ func (r *Registry) ListLayers(ctx context.Context, scope Scope, in ListLayersInp
 		if err == nil && goOn {
 			give()
 		}
-		out.NextMarker = p.next()
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // ListLayerVersions lists the versions of a layer, the newest first.
 func (r *Registry) ListLayerVersions(ctx context.Context, t LayerTarget, in ListLayersInput) (*LayerPage, error) {
 	out := &LayerPage{}
-	err := r.view(ctx, func(rd reader) error {
-		p, err := newPager(in.Page)
-		if err != nil {
-			return err
-		}
+	return paged(ctx, r, in.Page, out, &out.NextMarker, func(rd reader, p *pager) error {
 		lo, hi := scopeRange(tableLayerVersion, t.Scope, t.Name)
 		if p.after != nil {
 			hi = p.after // backwards: the page before ended there
@@ -231,7 +218,6 @@ func (r *Registry) ListLayerVersions(ctx context.Context, t LayerTarget, in List
 					continue
 				}
 				if !p.take(e.Key) {
-					out.NextMarker = p.next()
 					return nil
 				}
 				out.Layers = append(out.Layers, &row.Layer)
@@ -242,10 +228,6 @@ func (r *Registry) ListLayerVersions(ctx context.Context, t LayerTarget, in List
 			hi = entries[len(entries)-1].Key
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // DeleteLayer removes a layer version with its policy; functions that have it

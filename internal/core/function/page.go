@@ -2,6 +2,7 @@ package function
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
@@ -34,6 +35,24 @@ func newPager(page Page) (*pager, error) {
 	}
 	p.after = after
 	return p, nil
+}
+
+// paged reads one page of a list in a view of its own: into has the items, fill
+// takes them from the pager until that is full.
+func paged[List any](ctx context.Context, r *Registry, page Page, into *List, next *string, fill func(rd reader, p *pager) error) (*List, error) {
+	err := r.view(ctx, func(rd reader) error {
+		p, err := newPager(page)
+		if err != nil {
+			return err
+		}
+		err = fill(rd, p)
+		*next = p.next()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return into, nil
 }
 
 // wants tells whether the key comes after the page before.

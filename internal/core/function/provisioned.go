@@ -381,29 +381,19 @@ func (r *Registry) Provisioned(ctx context.Context, t Target) (*Provisioned, err
 // ListProvisioned is ListProvisionedConcurrencyConfigs.
 func (r *Registry) ListProvisioned(ctx context.Context, t Target, page Page) (*ProvisionedPage, error) {
 	out := &ProvisionedPage{}
-	err := r.view(ctx, func(rd reader) error {
+	return paged(ctx, r, page, out, &out.NextMarker, func(rd reader, p *pager) error {
 		if _, err := rd.version(Target{Scope: t.Scope, Name: t.Name}); err != nil {
 			return err
 		}
-		p, err := newPager(page)
-		if err != nil {
-			return err
-		}
 		lo, hi := scopeRange(tableProvisioned, t.Scope, t.Name)
-		err = r.eachProvisioned(rd, p.from(lo), hi, func(key []byte, found *Provisioned) bool {
+		return r.eachProvisioned(rd, p.from(lo), hi, func(key []byte, found *Provisioned) bool {
 			if !p.take(key) {
 				return false
 			}
 			out.Configurations = append(out.Configurations, found)
 			return true
 		})
-		out.NextMarker = p.next()
-		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // AllProvisioned are the configurations of all accounts: what the invoker keeps

@@ -97,23 +97,14 @@ func (c *change) newest(t Target) (*versionRow, error) {
 // ListVersions is ListVersionsByFunction: $LATEST first.
 func (r *Registry) ListVersions(ctx context.Context, t Target, page Page) (*VersionPage, error) {
 	out := &VersionPage{}
-	err := r.view(ctx, func(rd reader) error {
+	return paged(ctx, r, page, out, &out.NextMarker, func(rd reader, p *pager) error {
 		latest, err := rd.version(Target{Scope: t.Scope, Name: t.Name})
 		if err != nil {
 			return err
 		}
-		p, err := newPager(page)
-		if err != nil {
-			return err
-		}
 		_, err = r.listVersions(rd, p, &functionRow{Latest: *latest}, out)
-		out.NextMarker = p.next()
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // listVersions appends $LATEST and the numbered versions of a function until the
@@ -147,17 +138,13 @@ func (r *Registry) listVersions(rd reader, p *pager, row *functionRow, out *Vers
 // by its numbered versions.
 func (r *Registry) List(ctx context.Context, scope Scope, in ListInput) (*VersionPage, error) {
 	out := &VersionPage{}
-	err := r.view(ctx, func(rd reader) error {
-		p, err := newPager(in.Page)
-		if err != nil {
-			return err
-		}
+	return paged(ctx, r, in.Page, out, &out.NextMarker, func(rd reader, p *pager) error {
 		lo, hi := scopeRange(tableFunction, scope)
 		start := p.from(lo)
 		if in.AllVersions {
 			start = p.fromFunction(scope, lo)
 		}
-		err = rd.scan(start, hi, func(e store.Entry) (bool, error) {
+		return rd.scan(start, hi, func(e store.Entry) (bool, error) {
 			var row functionRow
 			if err := decode(e.Value, &row); err != nil {
 				return false, err
@@ -171,11 +158,5 @@ func (r *Registry) List(ctx context.Context, scope Scope, in ListInput) (*Versio
 			}
 			return r.listVersions(rd, p, &row, out)
 		})
-		out.NextMarker = p.next()
-		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
