@@ -60,6 +60,7 @@ type load struct {
 	line   *queues
 	follow *letters
 	topics *topics
+	mapped *mapped
 	pids   []int // of all servers so far
 	writes atomic.Int64
 }
@@ -110,11 +111,12 @@ func newLoad(t *testing.T) *load {
 	l.follow = &letters{accepted: map[string]bool{}, records: map[string]bool{}, dead: map[string]bool{}}
 	l.parts = append(l.parts, l.line, l.follow)
 	l.topics = &topics{}
-	l.parts = append(l.parts, l.topics)
+	l.mapped = newMapped(random(9))
+	l.parts = append(l.parts, l.topics, l.mapped)
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))
 	}
-	for _, f := range []func(context.Context, *platform.Platform) error{prepare, prepareLetters, l.topics.prepare} {
+	for _, f := range []func(context.Context, *platform.Platform) error{prepare, prepareLetters, l.topics.prepare, l.mapped.prepare} {
 		if err := f(t.Context(), l.server); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +213,7 @@ func (l *load) finish(kills int) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
 	defer cancel()
-	for _, wait := range []func(context.Context, client) error{l.events.wait, l.follow.wait} {
+	for _, wait := range []func(context.Context, client) error{l.events.wait, l.follow.wait, l.mapped.wait} {
 		if err := wait(ctx, client{l.server}); err != nil {
 			l.t.Error(err)
 		}
@@ -230,12 +232,12 @@ func (l *load) finish(kills int) {
 			}
 		}
 	}
-	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 || len(l.follow.accepted) == 0 || l.topics.came == 0 {
+	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 || len(l.follow.accepted) == 0 || l.topics.came == 0 || l.mapped.handled == 0 {
 		l.t.Errorf("%d writes and %d events under %d kills show little", l.writes.Load(), len(l.events.accepted), kills)
 	}
 	l.stopIfFailed("at the end")
-	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d events whose records and dead letters arrived, %d messages that were deleted, %d that came through topics",
-		kills, l.writes.Load(), len(l.events.accepted), len(l.follow.accepted), l.line.taken, l.topics.came)
+	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d events whose records and dead letters arrived, %d messages that were deleted, %d that came through topics, %d that functions handled",
+		kills, l.writes.Load(), len(l.events.accepted), len(l.follow.accepted), l.line.taken, l.topics.came, l.mapped.handled)
 }
 
 // checkBlobs looks for files that are not what their name says.

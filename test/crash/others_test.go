@@ -258,12 +258,13 @@ func (e *events) wait(ctx context.Context, c client) error {
 const runner = `
 import datetime, hashlib, hmac, json, os, time, urllib.request
 
-def put(message):
+def put(stream, *messages):
     url = os.environ["AWS_ENDPOINT_URL"]
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     region = os.environ["AWS_REGION"]
     scope = "/".join([now[:8], region, "logs", "aws4_request"])
-    body = json.dumps({"logGroupName": "crash", "logStreamName": "ran", "logEvents": [{"timestamp": int(time.time() * 1000), "message": message}]})
+    stamp = int(time.time() * 1000)
+    body = json.dumps({"logGroupName": "crash", "logStreamName": stream, "logEvents": [{"timestamp": stamp, "message": message} for message in messages]})
     headers = {"content-type": "application/x-amz-json-1.1", "host": url.split("//")[1], "x-amz-date": now,
                "x-amz-security-token": os.environ["AWS_SESSION_TOKEN"], "x-amz-target": "Logs_20140328.PutLogEvents"}
     names = ";".join(headers)
@@ -277,7 +278,10 @@ def put(message):
     urllib.request.urlopen(urllib.request.Request(url, body.encode(), headers), timeout=60).read()
 
 def handler(event, context):
-    put("ran %s %d" % (event["number"], len(event["padding"])))
+    put("ran", "ran %s %d" % (event["number"], len(event["padding"])))
+
+def mapped(event, context):
+    put("mapped", *["%s %s" % (r["attributes"].get("MessageGroupId", "-"), r["body"]) for r in event["Records"]])
 `
 
 // prepare makes what the parts need, before the first kill.
