@@ -17,6 +17,7 @@ const (
 	goalEmpty          = 10 * time.Millisecond // the same with nothing parked
 	goalEmptyP99       = 25 * time.Millisecond
 	goalBurst          = 600 * time.Millisecond
+	goalRestore        = 4 * time.Millisecond // p50
 	goalStart          = 50 * time.Millisecond
 	goalBoto3          = 60 * time.Millisecond
 	goalAlwaysWarm     = 10 * time.Millisecond // p99 of calls to provisioned environments

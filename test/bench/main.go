@@ -27,12 +27,13 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,provisioned,thaw,warm,peers,stream,async,queue,topic,gvisor,mapping,idle (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,snapstart,provisioned,thaw,warm,peers,stream,async,queue,topic,gvisor,mapping,idle (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
 	idle := flag.Int("idle", 0, "idle environments to hold at once and add up, such as 1000 (default none: it takes a minute and gigabytes)")
 	binary := flag.String("binary", "", "lambkin binary to measure (default: build this tree)")
 	venv := flag.String("peers", ".cache/peers", "virtual environment with gunicorn, uvicorn, functions-framework and awslambdaric; those absent are skipped")
+	packages := flag.String("packages", ".cache/pandas", "folder into which pip installed numpy and pandas for python3.14; without it SnapStart is skipped")
 	runtimeAPI := flag.String("runtime-api-server", "", "internal: be awslambdaric's server on this address")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,7 +52,7 @@ func main() {
 		}
 		return
 	}
-	b := &bench{venv: *venv, duration: *duration, coldStarts: *cold, idle: *idle, only: *only, binary: *binary}
+	b := &bench{venv: *venv, packages: *packages, duration: *duration, coldStarts: *cold, idle: *idle, only: *only, binary: *binary}
 	if err := b.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -66,6 +67,7 @@ type bench struct {
 	only       string
 	binary     string
 	venv       string // of the peers
+	packages   string // folder with numpy and pandas
 	rows       []row
 }
 
@@ -102,7 +104,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"peers", b.peers}, {"stream", b.stream}, {"async", b.asynchronous}, {"queue", b.queues}, {"topic", b.topics}, {"gvisor", b.gvisor}, {"mapping", b.mapping}, {"idle", b.idleEnvironments}} {
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"snapstart", b.snapStart}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"peers", b.peers}, {"stream", b.stream}, {"async", b.asynchronous}, {"queue", b.queues}, {"topic", b.topics}, {"gvisor", b.gvisor}, {"mapping", b.mapping}, {"idle", b.idleEnvironments}} {
 		if !b.wants(part.name) {
 			continue
 		}

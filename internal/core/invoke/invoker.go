@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -85,6 +86,7 @@ type Invoker struct {
 	gate      *gate
 	keeper    keeper
 	templates sync.WaitGroup // goroutines that make or close templates and their clones
+	tight     atomic.Bool    // memory was short lately: no clone is made ahead
 	weights   *weights
 
 	// life ends when Close kills what still runs. Calls run under it rather than
@@ -260,6 +262,9 @@ func (i *Invoker) abandon(w *waiter) {
 func (i *Invoker) makeRoom() {
 	for count, bytes := i.host.shortage(); count > 0 || bytes > 0; count, bytes = i.host.shortage() {
 		e := i.evict()
+		if e == nil && bytes > 0 {
+			i.evictTemplate() // what it frees is seen by the next look at the memory
+		}
 		if e == nil {
 			return // everything is in use
 		}

@@ -58,8 +58,10 @@ func (i *Invoker) lookAround(w *memoryWatch) {
 	if missing > 0 || i.host.strained() {
 		w.strained = w.last
 	}
+	tight := !w.strained.IsZero() && w.last.Sub(w.strained) < tightFor
+	i.tight.Store(tight)
 	if i.config.Tight != nil {
-		i.config.Tight(!w.strained.IsZero() && w.last.Sub(w.strained) < tightFor)
+		i.config.Tight(tight)
 	}
 }
 

@@ -103,11 +103,20 @@ func isClosed(done <-chan struct{}) bool {
 	}
 }
 
-// target is how many clones shall wait: one, more after many restores. mu is held.
-func (t *template) target(now time.Time) int {
+// count forgets restores of former windows. mu is held.
+func (t *template) count(now time.Time) {
 	if now.Sub(t.since) >= demandWindow {
 		t.since = now
 		t.starts /= 2
+	}
+}
+
+// target is how many clones of t shall wait: one, more after many restores, none
+// while memory is short. mu is held.
+func (i *Invoker) target(t *template) int {
+	t.count(i.config.Clock.Now())
+	if i.tight.Load() {
+		return 0
 	}
 	return min(maxReady, max(1, t.starts))
 }
@@ -116,7 +125,7 @@ func (t *template) target(now time.Time) int {
 // there is one, and those that ended by themselves. mu is held.
 func (t *template) take(now time.Time) (clone Clone, ended []Clone) {
 	t.living++
-	t.target(now)
+	t.count(now)
 	t.starts++
 	t.last = now
 	for n := len(t.ready); n > 0; n = len(t.ready) {
@@ -352,7 +361,7 @@ func (i *Invoker) logClose(t *template, err error) {
 func (i *Invoker) refill(t *template) {
 	t.pool.function.mu.Lock()
 	defer t.pool.function.mu.Unlock()
-	if t.filling || t.retired || len(t.ready) >= t.target(i.config.Clock.Now()) {
+	if t.filling || t.retired || len(t.ready) >= i.target(t) {
 		return
 	}
 	t.filling = true
@@ -371,7 +380,7 @@ func (i *Invoker) fill(t *template) {
 		if wanted {
 			t.ready = append(t.ready, clone)
 		}
-		more = wanted && len(t.ready) < t.target(i.config.Clock.Now())
+		more = wanted && len(t.ready) < i.target(t)
 		t.filling = more
 		mu.Unlock()
 		switch {
@@ -426,7 +435,7 @@ func (i *Invoker) reapTemplates(f *functionPool, now time.Time) {
 			i.retireTemplate(p)
 			continue
 		}
-		surplus := max(0, len(t.ready)-t.target(now))
+		surplus := max(0, len(t.ready)-i.target(t))
 		unwanted := append([]Clone(nil), t.ready[:surplus]...)
 		t.ready = append([]Clone(nil), t.ready[surplus:]...)
 		i.closeClones(t, unwanted)

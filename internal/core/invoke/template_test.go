@@ -492,6 +492,11 @@ func TestAnUnusedTemplateGoesWhenMemoryIsShort(t *testing.T) {
 		lack.Store(1 << 30)
 		pass(10 * time.Second)
 		lack.Store(0)
+		defer func() {
+			if n := s.waitingNow(); n != 0 {
+				t.Errorf("%d clones wait while memory is short", n)
+			}
+		}()
 		if s.alive() != 0 || s.waitingNow() != 0 {
 			t.Errorf("%d templates, %d clones wait", s.alive(), s.waitingNow())
 		}
