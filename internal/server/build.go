@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
+	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
@@ -234,8 +235,39 @@ func (s *Server) buildObjects(state *localstore.Store) error {
 	if err != nil {
 		return fmt.Errorf("open the objects in %s: %w", folder, err)
 	}
-	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Clock: clock.System, Logger: s.config.Logger})
+	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Outbox: s.outbox, Exists: s.exists, Clock: clock.System, Logger: s.config.Logger})
 	return err
+}
+
+// exists tells whether a queue, a topic or a function is there.
+func (s *Server) exists(ctx context.Context, target string) error {
+	switch delivery.Service(target) {
+	case "sqs":
+		id, err := queue.ParseARN(target)
+		if err != nil {
+			return err
+		}
+		return s.queues.Exists(ctx, id)
+	case "sns":
+		id, err := topic.ParseARN(target)
+		if err != nil {
+			return err
+		}
+		_, err = s.topics.Attributes(ctx, id)
+		return err
+	case "lambda":
+		a, err := arn.Parse(target)
+		if err != nil {
+			return err
+		}
+		t, err := function.ParseTarget(function.Scope{Account: a.Account, Region: a.Region}, target, "")
+		if err != nil {
+			return err
+		}
+		_, err = s.registry.GetConfiguration(ctx, t)
+		return err
+	}
+	return fmt.Errorf("%s is no target", target)
 }
 
 // buildTopics makes the topics and what calls their HTTP endpoints.

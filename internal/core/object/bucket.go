@@ -25,14 +25,16 @@ const (
 
 // Bucket is a bucket with all its settings. Who gets one must not change it.
 type Bucket struct {
-	Name       string
-	ID         string // of its rows: a bucket that is made again has another
-	Account    string
-	Region     string
-	Created    time.Time
-	Versioning string                     `json:",omitempty"`
-	Settings   map[string]json.RawMessage `json:",omitempty"` // of no matter here, by the name of the sub-resource
-	version    store.Version
+	Name         string
+	ID           string // of its rows: a bucket that is made again has another
+	Account      string
+	Region       string
+	Created      time.Time
+	Versioning   string                     `json:",omitempty"`
+	Notification Notification               `json:",omitzero"`
+	Lifecycle    []Rule                     `json:",omitempty"`
+	Settings     map[string]json.RawMessage `json:",omitempty"` // of no matter here, by the name of the sub-resource
+	version      store.Version
 }
 
 // ARN is the bucket's Amazon Resource Name.
@@ -206,6 +208,11 @@ func scan(snap store.Snap, lo, hi []byte, visit func(store.Entry) error) error {
 
 // Change changes the settings of a bucket; edit gets a copy to write to.
 func (o *Objects) Change(ctx context.Context, in Place, edit func(*Bucket) error) error {
+	return o.change(ctx, in, func(b *Bucket, _ *store.Batch) error { return edit(b) })
+}
+
+// change is Change with a batch for what belongs to it.
+func (o *Objects) change(ctx context.Context, in Place, edit func(*Bucket, *store.Batch) error) error {
 	for {
 		b, err := o.Bucket(ctx, in)
 		if err != nil {
@@ -216,14 +223,14 @@ func (o *Objects) Change(ctx context.Context, in Place, edit func(*Bucket) error
 		if changed.Settings == nil {
 			changed.Settings = map[string]json.RawMessage{}
 		}
-		if err := edit(&changed); err != nil {
+		batch := &store.Batch{Checks: []store.Check{store.At(bucketKey(in.Bucket), b.version)}}
+		if err := edit(&changed, batch); err != nil {
 			return err
 		}
-		batch := &store.Batch{Checks: []store.Check{store.At(bucketKey(in.Bucket), b.version)}}
 		if err := put(batch, bucketKey(in.Bucket), changed); err != nil {
 			return err
 		}
-		if size := len(batch.Puts[0].Value); size > bucketRowBytes {
+		if size := len(batch.Puts[len(batch.Puts)-1].Value); size > bucketRowBytes {
 			return fail(InvalidRequest, fmt.Sprintf("The settings of the bucket are too large: %d bytes, %d are allowed.", size, bucketRowBytes))
 		}
 		if err := o.commit(ctx, batch); !errors.Is(err, store.ErrConflict) {

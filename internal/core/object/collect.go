@@ -35,12 +35,16 @@ func (o *Objects) wakeCollector() {
 
 // Run collects garbage and expires what lifecycles say until ctx ends.
 func (o *Objects) Run(ctx context.Context) error {
-	var swept time.Time
+	var swept, expired time.Time
 	for ctx.Err() == nil {
 		now := o.config.Clock.Now()
 		if swept.IsZero() || now.Sub(swept) >= sweepEvery {
 			swept = now
 			o.attempt(ctx, "look for blobs that no object names", o.sweep)
+		}
+		if expired.IsZero() || now.Sub(expired) >= lifecycleEvery {
+			expired = now
+			o.attempt(ctx, "expire objects", o.expire)
 		}
 		o.attempt(ctx, "free what deleted objects held", o.collect)
 		clock.Wait(ctx, o.config.Clock, o.wake, collectInterval)

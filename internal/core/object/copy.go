@@ -85,7 +85,10 @@ func (o *Objects) share(ctx context.Context, f *Found, to Place, v *Version, con
 		p.Ref = ids.Hex(refBytes)
 		v.Content = content{Parts: []part{p}}
 		c.batch.Puts = append(c.batch.Puts, store.KV{Key: refKey(p.Blob, p.Ref), Value: []byte{1}})
-		return nil, c.insert(v, o.config.Clock.Now())
+		if err := c.insert(v, o.config.Clock.Now()); err != nil {
+			return nil, err
+		}
+		return nil, c.notify(CreatedCopy, v, to.By)
 	})
 }
 
@@ -105,5 +108,5 @@ func (o *Objects) rewrite(ctx context.Context, f *Found, to Place, v *Version, h
 		return err
 	}
 	v.ETag, v.Checksum = hex.EncodeToString(s.sums.MD5), Checksum{Algorithm: algorithm, Value: s.sums.Text[algorithm]}
-	return o.store(ctx, to, v, s, how.Condition)
+	return o.store(ctx, to, v, s, how.Condition, CreatedCopy)
 }

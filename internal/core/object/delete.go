@@ -86,9 +86,10 @@ func (o *Objects) deleteSome(ctx context.Context, in Place, targets []Target, ou
 	defer gate.RUnlock()
 	for {
 		batch := &store.Batch{}
+		told := false
 		err := o.snapshot(ctx, func(snap store.Snap) error {
 			for i, t := range targets {
-				if err := o.deleteOne(snap, batch, Place{in.Account, in.Bucket, t.Key}, t, &outcomes[i]); err != nil {
+				if err := o.deleteOne(snap, batch, Place{in.Account, in.Bucket, t.Key, in.By}, t, &outcomes[i], &told); err != nil {
 					return err
 				}
 			}
@@ -98,14 +99,14 @@ func (o *Objects) deleteSome(ctx context.Context, in Place, targets []Target, ou
 			err = o.commit(ctx, batch)
 		}
 		if !conflict(err) || ctx.Err() != nil {
-			o.committed(batch)
+			o.committed(batch, told)
 			return err
 		}
 	}
 }
 
 // deleteOne adds a delete to the batch, or notes why not.
-func (o *Objects) deleteOne(snap store.Snap, batch *store.Batch, in Place, t Target, outcome *Outcome) error {
+func (o *Objects) deleteOne(snap store.Snap, batch *store.Batch, in Place, t Target, outcome *Outcome, told *bool) error {
 	*outcome = Outcome{}
 	if err := CheckKey(t.Key); err != nil {
 		outcome.Err = err
@@ -132,6 +133,14 @@ func (o *Objects) deleteOne(snap store.Snap, batch *store.Batch, in Place, t Tar
 	if outcome.Err = t.Match.check(t.Key, v); outcome.Err != nil {
 		return nil
 	}
-	outcome.Deleted, err = c.delete(t.VersionID, o.config.Clock.Now())
+	if outcome.Deleted, err = c.delete(t.VersionID, o.config.Clock.Now()); err != nil || outcome.Version == nil {
+		return err
+	}
+	event := Removed
+	if outcome.Made {
+		event = RemovedMarker
+	}
+	err = c.notify(event, outcome.Version, in.By)
+	*told = *told || c.told
 	return err
 }

@@ -126,6 +126,7 @@ type change struct {
 	bucket  *Bucket
 	key     string
 	current *Version // before the change
+	told    bool     // somebody is notified
 }
 
 // begin looks at bucket and key and demands that they do not change until the commit.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/checksum"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
@@ -39,6 +40,12 @@ func (c *handClock) Now() time.Time {
 	return c.now
 }
 
+func (c *handClock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
 // bench is Objects on a folder of the test's own.
 type bench struct {
 	*Objects
@@ -46,6 +53,13 @@ type bench struct {
 	clock *handClock
 	store store.Store
 	blobs *blob.Store
+	taken chan *delivery.Message
+}
+
+// Deliver takes what the outbox sends.
+func (b *bench) Deliver(_ context.Context, m *delivery.Message) error {
+	b.taken <- m
+	return nil
 }
 
 func open(t *testing.T) *bench {
@@ -61,11 +75,16 @@ func open(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	c := &handClock{Clock: clock.System, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	o, err := New(Config{Store: state, Blobs: blobs, Clock: c})
+	b := &bench{t: t, clock: c, store: state, blobs: blobs, taken: make(chan *delivery.Message, 100)}
+	outbox, err := delivery.New(delivery.Config{Store: state, Clock: c, Targets: map[string]delivery.Target{"sqs": b, "sns": b, "lambda": b, "events": b}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{Objects: o, t: t, clock: c, store: state, blobs: blobs}
+	o, err := New(Config{Store: state, Blobs: blobs, Clock: c, Outbox: outbox})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Objects = o
 	b.must(o.CreateBucket(t.Context(), at(""), "us-east-1", nil))
 	return b
 }
@@ -81,7 +100,7 @@ func (b *bench) must(err error) {
 
 func (b *bench) put(key, data string) *Version {
 	b.t.Helper()
-	v, err := b.Put(b.t.Context(), at(key), Attributes{}, Body{Reader: strings.NewReader(data)}, "", Condition{})
+	v, err := b.Put(b.t.Context(), at(key), Attributes{}, Body{Reader: strings.NewReader(data)}, "", Condition{}, CreatedPut)
 	b.must(err)
 	return v
 }
@@ -195,17 +214,17 @@ func TestABodyThatIsRefusedLeavesNothing(t *testing.T) {
 	refusal := errors.New("refused")
 	for _, data := range []string{"x", large("x")} {
 		body := Body{Reader: strings.NewReader(data), Check: func(*Sums) error { return refusal }}
-		if _, err := b.Put(t.Context(), at("k"), Attributes{}, body, "", Condition{}); !errors.Is(err, refusal) {
+		if _, err := b.Put(t.Context(), at("k"), Attributes{}, body, "", Condition{}, CreatedPut); !errors.Is(err, refusal) {
 			t.Errorf("got %v", err)
 		}
 		body = Body{Reader: io.MultiReader(strings.NewReader(data), broken{})}
-		if _, err := b.Put(t.Context(), at("k"), Attributes{}, body, "", Condition{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := b.Put(t.Context(), at("k"), Attributes{}, body, "", Condition{}, CreatedPut); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("got %v", err)
 		}
 	}
 	b.put("k", "there")
 	late := Body{Reader: &hook{Reader: strings.NewReader(large("late")), at: func() { b.put("k", "changed") }}}
-	if _, err := b.Put(t.Context(), at("k"), Attributes{}, late, "", Condition{Match: b.etag("k")}); !errors.Is(err, fail(PreconditionFailed, "")) {
+	if _, err := b.Put(t.Context(), at("k"), Attributes{}, late, "", Condition{Match: b.etag("k")}, CreatedPut); !errors.Is(err, fail(PreconditionFailed, "")) {
 		t.Errorf("got %v", err)
 	}
 	if got := b.read("k", ""); got != "changed" {
@@ -366,7 +385,7 @@ func TestWritersOfOneKeyAreOneAfterTheOther(t *testing.T) {
 			if i%2 == 0 {
 				data = large(data)
 			}
-			_, err := b.Put(t.Context(), at("k"), Attributes{}, Body{Reader: strings.NewReader(data)}, "", Condition{Absent: true})
+			_, err := b.Put(t.Context(), at("k"), Attributes{}, Body{Reader: strings.NewReader(data)}, "", Condition{Absent: true}, CreatedPut)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -488,4 +507,173 @@ func TestBucketNames(t *testing.T) {
 			t.Errorf("%s: %v", name, !want)
 		}
 	}
+}
+
+func TestNotifications(t *testing.T) {
+	b := open(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go b.Objects.config.Outbox.Run(ctx) // ends with the test
+	const queueARN, topicARN, functionARN = "arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sns:us-east-1:000000000000:t", "arn:aws:lambda:us-east-1:000000000000:function:f"
+	where := at("")
+	where.By = Caller{PrincipalID: "AWS:AIDA", Address: "10.0.0.1", RequestID: "request", HostID: "host", TraceID: "Root=1"}
+	b.must(b.SetNotification(ctx, where, Notification{EventBridge: true, Destinations: []Destination{
+		{ID: "queue", ARN: queueARN, Events: []string{"s3:ObjectCreated:*"}, Prefix: "in/", Suffix: ".txt"},
+		{ID: "topic", ARN: topicARN, Events: []string{"s3:ObjectRemoved:Delete"}},
+		{ID: "function", ARN: functionARN, Events: []string{"s3:ObjectCreated:Put"}, Prefix: "other/"},
+	}}, true))
+	take := func(target string, n int) (all []*delivery.Message) {
+		t.Helper()
+		for len(all) < n {
+			select {
+			case m := <-b.taken:
+				if m.Target == target {
+					all = append(all, m)
+				} else {
+					b.taken <- m // of somebody else
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("%d of %d messages for %s came", len(all), n, target)
+			}
+		}
+		return all
+	}
+	for _, target := range []string{queueARN, topicARN} {
+		// AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+		if got := string(take(target, 1)[0].Body); !strings.HasPrefix(got, `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-03-01T`) || !strings.HasSuffix(got, `,"Bucket":"bucket","RequestId":"request","HostId":"host"}`) {
+			t.Error(got)
+		}
+	}
+	where.Key = "in/a b+é.txt"
+	v, err := b.Put(ctx, where, Attributes{}, Body{Reader: strings.NewReader("data")}, "", Condition{}, CreatedPut)
+	b.must(err)
+	got := take(queueARN, 1)[0]
+	want := fmt.Sprintf(`{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-east-1","eventTime":"2026-03-01T12:00:00.000Z","eventName":"ObjectCreated:Put",`+
+		`"userIdentity":{"principalId":"AWS:AIDA"},"requestParameters":{"sourceIPAddress":"10.0.0.1"},"responseElements":{"x-amz-id-2":"host","x-amz-request-id":"request"},`+
+		`"s3":{"s3SchemaVersion":"1.0","configurationId":"queue","bucket":{"name":"bucket","ownerIdentity":{"principalId":"000000000000"},"arn":"arn:aws:s3:::bucket"},`+
+		`"object":{"key":"in/a+b%%2B%%C3%%A9.txt","size":4,"eTag":"%s","sequencer":"%s"}}}]}`, v.ETag, sequencer(v.Order))
+	if string(got.Body) != want || got.TraceID != "Root=1" || got.Source != "arn:aws:s3:::bucket" {
+		t.Errorf("got\n%s\nwant\n%s", got.Body, want)
+	}
+	const busARN = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+	m := take(busARN, 1)[0]
+	want = fmt.Sprintf(`{"version":"0","bucket":{"name":"bucket"},"object":{"key":"in/a b+é.txt","size":4,"etag":"%s","sequencer":"%s"},"request-id":"request","requester":"000000000000","source-ip-address":"10.0.0.1","reason":"PutObject"}`, v.ETag, sequencer(v.Order))
+	if string(m.Body) != want || m.Detail["detail-type"] == "" && len(m.Detail) != 3 {
+		t.Errorf("got\n%s %v\nwant\n%s", m.Body, m.Detail, want)
+	}
+	b.put("out.txt", "no") // for the bus only
+	_, err = b.Delete(ctx, where, "", nil)
+	b.must(err)
+	if got := string(take(topicARN, 1)[0].Body); !strings.Contains(got, `"eventName":"ObjectRemoved:Delete"`) || strings.Contains(got, "eTag") {
+		t.Error(got)
+	}
+	if got := take(busARN, 2); !strings.Contains(string(got[1].Body)+string(got[0].Body), `"deletion-type":"Permanently Deleted"`) {
+		t.Errorf("%s", got[1].Body)
+	}
+	if len(b.taken) > 0 {
+		t.Errorf("somebody was told of what he did not ask for: %+v", <-b.taken)
+	}
+}
+
+func TestConfigurationsThatOverlap(t *testing.T) {
+	b := open(t)
+	d := func(id, prefix, suffix string, events ...string) Destination {
+		return Destination{ID: id, ARN: "arn:aws:sqs:us-east-1:000000000000:q", Events: events, Prefix: prefix, Suffix: suffix}
+	}
+	// AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+	for i, test := range []struct {
+		a, b Destination
+		ok   bool
+	}{
+		{d("1", "images/", "", "s3:ObjectCreated:*"), d("2", "logs/", "", "s3:ObjectCreated:*"), true},
+		{d("1", "images", ".jpg", "s3:ObjectCreated:*"), d("2", "images", ".png", "s3:ObjectCreated:*"), true},
+		{d("1", "images", "", "s3:ObjectCreated:*"), d("2", "images/jpg", "", "s3:ObjectCreated:*"), false},
+		{d("1", "", ".jpg", "s3:ObjectCreated:*"), d("2", "", "jpg", "s3:ObjectCreated:Put"), false},
+		{d("1", "", "", "s3:ObjectCreated:Put"), d("2", "", "", "s3:ObjectRemoved:*"), true},
+	} {
+		err := b.SetNotification(t.Context(), at(""), Notification{Destinations: []Destination{test.a, test.b}}, true)
+		if (err == nil) != test.ok {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	for _, target := range []string{"arn:aws:sqs:us-east-1:000000000000:q.fifo", "arn:aws:kinesis:us-east-1:000000000000:stream/s", "q"} {
+		one := d("1", "", "", "s3:ObjectCreated:*")
+		one.ARN = target
+		if err := b.SetNotification(t.Context(), at(""), Notification{Destinations: []Destination{one}}, true); !errors.Is(err, fail(InvalidArgument, "")) {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+}
+
+// AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html: an
+// object expires at the midnight (UTC) after its days.
+func TestLifecycle(t *testing.T) {
+	b := open(t)
+	size := int64(100)
+	rules := []Rule{
+		{Prefix: "tmp/", Days: 1}, {Prefix: "big/", Days: 1, Above: &size}, {Prefix: "tag/", Days: 1, Tags: map[string]string{"a": "1"}},
+		{Prefix: "off/", Days: 1, Disabled: true}, {Prefix: "", AbortUploads: 2}, {Prefix: "v/", Days: 1, OldDays: 1, OldKept: 1},
+	}
+	b.must(b.Change(t.Context(), at(""), func(row *Bucket) error { row.Lifecycle = rules; return nil }))
+	for _, key := range []string{"tmp/x", "big/small", "off/x", "x"} {
+		b.put(key, "data")
+	}
+	b.put("big/x", large("x"))
+	for _, tag := range []string{"1", "2"} {
+		_, err := b.Put(t.Context(), at("tag/"+tag), Attributes{Tags: map[string]string{"a": tag}}, Body{Reader: strings.NewReader("x")}, "", Condition{}, CreatedPut)
+		b.must(err)
+	}
+	id, err := b.CreateUpload(t.Context(), at("upload"), Upload{})
+	b.must(err)
+	keys := func() string {
+		b.must(b.expire(t.Context()))
+		page, err := b.List(t.Context(), at(""), Query{Max: MaxPage})
+		b.must(err)
+		var all []string
+		for _, v := range page.Versions {
+			all = append(all, v.Key)
+		}
+		return strings.Join(all, " ")
+	}
+	b.clock.pass(35 * time.Hour) // from noon on the first to 23:00 on the second
+	if got := keys(); got != "big/small big/x off/x tag/1 tag/2 tmp/x x" {
+		t.Error(got)
+	}
+	b.clock.pass(time.Hour) // now it is the third
+	if got := keys(); got != "big/small off/x tag/2 x" {
+		t.Error(got)
+	}
+	if _, err := b.Upload(t.Context(), at("upload"), id); err != nil {
+		t.Error(err)
+	}
+	b.versioning(Enabled)
+	for i := range 4 {
+		b.put("v/k", fmt.Sprint(i))
+	}
+	b.clock.pass(48 * time.Hour)
+	keys()
+	if _, err := b.Upload(t.Context(), at("upload"), id); !errors.Is(err, noSuchUpload("")) {
+		t.Errorf("got %v", err)
+	}
+	count := func() (versions, markers int) {
+		page, err := b.ListVersions(t.Context(), at(""), Query{Prefix: "v/", Max: MaxPage})
+		b.must(err)
+		for _, v := range page.Versions {
+			if v.Marker {
+				markers++
+			} else {
+				versions++
+			}
+		}
+		return versions, markers
+	}
+	if v, m := count(); v != 2 || m != 1 { // the last one and, kept in any case, the one before
+		t.Errorf("%d versions, %d markers", v, m)
+	}
+	b.clock.pass(48 * time.Hour)
+	keys()
+	if v, m := count(); v != 1 || m != 1 {
+		t.Errorf("%d versions, %d markers", v, m)
+	}
+	b.clean(0)
 }

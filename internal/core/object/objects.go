@@ -10,15 +10,18 @@ import (
 	"sync"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
 
-// Config is what Objects works with. Store and Blobs are required.
+// Config is what Objects works with. Store, Blobs and Outbox are required.
 type Config struct {
 	Store  store.Store
 	Blobs  *blob.Store // of nobody else: blobs that no object names are removed
+	Outbox *delivery.Outbox
+	Exists func(ctx context.Context, arn string) error // tells whether a destination is there; nil: nobody asks
 	Clock  clock.Clock
 	Logger *slog.Logger
 }
@@ -28,6 +31,7 @@ type Place struct {
 	Account string // of the caller
 	Bucket  string
 	Key     string
+	By      Caller // for the notifications of a change
 }
 
 // Objects holds all buckets.
@@ -42,8 +46,8 @@ type Objects struct {
 
 // New only builds.
 func New(config Config) (*Objects, error) {
-	if config.Store == nil || config.Blobs == nil {
-		return nil, errors.New("object: Store and Blobs are required")
+	if config.Store == nil || config.Blobs == nil || config.Outbox == nil {
+		return nil, errors.New("object: Store, Blobs and Outbox are required")
 	}
 	if config.Clock == nil {
 		config.Clock = clock.System

@@ -58,8 +58,9 @@ func (a *Attributes) check() error {
 	return CheckTags(a.Tags, MaxObjectTags)
 }
 
-// Put stores an object. Sum is the algorithm of the checksum that is kept.
-func (o *Objects) Put(ctx context.Context, in Place, attributes Attributes, body Body, sum checksum.Algorithm, condition Condition) (*Version, error) {
+// Put stores an object. Sum is the algorithm of the checksum that is kept, event is how
+// it came.
+func (o *Objects) Put(ctx context.Context, in Place, attributes Attributes, body Body, sum checksum.Algorithm, condition Condition, event Event) (*Version, error) {
 	if err := CheckKey(in.Key); err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (o *Objects) Put(ctx context.Context, in Place, attributes Attributes, body
 		Headers: attributes.Headers, Metadata: attributes.Metadata, Tags: attributes.Tags,
 		Checksum: Checksum{Algorithm: sum, Value: s.sums.Text[sum]},
 	}
-	return v, o.store(ctx, in, v, s, condition)
+	return v, o.store(ctx, in, v, s, condition, event)
 }
 
 // precheck tells early what store would refuse.
@@ -97,7 +98,7 @@ func (o *Objects) precheck(ctx context.Context, in Place, condition Condition) e
 }
 
 // store commits a new version with its staged bytes.
-func (o *Objects) store(ctx context.Context, in Place, v *Version, s *staged, condition Condition) error {
+func (o *Objects) store(ctx context.Context, in Place, v *Version, s *staged, condition Condition, event Event) error {
 	err := o.update(ctx, in, func(c *change) (func(), error) {
 		if err := condition.check(in.Key, c.current); err != nil {
 			return nil, err
@@ -110,7 +111,10 @@ func (o *Objects) store(ctx context.Context, in Place, v *Version, s *staged, co
 		if p.Size > 0 {
 			v.Content.Parts = []part{p}
 		}
-		return done, c.insert(v, o.config.Clock.Now())
+		if err := c.insert(v, o.config.Clock.Now()); err != nil {
+			return done, err
+		}
+		return done, c.notify(event, v, in.By)
 	})
 	if err != nil {
 		o.drop(ctx, s)
@@ -127,10 +131,12 @@ func (o *Objects) update(ctx context.Context, in Place, edit func(*change) (done
 	for {
 		batch := &store.Batch{}
 		var done func()
+		told := false
 		err := o.snapshot(ctx, func(snap store.Snap) error {
 			c, err := o.begin(snap, batch, in)
 			if err == nil {
 				done, err = edit(c)
+				told = c.told
 			}
 			return err
 		})
@@ -144,14 +150,17 @@ func (o *Objects) update(ctx context.Context, in Place, edit func(*change) (done
 			continue
 		}
 		if err == nil {
-			o.committed(batch)
+			o.committed(batch, told)
 		}
 		return err
 	}
 }
 
 // committed wakes those that work on what a commit left to do.
-func (o *Objects) committed(batch *store.Batch) {
+func (o *Objects) committed(batch *store.Batch, told bool) {
+	if told {
+		o.config.Outbox.Wake()
+	}
 	lo, _ := rangeOf("garbage")
 	for _, row := range batch.Puts {
 		if bytes.HasPrefix(row.Key, lo) {

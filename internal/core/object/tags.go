@@ -55,7 +55,14 @@ func (o *Objects) SetTags(ctx context.Context, in Place, versionID string, tags 
 			row = versionKey(c.bucket.ID, in.Key, v.Order)
 			c.batch.Checks = append(c.batch.Checks, store.At(row, v.version))
 		}
-		return nil, put(c.batch, row, v)
+		if err := put(c.batch, row, v); err != nil {
+			return nil, err
+		}
+		event := TaggingPut
+		if tags == nil {
+			event = TaggingDelete
+		}
+		return nil, c.notify(event, v, in.By)
 	})
 	return v, err
 }

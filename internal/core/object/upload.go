@@ -135,7 +135,7 @@ func (o *Objects) UploadPart(ctx context.Context, in Place, id string, number in
 			o.drop(ctx, s)
 			return nil, err
 		}
-		o.committed(batch)
+		o.committed(batch, false)
 		return row.outward(u), nil
 	}
 }
@@ -227,7 +227,10 @@ func (o *Objects) Complete(ctx context.Context, in Place, id string, how Complet
 		if err := o.assemble(c, u, v, &how); err != nil {
 			return nil, err
 		}
-		return nil, c.insert(v, o.config.Clock.Now())
+		if err := c.insert(v, o.config.Clock.Now()); err != nil {
+			return nil, err
+		}
+		return nil, c.notify(CreatedComplete, v, in.By)
 	})
 	return v, err
 }
@@ -337,7 +340,7 @@ func (o *Objects) Abort(ctx context.Context, in Place, id string) error {
 			err = o.commit(ctx, batch)
 		}
 		if !conflict(err) {
-			o.committed(batch)
+			o.committed(batch, false)
 			return err
 		}
 	}

@@ -19,8 +19,8 @@ var (
 		"SSEKMSKeyId", "SSEKMSEncryptionContext", "BucketKeyEnabled", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP",
 		"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus", "MFA", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 	}
-	inertMembers   = []string{"StorageClass", "WebsiteRedirectLocation", "ACL", "ConfirmRemoveSelfBucketAccess", "TransitionDefaultMinimumObjectSize"}
-	refusedMembers = []string{"WriteOffsetBytes", "ObjectLockEnabledForBucket", "BucketNamespace", "AnnotationDirective", "AccessControlPolicy", "SkipDestinationValidation"}
+	inertMembers   = []string{"StorageClass", "WebsiteRedirectLocation", "ACL", "PublicAccessBlockConfiguration", "OwnershipControls", "ConfirmRemoveSelfBucketAccess", "TransitionDefaultMinimumObjectSize"}
+	refusedMembers = []string{"WriteOffsetBytes", "ObjectLockEnabledForBucket", "BucketNamespace", "AnnotationDirective", "AccessControlPolicy"}
 )
 
 // row is the line of the table for an operation.

@@ -63,6 +63,9 @@ func relax(s *shape.Shape) {
 		if m.Location != shape.Query_ && m.Location != shape.Header {
 			m.Required = false // dispatch needs it of the others
 		}
+		if m.Name == "Grantee" { // the model has it at the shape: the prefix of its attribute must be told
+			m.Namespace, m.Prefix = "http://www.w3.org/2001/XMLSchema-instance", "xsi"
+		}
 		if m.Location == shape.Header && slices.Contains(rawDates, m.Name) && strings.HasSuffix(s.Name, "Request") {
 			m.Location = shape.Body // of a request that has none
 		}

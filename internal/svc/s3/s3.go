@@ -14,6 +14,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/restxml"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -66,9 +68,44 @@ func (a *api) bucketOperations() []wire.Operation {
 	return []wire.Operation{
 		s3api.HandleCreateBucket(wrap(a, a.createBucket)),
 		s3api.HandleDeleteBucket(wrap(a, a.deleteBucket)),
+		s3api.HandleDeleteBucketCors(wrap(a, a.deleteBucketCORS)),
+		s3api.HandleDeleteBucketEncryption(wrap(a, a.deleteBucketEncryption)),
+		s3api.HandleDeleteBucketLifecycle(wrap(a, a.deleteBucketLifecycle)),
+		s3api.HandleDeleteBucketOwnershipControls(wrap(a, a.deleteBucketOwnershipControls)),
+		s3api.HandleDeleteBucketPolicy(wrap(a, a.deleteBucketPolicy)),
+		s3api.HandleDeleteBucketTagging(wrap(a, a.deleteBucketTagging)),
+		s3api.HandleDeletePublicAccessBlock(wrap(a, a.deletePublicAccessBlock)),
+		s3api.HandleGetBucketAccelerateConfiguration(wrap(a, a.getBucketAccelerateConfiguration)),
+		s3api.HandleGetBucketAcl(wrap(a, a.getBucketACL)),
+		s3api.HandleGetBucketCors(wrap(a, a.getBucketCORS)),
+		s3api.HandleGetBucketEncryption(wrap(a, a.getBucketEncryption)),
+		s3api.HandleGetBucketLifecycleConfiguration(wrap(a, a.getBucketLifecycle)),
 		s3api.HandleGetBucketLocation(wrap(a, a.getBucketLocation)),
+		s3api.HandleGetBucketLogging(wrap(a, a.getBucketLogging)),
+		s3api.HandleGetBucketNotificationConfiguration(wrap(a, a.getBucketNotificationConfiguration)),
+		s3api.HandleGetBucketOwnershipControls(wrap(a, a.getBucketOwnershipControls)),
+		s3api.HandleGetBucketPolicy(wrap(a, a.getBucketPolicy)),
+		s3api.HandleGetBucketPolicyStatus(wrap(a, a.getBucketPolicyStatus)),
+		s3api.HandleGetBucketReplication(wrap(a, a.getBucketReplication)),
+		s3api.HandleGetBucketRequestPayment(wrap(a, a.getBucketRequestPayment)),
+		s3api.HandleGetBucketTagging(wrap(a, a.getBucketTagging)),
+		s3api.HandleGetBucketVersioning(wrap(a, a.getBucketVersioning)),
+		s3api.HandleGetBucketWebsite(wrap(a, a.getBucketWebsite)),
+		s3api.HandleGetObjectLockConfiguration(wrap(a, a.getObjectLockConfiguration)),
+		s3api.HandleGetPublicAccessBlock(wrap(a, a.getPublicAccessBlock)),
 		s3api.HandleHeadBucket(wrap(a, a.headBucket)),
 		s3api.HandleListBuckets(wrap(a, a.listBuckets)),
+		s3api.HandlePutBucketAcl(wrap(a, a.putBucketACL)),
+		s3api.HandlePutBucketCors(wrap(a, a.putBucketCORS)),
+		s3api.HandlePutBucketEncryption(wrap(a, a.putBucketEncryption)),
+		s3api.HandlePutBucketLifecycleConfiguration(wrap(a, a.putBucketLifecycle)),
+		s3api.HandlePutBucketLogging(wrap(a, a.putBucketLogging)),
+		s3api.HandlePutBucketNotificationConfiguration(wrap(a, a.putBucketNotificationConfiguration)),
+		s3api.HandlePutBucketOwnershipControls(wrap(a, a.putBucketOwnershipControls)),
+		s3api.HandlePutBucketPolicy(wrap(a, a.putBucketPolicy)),
+		s3api.HandlePutBucketTagging(wrap(a, a.putBucketTagging)),
+		s3api.HandlePutBucketVersioning(wrap(a, a.putBucketVersioning)),
+		s3api.HandlePutPublicAccessBlock(wrap(a, a.putPublicAccessBlock)),
 	}
 }
 
@@ -162,7 +199,16 @@ func ptr[T any](v T) *T { return &v }
 
 // place is where an operation works.
 func place(call *wire.Call, bucket, key *string) object.Place {
-	return object.Place{Account: call.Account, Bucket: text(bucket), Key: text(key)}
+	return object.Place{Account: call.Account, Bucket: text(bucket), Key: text(key), By: caller(call)}
+}
+
+// caller is who calls, as event records tell it.
+func caller(call *wire.Call) object.Caller {
+	address, _, err := net.SplitHostPort(call.Request.RemoteAddr)
+	if err != nil {
+		address = call.Request.RemoteAddr
+	}
+	return object.Caller{PrincipalID: "AWS:" + call.UserID, Address: address, RequestID: call.RequestID, HostID: restxml.HostID(call.RequestID), TraceID: call.Request.Header.Get("X-Amzn-Trace-Id")}
 }
 
 // quoted is an ETag as it travels.

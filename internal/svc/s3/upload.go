@@ -241,7 +241,7 @@ func (a *api) copyObject(ctx context.Context, call *wire.Call, in *s3api.CopyObj
 		return nil, err
 	}
 	to := place(call, in.Bucket, in.Key)
-	if from.Place == to && from.VersionID == "" && how.Attributes == nil && !how.ReplaceTags && in.StorageClass == nil && in.WebsiteRedirectLocation == nil && in.ServerSideEncryption == nil && how.Algorithm == "" {
+	if from.Bucket == to.Bucket && from.Key == to.Key && from.VersionID == "" && how.Attributes == nil && !how.ReplaceTags && in.StorageClass == nil && in.WebsiteRedirectLocation == nil && in.ServerSideEncryption == nil && how.Algorithm == "" {
 		return nil, refused(400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	v, source, err := a.objects.Copy(ctx, from, to, how)

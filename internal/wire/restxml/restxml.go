@@ -145,7 +145,7 @@ func (c Codec) identify(h http.Header, x *wire.Exchange) {
 		return
 	}
 	h.Set("X-Amz-Request-Id", x.Call.RequestID)
-	h.Set("X-Amz-Id-2", hostID(x.Call.RequestID))
+	h.Set("X-Amz-Id-2", HostID(x.Call.RequestID))
 }
 
 // lowerMetadata gives the names of user metadata the case that AWS sends, because
@@ -159,8 +159,8 @@ func lowerMetadata(h http.Header) {
 	}
 }
 
-// hostID is the second id of a request to S3, which names the machine there.
-func hostID(requestID string) string {
+// HostID is the second id of a request to S3, which names the machine there.
+func HostID(requestID string) string {
 	sum := sha256.Sum256([]byte(requestID))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
@@ -246,7 +246,7 @@ func (c Codec) EncodeFault(w http.ResponseWriter, x *wire.Exchange, f *fault.Fau
 	e := &xmlvalue.Encoder{Model: x.Service}
 	e.Raw(xmlvalue.Declaration)
 	if c.Bare {
-		e.BareFault(f, x.Call.RequestID, hostID(x.Call.RequestID))
+		e.BareFault(f, x.Call.RequestID, HostID(x.Call.RequestID))
 	} else {
 		namespace := ""
 		if x.Service != nil {

@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import io
+import json
 import unittest
 import urllib.parse
 import urllib.request
@@ -342,6 +343,127 @@ class Tags(S3Case):
         self.api.delete_object_tagging(Bucket=b, Key="k")
         self.assertEqual(self.api.get_object_tagging(Bucket=b, Key="k")["TagSet"], [])
         self.refused("InvalidTag", 400, self.api.put_object_tagging, Bucket=b, Key="k", Tagging={"TagSet": [{"Key": str(i), "Value": ""} for i in range(11)]})
+
+
+class Versions(S3Case):
+    def test_versions_and_markers(self):
+        b = self.bucket()
+        self.assertNotIn("Status", self.api.get_bucket_versioning(Bucket=b))
+        self.api.put_object(Bucket=b, Key="k", Body=b"null")
+        self.api.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Enabled"})
+        self.assertEqual(self.api.get_bucket_versioning(Bucket=b)["Status"], "Enabled")
+        one = self.api.put_object(Bucket=b, Key="k", Body=b"one")["VersionId"]
+        two = self.api.put_object(Bucket=b, Key="k", Body=b"two")["VersionId"]
+        marker = self.api.delete_object(Bucket=b, Key="k")
+        self.assertTrue(marker["DeleteMarker"])
+        got = self.refused("NoSuchKey", 404, self.api.get_object, Bucket=b, Key="k")
+        self.assertEqual(got["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"], "true")
+        self.refused("MethodNotAllowed", 405, self.api.get_object, Bucket=b, Key="k", VersionId=marker["VersionId"])
+        self.assertEqual([self.body(b, "k", VersionId=v) for v in ("null", one, two)], [b"null", b"one", b"two"])
+        listed = self.api.list_object_versions(Bucket=b)
+        self.assertEqual([(v["VersionId"], v["IsLatest"]) for v in listed["Versions"]], [(two, False), (one, False), ("null", False)])
+        self.assertEqual([(m["VersionId"], m["IsLatest"]) for m in listed["DeleteMarkers"]], [(marker["VersionId"], True)])
+        self.assertEqual(self.api.list_objects_v2(Bucket=b)["KeyCount"], 0)
+        self.api.delete_object(Bucket=b, Key="k", VersionId=marker["VersionId"])
+        self.assertEqual(self.body(b, "k"), b"two")
+        self.api.copy_object(Bucket=b, Key="k", CopySource={"Bucket": b, "Key": "k", "VersionId": one})
+        self.assertEqual(self.body(b, "k"), b"one")
+        self.refused("NoSuchVersion", 404, self.api.get_object, Bucket=b, Key="k", VersionId=two[:-4] + "AAAA")
+        self.refused("InvalidArgument", 400, self.api.get_object, Bucket=b, Key="k", VersionId="strange")
+        self.refused("BucketNotEmpty", 409, self.api.delete_bucket, Bucket=b)
+
+
+class Settings(S3Case):
+    def test_what_terraform_reads_of_a_new_bucket(self):
+        # The codes are those of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+        b = self.bucket()
+        for operation, code in {"policy": "NoSuchBucketPolicy", "lifecycle_configuration": "NoSuchLifecycleConfiguration", "tagging": "NoSuchTagSet", "cors": "NoSuchCORSConfiguration",
+                                "website": "NoSuchWebsiteConfiguration", "replication": "ReplicationConfigurationNotFoundError"}.items():
+            got = self.refused(code, 404, getattr(self.api, "get_bucket_" + operation), Bucket=b)
+            self.assertEqual(got["Error"]["BucketName"], b)
+        self.refused("ObjectLockConfigurationNotFoundError", 404, self.api.get_object_lock_configuration, Bucket=b)
+        encryption = self.api.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"]["Rules"][0]
+        self.assertEqual(encryption["ApplyServerSideEncryptionByDefault"], {"SSEAlgorithm": "AES256"})
+        acl = self.api.get_bucket_acl(Bucket=b)
+        self.assertEqual([(g["Permission"], g["Grantee"]["Type"], g["Grantee"]["ID"]) for g in acl["Grants"]], [("FULL_CONTROL", "CanonicalUser", acl["Owner"]["ID"])])
+        self.assertEqual(self.api.get_bucket_request_payment(Bucket=b)["Payer"], "BucketOwner")
+        self.assertNotIn("LoggingEnabled", self.api.get_bucket_logging(Bucket=b))
+        self.assertNotIn("Status", self.api.get_bucket_accelerate_configuration(Bucket=b))
+        self.assertTrue(all(self.api.get_public_access_block(Bucket=b)["PublicAccessBlockConfiguration"].values()))
+        self.assertEqual(self.api.get_bucket_ownership_controls(Bucket=b)["OwnershipControls"]["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
+        self.assertEqual(common.without(self.api.get_bucket_notification_configuration(Bucket=b)), {})
+        self.api.delete_public_access_block(Bucket=b)
+        self.refused("NoSuchPublicAccessBlockConfiguration", 404, self.api.get_public_access_block, Bucket=b)
+        self.api.delete_bucket_ownership_controls(Bucket=b)
+        self.refused("OwnershipControlsNotFoundError", 404, self.api.get_bucket_ownership_controls, Bucket=b)
+
+    def test_what_is_put_is_shown(self):
+        b = self.bucket()
+        tags = [{"Key": "team", "Value": "x"}]
+        self.api.put_bucket_tagging(Bucket=b, Tagging={"TagSet": tags})
+        self.assertEqual(self.api.get_bucket_tagging(Bucket=b)["TagSet"], tags)
+        policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}]}' % b
+        self.api.put_bucket_policy(Bucket=b, Policy=policy)
+        self.assertEqual(self.api.get_bucket_policy(Bucket=b)["Policy"], policy)
+        self.assertTrue(self.api.get_bucket_policy_status(Bucket=b)["PolicyStatus"]["IsPublic"])
+        self.refused("MalformedPolicy", 400, self.api.put_bucket_policy, Bucket=b, Policy="{}")
+        rules = [{"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["https://*.example.com"], "AllowedHeaders": ["*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60}]
+        self.api.put_bucket_cors(Bucket=b, CORSConfiguration={"CORSRules": rules})
+        self.assertEqual(self.api.get_bucket_cors(Bucket=b)["CORSRules"], rules)
+        rules = [{"ID": "tmp", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}]
+        self.api.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration={"Rules": rules})
+        self.assertEqual(self.api.get_bucket_lifecycle_configuration(Bucket=b)["Rules"], rules)
+        self.api.delete_bucket_lifecycle(Bucket=b)
+        self.refused("NoSuchLifecycleConfiguration", 404, self.api.get_bucket_lifecycle_configuration, Bucket=b)
+        for name in ("tagging", "policy", "cors"):
+            getattr(self.api, "delete_bucket_" + name)(Bucket=b)
+        self.refused("NoSuchTagSet", 404, self.api.get_bucket_tagging, Bucket=b)
+        self.refused("NotImplemented", 501, self.api.put_bucket_encryption, Bucket=b,
+                     ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]})
+        self.refused("NotImplemented", 400, self.api.put_bucket_replication, Bucket=b, ReplicationConfiguration={"Role": "r", "Rules": []})
+
+
+class Notifications(S3Case):
+    def receive(self, queue):
+        for _ in range(30):
+            for message in self.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=2).get("Messages", []):
+                self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                return json.loads(message["Body"])
+        self.fail("no message came")
+
+    def test_to_a_queue_and_a_function(self):
+        self.sqs, functions = common.client("sqs"), common.client("lambda")
+        b = self.bucket()
+        queue = self.sqs.create_queue(QueueName=self.name("q"))["QueueUrl"]
+        answers = self.sqs.create_queue(QueueName=self.name("answers"))["QueueUrl"]
+        arn = lambda url: self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        name = self.name("f")
+        function = functions.create_function(FunctionName=name, Runtime=common.RUNTIME, Role=common.ROLE, Handler="app.handler", Code={"ZipFile": common.archive(
+            app="import boto3, json, os\nsqs, s3 = boto3.client('sqs'), boto3.client('s3')\ndef handler(event, context):\n    r = event['Records'][0]['s3']\n"
+                "    text = s3.get_object(Bucket=r['bucket']['name'], Key=r['object']['key'])['Body'].read().decode()\n"
+                "    sqs.send_message(QueueUrl=os.environ['ANSWERS'], MessageBody=json.dumps({'text': text}))\n")}, Environment={"Variables": {"ANSWERS": answers}}, Timeout=60)["FunctionArn"]
+        self.addCleanup(lambda: functions.delete_function(FunctionName=name))
+        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=common.QUICK)
+        self.refused("InvalidArgument", 400, self.api.put_bucket_notification_configuration, Bucket=b,
+                     NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn(queue) + "x", "Events": ["s3:ObjectCreated:*"]}]})
+        configuration = {
+            "QueueConfigurations": [{"Id": "one", "QueueArn": arn(queue), "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
+                                     "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "in/"}]}}}],
+            "LambdaFunctionConfigurations": [{"Id": "two", "LambdaFunctionArn": function, "Events": ["s3:ObjectCreated:Put"], "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "f/"}, {"Name": "Suffix", "Value": ".txt"}]}}}],
+            "EventBridgeConfiguration": {},
+        }
+        self.api.put_bucket_notification_configuration(Bucket=b, NotificationConfiguration=configuration)
+        self.assertEqual(common.without(self.api.get_bucket_notification_configuration(Bucket=b)), configuration)
+        self.assertEqual(self.receive(queue)["Event"], "s3:TestEvent")
+        etag = self.api.put_object(Bucket=b, Key="in/a b", Body=b"data")["ETag"]
+        self.api.put_object(Bucket=b, Key="out", Body=b"data")
+        record = self.receive(queue)["Records"][0]
+        self.assertEqual((record["eventName"], record["s3"]["configurationId"], record["s3"]["bucket"]["name"]), ("ObjectCreated:Put", "one", b))
+        self.assertEqual(record["s3"]["object"], {"key": "in/a+b", "size": 4, "eTag": etag.strip('"'), "sequencer": record["s3"]["object"]["sequencer"]})
+        self.api.delete_objects(Bucket=b, Delete={"Objects": [{"Key": "in/a b"}]})
+        self.assertEqual(self.receive(queue)["Records"][0]["eventName"], "ObjectRemoved:Delete")
+        self.api.put_object(Bucket=b, Key="f/x.txt", Body=b"for the function")
+        self.assertEqual(self.receive(answers), {"text": "for the function"})
 
 
 class Addresses(S3Case):
