@@ -36,6 +36,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/chunk"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/due"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/hold"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
@@ -248,8 +249,9 @@ const countPage = 1000
 
 // serve starts what is due until ctx ends.
 func (q *Queue) serve(ctx context.Context, lease store.Lease, group *errgroup.Group) error {
+	from := &due.Start{}
 	for {
-		next, err := q.start(ctx, lease, group)
+		next, err := q.start(ctx, lease, group, from)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -265,18 +267,19 @@ func (q *Queue) serve(ctx context.Context, lease store.Lease, group *errgroup.Gr
 
 // start starts every event that is due, as far as there is room, and tells how
 // long it is until the next one.
-func (q *Queue) start(ctx context.Context, lease store.Lease, group *errgroup.Group) (time.Duration, error) {
-	entries, err := q.head(ctx)
+func (q *Queue) start(ctx context.Context, lease store.Lease, group *errgroup.Group, from *due.Start) (time.Duration, error) {
+	entries, err := q.head(ctx, from)
 	if err != nil {
 		return 0, err
 	}
 	for _, entry := range entries {
-		due, id, err := parseKey(entry.Key)
+		at, id, err := parseKey(entry.Key)
 		if err != nil {
 			q.setAside(ctx, lease, entry, err)
 			continue
 		}
-		if wait := due.Sub(q.config.Clock.Now()); wait > 0 {
+		from.Saw(at)
+		if wait := at.Sub(q.config.Clock.Now()); wait > 0 {
 			return wait, nil
 		}
 		if !q.begin(entry.Key) {
@@ -327,13 +330,16 @@ func (q *Queue) setAside(ctx context.Context, lease store.Lease, entry store.Ent
 }
 
 // head reads the events that are due first, more than can run at once.
-func (q *Queue) head(ctx context.Context) ([]store.Entry, error) {
+func (q *Queue) head(ctx context.Context, from *due.Start) ([]store.Entry, error) {
 	snap, err := q.config.Store.Snapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the asynchronous events: %w", err)
 	}
 	defer snap.Close()
 	lo, hi := tuple.Range("async", "due")
+	if begin := from.Next(q.config.Clock.Now()); !begin.IsZero() {
+		lo = tuple.Key("async", "due", begin.UTC())
+	}
 	entries, err := snap.Scan(lo, hi, 2*maxRunning, false)
 	if err != nil {
 		return nil, fmt.Errorf("read the asynchronous events: %w", err)

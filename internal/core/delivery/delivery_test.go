@@ -63,7 +63,7 @@ func (f *target) messages() []Message {
 	return slices.Clone(f.taken)
 }
 
-func openStore(t *testing.T, folder string) *localstore.Store {
+func openStore(t testing.TB, folder string) *localstore.Store {
 	t.Helper()
 	s, err := localstore.Open(localstore.Config{Folder: folder})
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *syncBuffer) String() string {
 	return b.text.String()
 }
 
-func newOutbox(t *testing.T, s store.Store, targets map[string]Target) (*Outbox, *syncBuffer) {
+func newOutbox(t testing.TB, s store.Store, targets map[string]Target) (*Outbox, *syncBuffer) {
 	t.Helper()
 	log := &syncBuffer{}
 	o, err := New(Config{Store: s, Targets: targets, Logger: slog.New(slog.NewTextHandler(log, nil))})
@@ -102,7 +102,7 @@ func newOutbox(t *testing.T, s store.Store, targets map[string]Target) (*Outbox,
 }
 
 // start runs the outbox and returns how to stop it, which waits for its end.
-func start(t *testing.T, o *Outbox) (stop func()) {
+func start(t testing.TB, o *Outbox) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/chunk"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/due"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/hold"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -33,6 +34,7 @@ type run struct {
 	*Outbox
 	lease store.Lease
 	group errgroup.Group
+	from  due.Start
 }
 
 // serve starts what is due until ctx ends.
@@ -52,6 +54,9 @@ func (r *run) serve(ctx context.Context) error {
 // until the next is.
 func (r *run) start(ctx context.Context) (time.Duration, error) {
 	lo, hi := tuple.Range(space, "due")
+	if from := r.from.Next(r.config.Clock.Now()); !from.IsZero() {
+		lo = tuple.Key(space, "due", from.UTC())
+	}
 	for {
 		entries, err := r.scan(ctx, lo, hi, scanPage)
 		if err != nil {
@@ -63,6 +68,7 @@ func (r *run) start(ctx context.Context) (time.Duration, error) {
 				r.setAside(ctx, entry, place{}, err)
 				continue
 			}
+			r.from.Saw(p.due)
 			now := r.config.Clock.Now()
 			if wait := p.due.Sub(now); wait > 0 {
 				return min(wait, poll), nil
@@ -136,12 +142,12 @@ func (o *Outbox) end(p place) {
 
 // follow delivers the messages of an ordered lane, first by first, until one
 // must wait or there is none. The one that was found due is one of them.
-func (r *run) follow(ctx context.Context, due store.Entry, found place) {
+func (r *run) follow(ctx context.Context, entry store.Entry, found place) {
 	for ctx.Err() == nil {
-		entry, p, err := r.first(ctx, found.lane)
+		first, p, err := r.first(ctx, found.lane)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			r.deliver(ctx, due, found) // it is still there only if its place in the order is lost
+			r.deliver(ctx, entry, found) // it is still there only if its place in the order is lost
 			return
 		case errors.Is(err, errCorrupt):
 			continue // what could not be read is aside
@@ -153,7 +159,7 @@ func (r *run) follow(ctx context.Context, due store.Entry, found place) {
 			r.block(p)
 			return
 		}
-		r.deliver(ctx, entry, p)
+		r.deliver(ctx, first, p)
 	}
 }
 
@@ -209,9 +215,9 @@ func parseOrder(row store.Entry, lane string) (place, error) {
 	}
 	if len(key) == 4 && len(value) == 1 {
 		number, isNumber := key[3].(string)
-		due, isTime := value[0].(time.Time)
+		at, isTime := value[0].(time.Time)
 		if isNumber && isTime {
-			return place{due: due, number: number, lane: lane}, nil
+			return place{due: at, number: number, lane: lane}, nil
 		}
 	}
 	return place{}, errors.New("not the place of a message in a lane")
@@ -298,17 +304,17 @@ func (r *run) settle(ctx context.Context, entry store.Entry, p place, s state, m
 	}
 	now := r.config.Clock.Now()
 	pause, more := m.Policy.next(s.Tries - 1)
-	due, condition := now.Add(pause).UTC(), ""
+	next, condition := now.Add(pause).UTC(), ""
 	switch {
 	case IsPermanent(failure):
 		more = false
 	case !more:
 		condition = retriesReached
-	case r.expired(m, due):
+	case r.expired(m, next):
 		more, condition = false, ageReached
 	}
 	if more {
-		later := place{due: due, number: p.number, lane: p.lane}
+		later := place{due: next, number: p.number, lane: p.lane}
 		if err := later.put(batch, s); err != nil {
 			return err
 		}
