@@ -70,6 +70,7 @@ var unwelcomes = []unwelcome{
 	{name: "json without signature", service: "logs", method: "POST", path: "/", body: "{}", header: jsonBody, change: drop("Authorization")},
 	{name: "query without signature", service: "sts", method: "POST", path: "/", body: "Action=GetCallerIdentity&Version=2011-06-15", header: formBodyHeader, change: drop("Authorization")},
 	{name: "unsigned query operation", service: "sts", method: "POST", path: "/", body: "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", header: formBodyHeader, change: drop("Authorization")},
+	{name: "unsigned query operation by a link without a version", service: "sts", method: "GET", path: "/?Action=AssumeRoleWithWebIdentity", change: drop("Authorization")},
 	{name: "rest-json with a wrong signature", service: "lambda", method: "POST", path: invoke, creds: intruder},
 	{name: "json with a wrong signature", service: "logs", method: "POST", path: "/", body: "{}", header: jsonBody, creds: intruder},
 	{name: "query with a wrong signature", service: "sts", method: "POST", path: "/", body: "Action=GetCallerIdentity&Version=2011-06-15", header: formBodyHeader, creds: intruder},
