@@ -39,7 +39,7 @@ func (a *API) handler(g *Gateway) http.Handler {
 
 func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	e := &exchange{gateway: g, w: writer{ResponseWriter: w}, r: r}
-	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Request: r, Header: http.Header{}}
+	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Function: fromFunction(r.Context()), Request: r, Header: http.Header{}}
 	e.Exchange.Call = &e.call
 	return e
 }

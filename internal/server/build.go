@@ -33,6 +33,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
@@ -278,7 +279,13 @@ func (s *Server) buildTopics(state *localstore.Store, secret []byte) error {
 		return err
 	}
 	at, isTCP := s.listener.Addr().(*net.TCPAddr)
-	calls := sns.NewWebhook(sns.WebhookConfig{Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()})
+	// AWS: has no such border. Of a list of what functions may call, the networks
+	// and addresses count here, not the names.
+	policy, err := netns.NewPolicy(netns.Mode(s.config.Egress), s.config.EgressAllow)
+	if err != nil {
+		return err
+	}
+	calls := sns.NewWebhook(sns.WebhookConfig{Functions: policy.Allows, Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()})
 	s.closers = append(s.closers, func() error { calls.Close(); return nil })
 	s.outbox.Serve("sns", s.topics)
 	s.outbox.Serve("http", calls)

@@ -48,6 +48,7 @@ type Call struct {
 	CallerARN   string // of the user, root or assumed-role session; empty for an unsigned request
 	UserID      string // the caller's unique id, as GetCallerIdentity tells it
 	Endpoint    string // scheme://host:port by which the client reached us
+	Function    bool   // it came out of a sandbox
 	Request     *http.Request
 	Header      http.Header // extra response headers; the codec's own win
 	Status      int         // of the reply, set by an operation whose model leaves it open; 0: the model's

@@ -63,7 +63,7 @@ func (c *change) ask(s *Subscription, kind string) error {
 		return err
 	}
 	m := &delivery.Message{Target: s.Endpoint, Body: []byte(e.text(links)), Headers: headers(kind, e.ID, s, defaultContentType), Principal: principal,
-		Source: arn, Purpose: kind + " of subscription " + s.ID.ID, Policy: effective(topic, own).Healthy.schedule().policy()}
+		Detail: s.detail(), Source: arn, Purpose: kind + " of subscription " + s.ID.ID, Policy: effective(topic, own).Healthy.schedule().policy()}
 	if kind == unsubscription {
 		m.Headers[headerSubscription] = s.ID.ARN()
 	}

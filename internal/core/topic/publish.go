@@ -258,12 +258,23 @@ func (w *writer) delivery(ctx context.Context, s *subscriber) (*delivery.Message
 	}
 	if s.overHTTP() {
 		m.Headers = headers(notification, p.ID, s.Subscription, s.contentType)
-		m.Headers[headerSubscription] = s.ID.ARN()
+		m.Headers[headerSubscription], m.Detail = s.ID.ARN(), s.detail()
 		if s.raw {
 			m.Headers[headerRaw] = "true"
 		}
 	}
 	return m, nil
+}
+
+// ForFunction is a member of delivery.Message.Detail: the request is made for a
+// function, which must not reach by it what it could not call itself.
+const ForFunction = "for-function"
+
+func (s *Subscription) detail() map[string]string {
+	if s.Function {
+		return map[string]string{ForFunction: "true"}
+	}
+	return nil
 }
 
 // Names of the headers of requests to HTTP endpoints.

@@ -57,6 +57,7 @@ type Subscription struct {
 	Protocol      string
 	Endpoint      string
 	Principal     string            // who subscribed
+	Function      bool              `json:",omitempty"` // they were a function: what functions may not call is not called for them
 	Base          string            // scheme://host:port by which they came: what the endpoint can reach us by
 	Attributes    map[string]string `json:",omitempty"`
 	Confirmed     bool
@@ -124,6 +125,7 @@ type Request struct {
 	Attributes         map[string]string
 	Principal          string
 	Base               string
+	Function           bool
 }
 
 // Subscribe adds a subscription, or finds the one that is there for the endpoint.
@@ -139,7 +141,7 @@ func (t *Topics) Subscribe(ctx context.Context, id ID, in Request) (*Subscriptio
 			return err
 		}
 		asked := &Subscription{ID: SubscriptionID{Topic: id, ID: ids.UUID()}, Protocol: in.Protocol, Endpoint: in.Endpoint, Principal: in.Principal,
-			Base: in.Base, Created: t.config.Clock.Now().UTC()}
+			Base: in.Base, Function: in.Function, Created: t.config.Clock.Now().UTC()}
 		if err := asked.setAll(in.Attributes); err != nil {
 			return err
 		}

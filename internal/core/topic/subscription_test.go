@@ -3,6 +3,7 @@ package topic
 import (
 	"encoding/json"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -278,5 +279,29 @@ func TestDeliveryPolicyOfASubscription(t *testing.T) {
 	want := `{"healthyRetryPolicy":` + healthy + `,"sicklyRetryPolicy":null,"throttlePolicy":{"maxReceivesPerSecond":1000},"requestPolicy":{"headerContentType":"application/json"},"guaranteed":false}`
 	if err != nil || got["EffectiveDeliveryPolicy"] != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got["EffectiveDeliveryPolicy"], want)
+	}
+}
+
+func TestRequestsForAFunctionSaySo(t *testing.T) {
+	b := newBench(t)
+	id := b.create("t", nil)
+	for _, function := range []bool{true, false} {
+		_, err := b.Subscribe(t.Context(), id, Request{Protocol: HTTP, Endpoint: "http://host/" + strconv.FormatBool(function), Base: "http://127.0.0.1:4566", Function: function})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Confirm(t.Context(), region, b.token(confirmation), Confirmation{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.publish(id, Message{Text: "x"})
+	all := b.sent()
+	if len(all) != 4 {
+		t.Fatalf("%d requests", len(all))
+	}
+	for _, m := range all {
+		if marked := m.Detail[ForFunction] != ""; marked != strings.HasSuffix(m.Target, "true") {
+			t.Errorf("%s to %s: %v", m.Headers[headerType], m.Target, m.Detail)
+		}
 	}
 }

@@ -21,7 +21,7 @@ func (a *api) subscribe(ctx context.Context, call *wire.Call, in *snsapi.Subscri
 		return nil, err
 	}
 	s, err := a.topics.Subscribe(ctx, id, topic.Request{Protocol: text(in.Protocol), Endpoint: text(in.Endpoint), Attributes: in.Attributes,
-		Principal: call.CallerARN, Base: call.Endpoint})
+		Principal: call.CallerARN, Base: call.Endpoint, Function: call.Function})
 	if err != nil {
 		return nil, err
 	}

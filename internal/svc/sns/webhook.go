@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/topic"
 )
 
 // Limits of a request to an HTTP endpoint.
@@ -28,28 +29,48 @@ const (
 
 // Webhook makes the requests to the HTTP endpoints that users name.
 //
+// For functions it calls only what they may call themselves.
 // It calls no address from which a host is administered: link-local ones (the
 // metadata service of clouds is one), multicast, our own listeners, and the
 // loopback interface unless the platform itself is only reachable there, as on a
 // laptop. What a name means is looked at when the connection is made, so a name
 // that changes its meaning does not get around that. Redirections are not followed.
 type Webhook struct {
-	client *http.Client
+	client      *http.Client
+	forFunction *http.Client
 }
 
 // WebhookConfig is what a Webhook must know.
 type WebhookConfig struct {
 	Own      []net.Addr // our own listeners
 	Loopback bool       // endpoints on the loopback interface may be called
+	// Functions tells what functions may call: nil for everything.
+	Functions func(netip.AddrPort) bool
 }
 
 // NewWebhook only builds.
 func NewWebhook(c WebhookConfig) *Webhook {
-	dialer := &net.Dialer{Timeout: webhookTimeout, Control: func(_, address string, _ syscall.RawConn) error { return c.check(address) }}
+	return &Webhook{client: webhookClient(c.check), forFunction: webhookClient(func(address string) error {
+		return errors.Join(c.check(address), c.checkFunction(address))
+	})}
+}
+
+// webhookClient makes no connection that check refuses.
+func webhookClient(check func(address string) error) *http.Client {
+	dialer := &net.Dialer{Timeout: webhookTimeout, Control: func(_, address string, _ syscall.RawConn) error { return check(address) }}
 	transport := &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: webhookTimeout, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		MaxResponseHeaderBytes: webhookHeader, MaxIdleConnsPerHost: webhookIdle, MaxIdleConns: webhookIdleAll, IdleConnTimeout: webhookIdleAfter, ForceAttemptHTTP2: true}
-	return &Webhook{client: &http.Client{Transport: transport, Timeout: webhookTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &http.Client{Transport: transport, Timeout: webhookTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// checkFunction tells whether a function may make the connection itself.
+func (c *WebhookConfig) checkFunction(address string) error {
+	target, err := netip.ParseAddrPort(address)
+	if err != nil || c.Functions != nil && !c.Functions(target) {
+		return fmt.Errorf("%w for a function: %s", errForbidden, address)
+	}
+	return nil
 }
 
 // errForbidden tells of an address that is not called.
@@ -111,7 +132,11 @@ func (w *Webhook) Deliver(ctx context.Context, m *delivery.Message) error {
 	for name, value := range m.Headers {
 		request.Header.Set(name, value)
 	}
-	reply, err := w.client.Do(request)
+	client := w.client
+	if m.Detail[topic.ForFunction] != "" {
+		client = w.forFunction
+	}
+	reply, err := client.Do(request)
 	switch {
 	case errors.Is(err, errForbidden):
 		return delivery.Permanent(err)
@@ -131,4 +156,7 @@ func (w *Webhook) Deliver(ctx context.Context, m *delivery.Message) error {
 }
 
 // Close gives the connections back that wait for the next message.
-func (w *Webhook) Close() { w.client.CloseIdleConnections() }
+func (w *Webhook) Close() {
+	w.client.CloseIdleConnections()
+	w.forFunction.CloseIdleConnections()
+}

@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/topic"
 )
 
 // address is one of our listeners.
@@ -95,6 +97,16 @@ func TestAnEndpointThatMayNotBeCalledIsGivenUp(t *testing.T) {
 			t.Errorf("%s: %v, called %v", target, err, called)
 		}
 	}
+	function := NewWebhook(WebhookConfig{Loopback: true, Functions: func(netip.AddrPort) bool { return false }})
+	defer function.Close()
+	inside := &delivery.Message{Target: server.URL, Detail: map[string]string{topic.ForFunction: "true"}}
+	if err := function.Deliver(context.Background(), inside); !delivery.IsPermanent(err) || called {
+		t.Errorf("for a function: %v, called %v", err, called)
+	}
+	if err := function.Deliver(context.Background(), &delivery.Message{Target: server.URL}); err != nil || !called {
+		t.Errorf("for everybody else: %v, called %v", err, called)
+	}
+	called = false
 	own := NewWebhook(WebhookConfig{Loopback: true, Own: []net.Addr{server.Listener.Addr()}})
 	defer own.Close()
 	if err := own.Deliver(context.Background(), &delivery.Message{Target: server.URL}); !delivery.IsPermanent(err) || called {
