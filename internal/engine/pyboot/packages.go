@@ -198,6 +198,8 @@ func (r *Runtimes) beside(site string) (string, error) {
 	if _, err := os.Stat(folder); err == nil {
 		return folder, nil
 	}
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	return folder, build(folder, func(temporary string) error {
 		return errors.Join(linkTree(site, temporary), linkTree(r.bootstrap, temporary))
 	})

@@ -7,7 +7,7 @@
 // is unpacked or installed is written to a temporary folder and renamed, so a
 // crash leaves either all of it or nothing, and processes may share the folder. No
 // goroutines; a slot is taken by one caller at a time, so that different runtimes
-// are prepared side by side. Start reading at Runtimes.Resolve, then packages.go.
+// are prepared side by side; Runtimes.writing is a leaf. Start reading at Runtimes.Resolve, then packages.go.
 // PROTOCOL.md is what the bootstrap speaks.
 package pyboot
 
@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
@@ -53,6 +54,8 @@ type Runtimes struct {
 	logger    *slog.Logger
 	bootstrap string
 	slots     map[string]*slot // by runtime id; fixed
+
+	writing sync.Mutex // over the files of bootstrap: bytecode is added while other versions are prepared
 }
 
 // slot is what is known of one runtime.
@@ -121,11 +124,26 @@ func (r *Runtimes) Resolve(ctx context.Context, id string) (sandbox.Runtime, err
 	if err != nil {
 		return sandbox.Runtime{}, err
 	}
+	if err := r.compileBootstrap(ctx, &found); err != nil {
+		return sandbox.Runtime{}, fmt.Errorf("prepare %s: %w", id, err)
+	}
 	if err := r.addSite(ctx, &found); err != nil {
 		return sandbox.Runtime{}, fmt.Errorf("prepare %s: %w", id, err)
 	}
 	s.found = &found
 	return found, nil
+}
+
+// compileBootstrap writes the bytecode of the bootstrap for a version: an
+// interpreter that is executed would else compile it at each start.
+func (r *Runtimes) compileBootstrap(ctx context.Context, found *sandbox.Runtime) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	tag := strings.ReplaceAll(strings.TrimPrefix(found.ID, "python"), ".", "")
+	if _, err := os.Stat(filepath.Join(r.bootstrap, "__pycache__", "zygote.cpython-"+tag+".pyc")); err == nil {
+		return nil // the last that is written
+	}
+	return compileTree(ctx, filepath.Join(found.Prefix, found.Python), r.bootstrap)
 }
 
 // interpreter finds the interpreter of a runtime.

@@ -74,4 +74,7 @@ func TestTheEmbeddedInterpreterRuns(t *testing.T) {
 	if err != nil || again.Prefix != found.Prefix {
 		t.Errorf("the interpreter says %+v, %v; want prefix %s", again, err, found.Prefix)
 	}
+	if compiled, err := filepath.Glob(filepath.Join(found.BootstrapDir, "awslambdaric", "__pycache__", "bootstrap.cpython-314.pyc")); err != nil || len(compiled) != 1 {
+		t.Errorf("%v: the bootstrap has no bytecode", err)
+	}
 }
