@@ -131,17 +131,15 @@ func newAttributes(id ID, given map[string]string) (map[string]string, error) {
 	return kept, nil
 }
 
-// sameAttributes compares what a second CreateTopic asks for with what there is.
-func sameAttributes(existing, asked map[string]string) error {
-	for name, value := range asked {
-		old := existing[name]
+// sameAttributes compares what a second CreateTopic asks for, in the form in which
+// it would be kept, with what there is.
+func sameAttributes(existing, asked, kept map[string]string) error {
+	for name := range asked {
+		old, value := existing[name], kept[name]
 		if old == "" && name == attributeContent {
 			old = "false"
 		}
-		if name == attributePolicy && sameJSON(old, value) {
-			continue
-		}
-		if old != value {
+		if name != attributeFIFO && old != value && !(name == attributePolicy && sameJSON(old, value)) {
 			return invalid("Attributes Reason: Topic already exists with different attributes")
 		}
 	}

@@ -38,6 +38,7 @@ const (
 const (
 	MaxSubscriptions = 10_000    // of a topic; AWS: 12,500,000
 	maxRowBytes      = 256 << 10 // of a topic's or a subscription's settings
+	maxViews         = 1000      // topics in memory
 	scanPage         = 1000      // rows read at once
 	sweepInterval    = time.Hour // between two looks for what nobody confirmed
 	retryInterval    = 5 * time.Second

@@ -114,9 +114,7 @@ func (m *Message) checkSubject() error {
 		return nil
 	}
 	s := *m.Subject
-	first, _ := utf8.DecodeRuneInString(s)
-	wrong := strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII || unicode.IsControl(r) })
-	if s == "" || wrong || len(s) > maxSubjectRunes || first == ' ' {
+	if s == "" || !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxSubjectRunes || strings.ContainsFunc(s, unicode.IsControl) {
 		return invalid("Subject") // AWS: recorded
 	}
 	return nil

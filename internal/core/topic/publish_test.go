@@ -202,6 +202,7 @@ func TestMessagesThatAWSRefuses(t *testing.T) {
 		{id, Message{}, InvalidParameter, "Invalid parameter: Empty message"},
 		{id, Message{Text: "x", Subject: subject("")}, InvalidParameter, "Invalid parameter: Subject"},
 		{id, Message{Text: "x", Subject: subject("a\nb")}, InvalidParameter, "Invalid parameter: Subject"},
+		{id, Message{Text: "x", Subject: subject("a\x80")}, InvalidParameter, "Invalid parameter: Subject"},
 		{id, Message{Text: "x", Subject: subject(strings.Repeat("s", 101))}, InvalidParameter, "Invalid parameter: Subject"},
 		{id, Message{Text: strings.Repeat("x", MaxMessageBytes+1)}, InvalidParameter, "Invalid parameter: Message too long"},
 		{id, Message{Text: strings.Repeat("x", MaxMessageBytes-5), Attributes: map[string]Attribute{"k": text}}, InvalidParameter, "Invalid parameter: Message too long"},
@@ -224,6 +225,7 @@ func TestMessagesThatAWSRefuses(t *testing.T) {
 		_, err := b.Publish(t.Context(), c.id, c.m)
 		refused(t, err, c.code, c.message)
 	}
+	b.publish(id, Message{Text: "x", Subject: subject(strings.Repeat("\u00f6", 100))})
 	half := Message{Text: strings.Repeat("x", MaxMessageBytes/2+1)}
 	_, err := b.PublishBatch(t.Context(), id, []Message{half, half})
 	refused(t, err, BatchRequestTooLong, "The length of all the messages put together is more than the limit.")

@@ -68,6 +68,12 @@ func TestCreateAcceptsATopicThatIsTheSame(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	delivery := map[string]string{"DeliveryPolicy": `{"http": {"defaultRequestPolicy": {"headerContentType": "application/json"}}}`}
+	for range 2 {
+		if err := b.Create(t.Context(), named("policy"), delivery, nil); err != nil {
+			t.Error(err)
+		}
+	}
 	const different = "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
 	refused(t, create(map[string]string{"DisplayName": "Value2"}, nil), InvalidParameter, different)
 	refused(t, create(map[string]string{"SignatureVersion": "2"}, nil), InvalidParameter, different)

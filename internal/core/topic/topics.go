@@ -36,8 +36,7 @@ func (t *Topics) Create(ctx context.Context, id ID, attributes, tags map[string]
 			if err := sameTags(existing.Tags, tags); err != nil {
 				return err
 			}
-			delete(attributes, attributeFIFO)
-			return sameAttributes(existing.Attributes, attributes)
+			return sameAttributes(existing.Attributes, attributes, kept)
 		}
 		if !errors.Is(err, noTopic()) {
 			return err

@@ -52,6 +52,9 @@ func (t *Topics) view(ctx context.Context, id ID) (*view, error) {
 	if other := t.views[id]; other != nil && other.version >= v.version {
 		return other, nil
 	}
+	if len(t.views) >= maxViews {
+		clear(t.views) // they are read again when they are used again
+	}
 	t.views[id] = v
 	return v, nil
 }
