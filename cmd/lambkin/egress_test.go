@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lambkin-dev/lambkin/test/neighbour"
 )
 
 // TestEgressOfAServer: a function of the real binary reaches the one server that
@@ -16,7 +17,8 @@ func TestEgressOfAServer(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}
-	listed, other := greeter(t), greeter(t)
+	own := neighbour.Address(t)
+	listed, other := neighbour.Serve(t, own, neighbour.Say("hi")), neighbour.Serve(t, own, neighbour.Say("hi"))
 	endpoint, data := serveForScripts(t, "--egress", "list", "--egress-allow", listed)
 	folder := t.TempDir()
 	source := `
@@ -51,38 +53,4 @@ def handler(event, context):
 	if out, err := lambkin("deploy", folder, "--name", "caller", "--env", "LAMBKIN_EGRESS=a b"); err == nil || !strings.Contains(out, `LAMBKIN_EGRESS is not valid: egress list: "a b" cannot be read`) {
 		t.Errorf("a list that cannot be read: %v: %s", err, out)
 	}
-}
-
-// greeter is a server on the machine's own address.
-func greeter(t *testing.T) string {
-	t.Helper()
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := ""
-	for _, a := range addresses {
-		if network, ok := a.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
-			own = network.IP.String()
-		}
-	}
-	if own == "" {
-		t.Skip("SKIPPED: the machine has no address but loopback")
-	}
-	listener, err := net.Listen("tcp4", own+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() { // ends with the listener
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.Write([]byte("hi"))
-			conn.Close()
-		}
-	}()
-	return listener.Addr().String()
 }

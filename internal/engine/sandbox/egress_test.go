@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/lambkin-dev/lambkin/test/neighbour"
 )
 
 // forbidden are destinations that lead to the host, its network or its cloud,
@@ -55,7 +57,7 @@ def handler(event, context):
 	for _, protected := range []bool{true, false} {
 		host := newHost(t, Config{EgressList: []string{"rebind.example.com"}, off: protections{egress: !protected}, Parked: -1})
 		var dialled atomic.Value
-		port, _ := listen(t)
+		port, _ := neighbour.Everywhere(t)
 		host.networks.Divert(func(network, address string) (net.Conn, error) {
 			dialled.Store(address)
 			return net.Dial(network, fmt.Sprintf("127.0.0.1:%d", port))
@@ -134,7 +136,7 @@ func rebinding(t *testing.T) string {
 // the first line of the function's code on, in a clone too, and what the code
 // does to the variable changes nothing.
 func TestAFunctionNarrowsItsEgress(t *testing.T) {
-	port, address := listen(t)
+	port, address := neighbour.Everywhere(t)
 	host := newHost(t, Config{EgressList: []string{address}, Parked: -1})
 	if err := host.networks.EgressError(); err != nil || net.ParseIP(address).IsLoopback() {
 		t.Skipf("SKIPPED: it needs nftables (%v) and an address besides loopback", err)

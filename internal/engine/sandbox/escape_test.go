@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/test/neighbour"
 )
 
 // TestEscape runs every attempt in a protected environment, where it must fail,
@@ -171,54 +172,8 @@ func newVictim(t *testing.T) hostVictim {
 	if err := errors.Join(os.WriteFile(key, []byte("secret"), 0o600), os.WriteFile(file, nil, 0o666), os.Chmod(file, 0o666), os.Chmod(socket, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	port, address := listen(t)
+	port, address := neighbour.Everywhere(t) // on loopback only the attempt cannot be shown to succeed
 	return hostVictim{folder: folder, facts: fmt.Sprintf("event_port, host_address, free_port = %d, %q, %d\n", port, address, callForever(t))}
-}
-
-// listen opens servers on the host's loopback and on its own address, TCP and
-// UDP on the same port.
-func listen(t *testing.T) (port int, address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() { // ends when listener is closed
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.Write([]byte("host"))
-			conn.Close()
-		}
-	}()
-	port = listener.Addr().(*net.TCPAddr).Port
-	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { packets.Close() })
-	go func() { // ends when packets is closed
-		for {
-			_, from, err := packets.ReadFromUDPAddrPort(make([]byte, 8))
-			if err != nil {
-				return
-			}
-			packets.WriteToUDPAddrPort([]byte("pong"), from)
-		}
-	}()
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range addresses {
-		if network, ok := a.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
-			return port, network.IP.String()
-		}
-	}
-	return port, "127.0.0.1" // no other: the attempt cannot be shown to succeed
 }
 
 // callForever calls a free port of the host again and again, as a neighbour

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/test/neighbour"
 )
 
 // attempts are tries to leave the sandbox; each body returns a true value if it
@@ -157,7 +158,7 @@ func newVictim(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, address := serveOnHost(t)
+	port, address := neighbour.Everywhere(t)
 	event, err := json.Marshal(map[string]any{"folder": folder, "port": port, "address": address, "kernel": hostRelease(t), "pid": os.Getpid(), "command": string(command)})
 	if err != nil {
 		t.Fatal(err)
@@ -165,55 +166,10 @@ func newVictim(t *testing.T) string {
 	return string(event)
 }
 
-// serveOnHost opens servers on all addresses of the host, TCP and UDP on one port.
-func serveOnHost(t *testing.T) (port int, address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp4", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() { // ends when listener is closed
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.Write([]byte("host"))
-			conn.Close()
-		}
-	}()
-	port = listener.Addr().(*net.TCPAddr).Port
-	packets, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { packets.Close() })
-	go func() { // ends when packets is closed
-		for {
-			_, from, err := packets.ReadFromUDPAddrPort(make([]byte, 8))
-			if err != nil {
-				return
-			}
-			packets.WriteToUDPAddrPort([]byte("pong"), from)
-		}
-	}()
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range addresses {
-		if network, ok := a.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
-			return port, network.IP.String()
-		}
-	}
-	return port, "127.0.0.1"
-}
-
 // TestTheEgressPolicyHolds: what is listed is reached by TCP, what is not is
 // refused, and a function narrows it for itself.
 func TestTheEgressPolicyHolds(t *testing.T) {
-	port, address := serveOnHost(t)
+	port, address := neighbour.Everywhere(t)
 	h := newHost(t, Config{EgressList: []string{address}})
 	if err := h.networks.EgressError(); err != nil || net.ParseIP(address).IsLoopback() {
 		t.Skipf("SKIPPED: it needs nftables (%v) and an address besides loopback", err)

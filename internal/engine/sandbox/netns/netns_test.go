@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lambkin-dev/lambkin/test/neighbour"
 )
 
 func TestPolicy(t *testing.T) {
@@ -221,43 +223,10 @@ func dial(n *Network, network, address string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// ownAddress is one of the machine's that is not loopback.
-func ownAddress(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() {
-			return prefix.Addr().String()
-		}
-	}
-	t.Skip("SKIPPED: the machine has no address but loopback")
-	return ""
-}
-
 // echoServer serves on the machine's address.
 func echoServer(t *testing.T, address string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() { // ends with the listener
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() { // ends with the connection
-				defer conn.Close()
-				io.Copy(conn, conn)
-			}()
-		}
-	}()
-	return listener.Addr().String()
+	return neighbour.Serve(t, address, func(conn net.Conn) { io.Copy(conn, conn) })
 }
 
 func echo(conn net.Conn, text string) (string, error) {
@@ -273,7 +242,7 @@ func echo(conn net.Conn, text string) (string, error) {
 }
 
 func TestEgressReachesWhatIsListed(t *testing.T) {
-	own := ownAddress(t)
+	own := neighbour.Address(t)
 	p := newPool(t, Public, own)
 	if err := p.EgressError(); err != nil {
 		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
@@ -302,7 +271,7 @@ func TestEgressReachesWhatIsListed(t *testing.T) {
 }
 
 func TestEgressRefuses(t *testing.T) {
-	own := ownAddress(t)
+	own := neighbour.Address(t)
 	server := echoServer(t, own)
 	_, port, err := net.SplitHostPort(echoServer(t, "127.0.0.1"))
 	if err != nil {
@@ -325,7 +294,7 @@ func TestEgressRefuses(t *testing.T) {
 // TestATenantsConnectionsEndWithIt: a connection to the outside must not be
 // there when the namespace has its next tenant.
 func TestATenantsConnectionsEndWithIt(t *testing.T) {
-	own := ownAddress(t)
+	own := neighbour.Address(t)
 	p := newPool(t, Listed, own)
 	if err := p.EgressError(); err != nil {
 		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
@@ -363,24 +332,8 @@ func answers(t *testing.T, n *Network, server string) bool {
 	return err == nil && got == "x"
 }
 
-// ownAddress6 is one of the machine's by IPv6 that is not loopback.
-func ownAddress6(t *testing.T) string {
-	t.Helper()
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range all {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is6() && prefix.Addr().IsGlobalUnicast() {
-			return prefix.Addr().String()
-		}
-	}
-	t.Skip("SKIPPED: the machine has no IPv6 address but loopback")
-	return ""
-}
-
 func TestEgressByIPv6(t *testing.T) {
-	own := ownAddress6(t)
+	own := neighbour.Address6(t)
 	server, loopback := echoServer(t, own), echoServer(t, "::1")
 	p := newPool(t, Listed, own)
 	n := get(t, p)
@@ -422,7 +375,7 @@ func TestAHostWithoutIPv6(t *testing.T) {
 // TestAFunctionNarrowsThePlatform: what a function's own policy says holds for its
 // environment, never opens what the platform closes, and ends with it.
 func TestAFunctionNarrowsThePlatform(t *testing.T) {
-	own := ownAddress(t)
+	own := neighbour.Address(t)
 	p := newPool(t, Listed, own, "db.example.com")
 	if err := p.EgressError(); err != nil {
 		t.Skipf("SKIPPED: this kernel cannot redirect: %v", err)
@@ -496,7 +449,7 @@ func TestAnsweredNamesAreCheckedAgain(t *testing.T) {
 
 // TestUDPIsClosed: a datagram to a listed address goes nowhere.
 func TestUDPIsClosed(t *testing.T) {
-	own := ownAddress(t)
+	own := neighbour.Address(t)
 	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(own)})
 	if err != nil {
 		t.Fatal(err)
