@@ -237,7 +237,11 @@ func (s *Server) buildObjects(state *localstore.Store) error {
 		return fmt.Errorf("open the objects in %s: %w", folder, err)
 	}
 	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Outbox: s.outbox, Exists: s.exists, Clock: clock.System, Logger: s.config.Logger})
-	return err
+	if err != nil {
+		return err
+	}
+	s.outbox.Serve("s3", s.objects)
+	return nil
 }
 
 // exists tells whether a queue, a topic or a function is there.

@@ -174,6 +174,43 @@ class Destinations(Case):
         self.assertEqual(("lambda", "Lambda Function Invocation Result - Success", [arn(name, "$LATEST"), bus_arn]), (event["source"], event["detail-type"], event["resources"]))
         self.assertEqual((request, {"got": {"n": 1}}), (event["detail"]["requestContext"]["requestId"], event["detail"]["responsePayload"]))
 
+    def test_a_topic_takes_records_and_dead_letters(self):
+        sns = boto3.client("sns")
+        name = self.name()
+        url, queue = self.queue()
+        topic = sns.create_topic(Name=self.name("t"))["TopicArn"]
+        self.addCleanup(sns.delete_topic, TopicArn=topic)
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
+        self.create(SOURCE, name=name, DeadLetterConfig={"TargetArn": topic})
+        self.api.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0, DestinationConfig={"OnSuccess": {"Destination": topic}})
+        request = self.start(name, {"n": 1})
+        self.assertEqual(request, self.record(url)["requestContext"]["requestId"])
+        request = self.start(name, {"fail": True})
+        letter = self.message(url)
+        self.assertEqual({"fail": True}, json.loads(letter["Body"]))
+        attributes = {k: (v["DataType"], v["StringValue"]) for k, v in letter["MessageAttributes"].items()}
+        self.assertEqual({"RequestID": ("String", request), "ErrorCode": ("Number", "200"), "ErrorMessage": ("String", "intentional failure: ")}, attributes)
+
+    def test_a_bucket_takes_records_of_failures(self):
+        s3 = boto3.client("s3")
+        name, bucket = self.name(), self.name("bucket")
+        s3.create_bucket(Bucket=bucket)
+        self.addCleanup(s3.delete_bucket, Bucket=bucket)
+        self.create(SOURCE, name=name)
+        destination = {"Destination": "arn:aws:s3:::" + bucket}
+        with self.assertRaises(ClientError) as caught:  # on failure only
+            self.api.put_function_event_invoke_config(FunctionName=name, DestinationConfig={"OnSuccess": destination})
+        self.assertEqual("InvalidParameterValueException", caught.exception.response["Error"]["Code"])
+        self.api.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0, DestinationConfig={"OnFailure": destination})
+        request = self.start(name, {"fail": True})
+        deadline = time.monotonic() + 120
+        while not (found := s3.list_objects_v2(Bucket=bucket).get("Contents", [])):
+            self.assertLess(time.monotonic(), deadline, "no object")
+        self.addCleanup(s3.delete_object, Bucket=bucket, Key=found[0]["Key"])
+        self.assertRegex(found[0]["Key"], rf"^aws/lambda/async/{name}/\d{{4}}/\d\d/\d\d/\d{{4}}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{{36}}$")
+        record = json.loads(s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read())
+        self.assertEqual((request, "RetriesExhausted"), (record["requestContext"]["requestId"], record["requestContext"]["condition"]))
+
     def test_two_functions_that_call_each_other_are_stopped(self):
         """Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html: about 16 times, then
         the event goes to the dead-letter queue."""
