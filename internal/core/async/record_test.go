@@ -247,6 +247,8 @@ func TestADeadLetterOfAnEventThatDidNotRun(t *testing.T) {
 		"the host in trouble":      {err: errors.New("trouble"), code: "500"},
 		"a reservation of nothing": {reserved: new(int), code: "429"},
 		"recursive":                {err: invoke.ErrRecursive, code: "400"},
+		"hooks fail":               {err: invoke.ErrRestoreFailed, code: "400"},
+		"hooks hang":               {err: invoke.ErrRestoreTimeout, code: "408"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlatform(func(int, *invoke.Request) (*invoke.Response, error) { return nil, c.err })

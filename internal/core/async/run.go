@@ -158,6 +158,12 @@ func (q *Queue) try(ctx context.Context, t *task) outcome {
 		o.end, o.why = retriesExhausted, err.Error()
 		r.ErrorCode, r.ErrorMessage = codeRecursive, err.Error()
 		return o
+	case errors.Is(err, invoke.ErrRestoreFailed):
+		r.ErrorCode, r.ErrorMessage = codeRestoreFailed, err.Error()
+		return q.failed(t, o)
+	case errors.Is(err, invoke.ErrRestoreTimeout):
+		r.ErrorCode, r.ErrorMessage = codeRestoreTimeout, err.Error()
+		return q.failed(t, o)
 	case errors.As(err, &throttled):
 		return q.later(t, o, codeThrottled, err)
 	case err != nil:
@@ -170,6 +176,9 @@ func (q *Queue) try(ctx context.Context, t *task) outcome {
 }
 
 // failed decides what follows a function error.
+//
+// AWS: whether the function's after-restore hooks that fail count as one is not
+// documented; they are the function's own, so they do.
 func (q *Queue) failed(t *task, o outcome) outcome {
 	r := &t.row
 	retry := r.Failures
@@ -195,6 +204,9 @@ const (
 	codeRecursive = 400
 	codeThrottled = 429
 	codeTrouble   = 500
+
+	codeRestoreFailed  = 400 // SnapStartException
+	codeRestoreTimeout = 408 // SnapStartTimeoutException
 
 	rateExceeded  = "Rate Exceeded."
 	hostInTrouble = "An error occurred and the request cannot be processed."
