@@ -358,7 +358,7 @@ func (s *Server) warm(ctx context.Context) {
 }
 
 func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {
-	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
+	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Objects: s.objects, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
 		Development: s.config.AccessKey == "", DebugLayer: s.runtimes.DebugLayer})
 	if err != nil {
 		return err

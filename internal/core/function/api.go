@@ -11,7 +11,8 @@ type Page struct {
 
 // Code is the code of a function or layer.
 type Code struct {
-	ZipFile []byte // the archive itself, decoded
+	ZipFile    []byte // the archive itself, decoded
+	FromBucket bool   // it did not come in the request, whose size bounds it else
 }
 
 // Settings are the parameters that CreateFunction and

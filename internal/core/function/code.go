@@ -31,8 +31,12 @@ type codePackage struct {
 // accept checks code; with keep it is in the blob store afterwards. What no row
 // refers to within graceTime is collected.
 func (r *Registry) accept(ctx context.Context, scope Scope, code Code, keep bool) (codePackage, error) {
-	if len(code.ZipFile) > limit.ZippedCodeBytes {
-		return codePackage{}, &LimitError{Limit: RequestSize, Message: fmt.Sprintf("Zipped size must be smaller than %d bytes", limit.ZippedCodeBytes)}
+	most := int64(limit.ZippedCodeBytes)
+	if code.FromBucket {
+		most = limit.UnzippedCodeBytes
+	}
+	if int64(len(code.ZipFile)) > most {
+		return codePackage{}, &LimitError{Limit: RequestSize, Message: fmt.Sprintf("Zipped size must be smaller than %d bytes", most)}
 	}
 	p, err := inspect(code.ZipFile)
 	if err != nil || !keep {
@@ -41,7 +45,7 @@ func (r *Registry) accept(ctx context.Context, scope Scope, code Code, keep bool
 	if err := r.checkStorage(ctx, scope, p.sizeBytes); err != nil {
 		return p, err
 	}
-	ref, err := r.config.Blobs.Put(ctx, bytes.NewReader(code.ZipFile), limit.ZippedCodeBytes)
+	ref, err := r.config.Blobs.Put(ctx, bytes.NewReader(code.ZipFile), most)
 	if err != nil {
 		return p, fmt.Errorf("store code: %w", err)
 	}

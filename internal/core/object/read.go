@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strconv"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
@@ -88,6 +89,26 @@ func (o *Objects) find(ctx context.Context, in Place, versionID string) (f *Foun
 		return nil
 	})
 	return f, err
+}
+
+// ReadAll reads a small object whole.
+func (o *Objects) ReadAll(ctx context.Context, in Place, versionID string, most int64) ([]byte, error) {
+	f, err := o.Find(ctx, in, versionID)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if f.Size > most {
+		return nil, fail(EntityTooLarge, "The object is larger than "+strconv.FormatInt(most, 10)+" bytes")
+	}
+	r, err := f.Read(ctx, 0, f.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data := make([]byte, f.Size)
+	_, err = io.ReadFull(r, data)
+	return data, err
 }
 
 // Close ends the look at the version.

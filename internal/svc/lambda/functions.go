@@ -17,7 +17,7 @@ func (l *Lambda) createFunction(ctx context.Context, call *wire.Call, in *lambda
 	if err := refuseCreate(in); err != nil {
 		return nil, err
 	}
-	code, err := codeOf(in.Code)
+	code, err := l.codeOf(ctx, call, in.Code)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (l *Lambda) updateFunctionCode(ctx context.Context, call *wire.Call, in *la
 	if err := refusePublishTo(in.PublishTo); err != nil {
 		return nil, err
 	}
-	code, err := codeOf(&lambdaapi.FunctionCode{ZipFile: in.ZipFile, S3Bucket: in.S3Bucket, S3Key: in.S3Key, S3ObjectVersion: in.S3ObjectVersion,
+	code, err := l.codeOf(ctx, call, &lambdaapi.FunctionCode{ZipFile: in.ZipFile, S3Bucket: in.S3Bucket, S3Key: in.S3Key, S3ObjectVersion: in.S3ObjectVersion,
 		S3ObjectStorageMode: in.S3ObjectStorageMode, ImageUri: in.ImageUri, SourceKMSKeyArn: in.SourceKMSKeyArn})
 	if err != nil {
 		return nil, err

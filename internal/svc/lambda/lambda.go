@@ -23,6 +23,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
@@ -36,6 +37,11 @@ type Invoker interface {
 // Blobs opens code packages by content address; *blob.Store is one.
 type Blobs interface {
 	Open(id string) (*os.File, error)
+}
+
+// Objects reads code packages out of buckets; *object.Objects is one.
+type Objects interface {
+	ReadAll(ctx context.Context, in object.Place, versionID string, most int64) ([]byte, error)
 }
 
 // Queue keeps asynchronous events, and the settings for them; *async.Queue is one.
@@ -56,6 +62,7 @@ type Config struct {
 	Blobs    Blobs
 	Mappings Mappings
 	Queue    Queue       // nil: asynchronous calls are refused
+	Objects  Objects     // nil: code from buckets is refused
 	Secret   []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
 	Clock    clock.Clock // default clock.System
 
@@ -72,6 +79,7 @@ type Lambda struct {
 	blobs    Blobs
 	mappings Mappings
 	queue    Queue // or nil
+	objects  Objects
 	secret   []byte
 	clock    clock.Clock
 
@@ -91,7 +99,7 @@ func New(config Config) (*Lambda, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
-	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, mappings: config.Mappings, queue: config.Queue, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
+	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, mappings: config.Mappings, queue: config.Queue, objects: config.Objects, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
 }
 
 // Service is the table of the operations. What is not in it is answered by the

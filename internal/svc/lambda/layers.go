@@ -31,14 +31,17 @@ func (l *Lambda) publishLayerVersion(ctx context.Context, call *wire.Call, in *l
 		return nil, err
 	}
 	c := in.Content
+	code := function.Code{ZipFile: c.ZipFile}
 	switch {
 	case c.S3Bucket != nil || c.S3Key != nil || c.S3ObjectVersion != nil || c.S3ObjectStorageMode != nil:
-		return nil, unsupported("S3Bucket", whyNoS3)
+		if code, err = l.stored(ctx, call, c.S3Bucket, c.S3Key, c.S3ObjectVersion, c.S3ObjectStorageMode); err != nil {
+			return nil, err
+		}
 	case len(c.ZipFile) == 0:
 		return nil, lambdaapi.InvalidParameterValueException("Please provide a source for layer content.")
 	}
 	layer, err := l.registry.PublishLayer(ctx, t, function.PublishLayerInput{
-		Description: value(in.Description), LicenseInfo: value(in.LicenseInfo), Code: function.Code{ZipFile: c.ZipFile},
+		Description: value(in.Description), LicenseInfo: value(in.LicenseInfo), Code: code,
 		CompatibleRuntimes: in.CompatibleRuntimes, CompatibleArchitectures: in.CompatibleArchitectures,
 	})
 	if err != nil {

@@ -1,12 +1,17 @@
 package lambda
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/object"
+	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
 // The options of a function that the platform cannot honour are refused here, in
@@ -20,7 +25,7 @@ func unsupported(option, why string) *fault.Fault {
 
 // Reasons that more than one operation gives.
 const (
-	whyNoS3     = "there is no S3 service to read the code from; send the archive as ZipFile"
+	whyNoS3     = "there are no buckets to read the code from; send the archive as ZipFile"
 	whyNoImages = "functions are deployed as zip archives"
 	whyNoKMS    = "there is no KMS service, so nothing would be encrypted"
 )
@@ -114,21 +119,43 @@ func architectures(given []string) []string {
 }
 
 // codeOf reads the code of a function.
-func codeOf(c *lambdaapi.FunctionCode) (function.Code, error) {
+func (l *Lambda) codeOf(ctx context.Context, call *wire.Call, c *lambdaapi.FunctionCode) (function.Code, error) {
 	switch {
 	case c == nil:
 		return function.Code{}, nil
 	case c.ImageUri != nil:
 		return function.Code{}, unsupported("ImageUri", whyNoImages)
-	case c.S3Bucket != nil || c.S3Key != nil || c.S3ObjectVersion != nil || c.S3ObjectStorageMode != nil:
-		return function.Code{}, unsupported("S3Bucket", whyNoS3)
 	case value(c.SourceKMSKeyArn) != "":
 		return function.Code{}, unsupported("SourceKMSKeyArn", whyNoKMS)
+	case c.S3Bucket != nil || c.S3Key != nil || c.S3ObjectVersion != nil || c.S3ObjectStorageMode != nil:
+		if len(c.ZipFile) > 0 {
+			return function.Code{}, lambdaapi.InvalidParameterValueException("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+		}
+		return l.stored(ctx, call, c.S3Bucket, c.S3Key, c.S3ObjectVersion, c.S3ObjectStorageMode)
 	case len(c.ZipFile) == 0:
 		// AWS: recorded text of a request with neither.
 		return function.Code{}, lambdaapi.InvalidParameterValueException("Please provide a source for function code.")
 	}
 	return function.Code{ZipFile: c.ZipFile}, nil
+}
+
+// stored reads a package out of a bucket.
+// AWS: recorded texts.
+func (l *Lambda) stored(ctx context.Context, call *wire.Call, bucket, key, version, mode *string) (function.Code, error) {
+	switch {
+	case l.objects == nil:
+		return function.Code{}, unsupported("S3Bucket", whyNoS3)
+	case mode != nil:
+		return function.Code{}, unsupported("S3ObjectStorageMode", "the package is copied")
+	case value(bucket) == "" || value(key) == "":
+		return function.Code{}, lambdaapi.InvalidParameterValueException("Please provide a source for function code.")
+	}
+	data, err := l.objects.ReadAll(ctx, object.Place{Account: call.Account, Bucket: *bucket, Key: *key}, value(version), limit.UnzippedCodeBytes)
+	var refused *object.Error
+	if errors.As(err, &refused) {
+		return function.Code{}, lambdaapi.InvalidParameterValueException("Error occurred while GetObject. S3 Error Code: %s. S3 Error Message: %s", refused.Code, refused.Message)
+	}
+	return function.Code{ZipFile: data, FromBucket: true}, err
 }
 
 func seconds(p *int32) *time.Duration {

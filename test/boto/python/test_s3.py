@@ -466,6 +466,24 @@ class Notifications(S3Case):
         self.assertEqual(self.receive(answers), {"text": "for the function"})
 
 
+class Code(S3Case):
+    def test_functions_and_layers_from_a_bucket(self):
+        functions = common.client("lambda")
+        b, name = self.bucket(), self.name("f")
+        self.api.put_object(Bucket=b, Key="code/f.zip", Body=common.archive(app="import shared\ndef handler(event, context):\n    return shared.VALUE\n"))
+        self.api.put_object(Bucket=b, Key="layer.zip", Body=common.archive({"python/shared.py": "VALUE = 'from a bucket'\n"}))
+        layer = functions.publish_layer_version(LayerName=self.name("l"), Content={"S3Bucket": b, "S3Key": "layer.zip"})["LayerVersionArn"]
+        arguments = dict(FunctionName=name, Runtime=common.RUNTIME, Role=common.ROLE, Handler="app.handler", Layers=[layer], Timeout=60)
+        self.addCleanup(lambda: functions.delete_function(FunctionName=name))
+        with self.assertRaises(ClientError) as caught:
+            functions.create_function(Code={"S3Bucket": b, "S3Key": "none"}, **arguments)
+        self.assertEqual(caught.exception.response["Error"]["Message"], "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.")
+        functions.create_function(Code={"S3Bucket": b, "S3Key": "code/f.zip"}, **arguments)
+        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=common.QUICK)
+        self.assertEqual(json.loads(functions.invoke(FunctionName=name)["Payload"].read()), "from a bucket")
+        functions.update_function_code(FunctionName=name, S3Bucket=b, S3Key="code/f.zip")
+
+
 class Addresses(S3Case):
     def test_presigned(self):
         b = self.bucket()
