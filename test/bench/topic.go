@@ -10,7 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/lambkin-dev/lambkin/test/platform"
 )
@@ -51,6 +54,64 @@ func (b *bench) topics(ctx context.Context, p *platform.Platform) error {
 	slices.Sort(latencies)
 	p50, p99 := percentile(latencies, 0.5), percentile(latencies, 0.99)
 	b.add(row{what: "SNS Publish to the start of a subscribed function, warm, p50 / p99", lambkin: milliseconds(p50) + " / " + milliseconds(p99), goal: atMostTime(p50, goalPublish)})
+	return b.fanOut(ctx, p)
+}
+
+// fanOut measures how fast messages are published to a queue, until the last one
+// is in it.
+func (b *bench) fanOut(ctx context.Context, p *platform.Platform) error {
+	var queue struct{ QueueUrl string }
+	if err := api(ctx, p, "sqs", "AmazonSQS.CreateQueue", "/", map[string]any{"QueueName": "fanned"}, &queue); err != nil {
+		return err
+	}
+	reply, err := topicCall(ctx, p, "CreateTopic", url.Values{"Name": {"fanned"}})
+	if err != nil {
+		return err
+	}
+	var made struct {
+		TopicArn string `xml:"CreateTopicResult>TopicArn"`
+	}
+	if err := xml.Unmarshal(reply, &made); err != nil {
+		return err
+	}
+	endpoint := strings.Replace(made.TopicArn, ":sns:", ":sqs:", 1)
+	if _, err := topicCall(ctx, p, "Subscribe", url.Values{"TopicArn": {made.TopicArn}, "Protocol": {"sqs"}, "Endpoint": {endpoint}}); err != nil {
+		return err
+	}
+	begin := time.Now()
+	var group errgroup.Group
+	var published atomic.Int64
+	for range manyClients {
+		group.Go(func() error { // ends when the duration is over
+			form := url.Values{"TopicArn": {made.TopicArn}, "Message": {strings.Repeat("x", messageBytes)}}
+			for time.Since(begin) < b.duration {
+				if _, err := topicCall(ctx, p, "Publish", form); err != nil {
+					return err
+				}
+				published.Add(1)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	acknowledged := float64(published.Load()) / time.Since(begin).Seconds()
+	for deadline := time.Now().Add(platform.ReadyTimeout); ; {
+		var attributes struct{ Attributes map[string]string }
+		if err := api(ctx, p, "sqs", "AmazonSQS.GetQueueAttributes", "/", map[string]any{"QueueUrl": queue.QueueUrl, "AttributeNames": []string{"All"}}, &attributes); err != nil {
+			return err
+		}
+		if attributes.Attributes["ApproximateNumberOfMessages"] == strconv.FormatInt(published.Load(), 10) {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s of %d messages came", attributes.Attributes["ApproximateNumberOfMessages"], published.Load())
+		}
+		<-time.After(settleTime)
+	}
+	arrived := float64(published.Load()) / time.Since(begin).Seconds()
+	b.add(row{what: fmt.Sprintf("SNS messages published to a queue, %d clients, acknowledged / arrived", manyClients), lambkin: fmt.Sprintf("%.0f/s / %.0f/s", acknowledged, arrived)})
 	return nil
 }
 

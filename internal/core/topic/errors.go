@@ -14,10 +14,8 @@ const (
 	InvalidParameter          Code = "InvalidParameterException"
 	InvalidParameterValue     Code = "InvalidParameterValueException"
 	AuthorizationError        Code = "AuthorizationErrorException"
-	ResourceNotFound          Code = "ResourceNotFoundException"
 	TagLimitExceeded          Code = "TagLimitExceededException"
 	SubscriptionLimitExceeded Code = "SubscriptionLimitExceededException"
-	FilterLimitExceeded       Code = "FilterPolicyLimitExceededException"
 	BatchRequestTooLong       Code = "BatchRequestTooLongException"
 )
 

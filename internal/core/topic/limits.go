@@ -10,17 +10,16 @@ const (
 	MaxBatch        = 10
 	PageSize        = 100 // of every list
 
-	maxNameBytes      = 256
-	maxDisplayName    = 100
-	maxSubjectRunes   = 100
-	maxGroupBytes     = 128 // of a group or deduplication id
-	maxAttributeName  = 256
-	maxPolicyBytes    = 30 << 10
-	maxLabels         = 20 // statements of a policy that AddPermission may make
-	maxTags           = 50
-	maxTagName        = 128
-	maxTagValue       = 256
-	maxFilterPolicies = 10_000 // of an account and region, here of a topic
+	maxNameBytes     = 256
+	maxDisplayName   = 100
+	maxSubjectRunes  = 100
+	maxGroupBytes    = 128 // of a group or deduplication id
+	maxAttributeName = 256
+	maxPolicyBytes   = 30 << 10
+	maxLabels        = 20 // statements of a policy that AddPermission may make
+	maxTags          = 50
+	maxTagName       = 128
+	maxTagValue      = 256
 
 	dedupWindow = 5 * time.Minute
 	tokenLife   = 48 * time.Hour // of a confirmation; a subscription that nobody confirms is removed then

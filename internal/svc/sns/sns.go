@@ -92,7 +92,6 @@ var faults = map[topic.Code]func(string, ...any) *fault.Fault{
 	topic.InvalidParameter:          snsapi.InvalidParameterException,
 	topic.InvalidParameterValue:     snsapi.InvalidParameterValueException,
 	topic.AuthorizationError:        snsapi.AuthorizationErrorException,
-	topic.ResourceNotFound:          snsapi.ResourceNotFoundException,
 	topic.TagLimitExceeded:          snsapi.TagLimitExceededException,
 	topic.SubscriptionLimitExceeded: snsapi.SubscriptionLimitExceededException,
 	topic.BatchRequestTooLong:       snsapi.BatchRequestTooLongException,
