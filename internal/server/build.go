@@ -25,8 +25,10 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
+	"github.com/lambkin-dev/lambkin/internal/core/parameter"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
+	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
@@ -41,8 +43,10 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 	"github.com/lambkin-dev/lambkin/internal/svc/s3"
 	schedulerapi "github.com/lambkin-dev/lambkin/internal/svc/scheduler"
+	"github.com/lambkin-dev/lambkin/internal/svc/secretsmanager"
 	"github.com/lambkin-dev/lambkin/internal/svc/sns"
 	"github.com/lambkin-dev/lambkin/internal/svc/sqs"
+	"github.com/lambkin-dev/lambkin/internal/svc/ssm"
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/cbor"
@@ -76,11 +80,11 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	secret, err := masterSecret(filepath.Join(s.config.Folder, "master.key"))
+	master, err := masterSecret(filepath.Join(s.config.Folder, "master.key"))
 	if err != nil {
 		return fmt.Errorf("read the master secret: %w", err)
 	}
-	keys, err := s.buildIdentity(secret)
+	keys, err := s.buildIdentity(master)
 	if err != nil {
 		return err
 	}
@@ -90,10 +94,13 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.buildCore(ctx, state, blobs, keys); err != nil {
 		return err
 	}
-	if err := s.buildTopics(state, secret); err != nil {
+	if err := s.buildTopics(state, master); err != nil {
 		return err
 	}
-	return s.buildEdge(blobs, keys, secret)
+	if err := s.buildSecrets(state, master); err != nil {
+		return err
+	}
+	return s.buildEdge(blobs, keys, master)
 }
 
 func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
@@ -275,6 +282,15 @@ func (s *Server) exists(ctx context.Context, target string) error {
 	return fmt.Errorf("%s is no target", target)
 }
 
+// buildSecrets makes what functions read their configuration from.
+func (s *Server) buildSecrets(state *localstore.Store, master []byte) (err error) {
+	if s.parameters, err = parameter.New(parameter.Config{Store: state, Secret: master, Clock: clock.System}); err != nil {
+		return err
+	}
+	s.secrets, err = secret.New(secret.Config{Store: state, Secret: master, Clock: clock.System, Logger: s.config.Logger})
+	return err
+}
+
 // buildTopics makes the topics and what calls their HTTP endpoints.
 func (s *Server) buildTopics(state *localstore.Store, secret []byte) error {
 	var err error
@@ -363,7 +379,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 	if err != nil {
 		return err
 	}
-	services := append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""}))
+	services := append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), ssm.Service(s.parameters), secretsmanager.Service(s.secrets), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""}))
 	universal := schedulerapi.NewUniversal(services)
 	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{

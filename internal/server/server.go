@@ -34,8 +34,10 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
+	"github.com/lambkin-dev/lambkin/internal/core/parameter"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
+	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
@@ -108,25 +110,27 @@ func (c *Config) validateEgress() error {
 
 // Server is the running platform.
 type Server struct {
-	config    Config
-	memory    MemoryPlan
-	listener  net.Listener
-	http      *http.Server
-	runtimes  *pyboot.Runtimes
-	host      tier
-	compiler  *bytecode.Compiler
-	registry  *function.Registry
-	invoker   *invoke.Invoker
-	events    *async.Queue
-	outbox    *delivery.Outbox
-	queues    *queue.Queues
-	mappings  *mapping.Mappings
-	buses     *bus.Buses
-	schedules *scheduler.Schedules
-	topics    *topic.Topics
-	objects   *object.Objects
-	logs      *logs.Logs
-	closers   []func() error // in the order of construction
+	config     Config
+	memory     MemoryPlan
+	listener   net.Listener
+	http       *http.Server
+	runtimes   *pyboot.Runtimes
+	host       tier
+	compiler   *bytecode.Compiler
+	registry   *function.Registry
+	invoker    *invoke.Invoker
+	events     *async.Queue
+	outbox     *delivery.Outbox
+	queues     *queue.Queues
+	mappings   *mapping.Mappings
+	buses      *bus.Buses
+	schedules  *scheduler.Schedules
+	parameters *parameter.Parameters
+	secrets    *secret.Secrets
+	topics     *topic.Topics
+	objects    *object.Objects
+	logs       *logs.Logs
+	closers    []func() error // in the order of construction
 }
 
 // New builds the server. From its return on, connections to Address are taken
@@ -184,6 +188,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.buses.Run(background) })     // ends when background does
 	group.Go(func() error { return s.objects.Run(background) })   // ends when background does
 	group.Go(func() error { return s.schedules.Run(background) }) // ends when background does
+	group.Go(func() error { return s.secrets.Run(background) })   // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself

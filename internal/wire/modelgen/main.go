@@ -8,7 +8,8 @@
 //
 // `modelgen -update lambda,logs,…` renews the models: it downloads the pinned
 // release of botocore with pip and commits to models/ what is left of each
-// service-2.json without documentation. Only this needs the network.
+// service-2.json without documentation. Only this needs the network. Of an API
+// that is large and mostly about something else, -only keeps some operations.
 //
 // No goroutines, no locks. Start reading at generate.
 package main
@@ -28,12 +29,13 @@ func main() {
 	name := flag.String("package", "", "name of the Go package")
 	out := flag.String("out", ".", "folder of the Go package")
 	renew := flag.String("update", "", "comma-separated names of the APIs whose models to renew")
+	only := flag.String("only", "", "with -update: a regular expression for the operations that are kept; all by default")
 	folder := flag.String("models", "internal/wire/modelgen/models", "folder of the trimmed models")
 	cache := flag.String("cache", ".cache/botocore-sdist", "where -update keeps botocore")
 	flag.Parse()
 	var err error
 	if *renew != "" {
-		err = update(*cache, *folder, strings.Split(*renew, ","))
+		err = update(*cache, *folder, strings.Split(*renew, ","), *only)
 	} else {
 		err = write(filepath.Join(*folder, *api+".json"), *name, *out)
 	}

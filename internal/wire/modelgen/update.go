@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/wire/modelgen/apimodel"
@@ -18,8 +19,12 @@ import (
 // botocoreVersion is the release that the models come from.
 const botocoreVersion = "1.43.67"
 
-// update renews the models of the named APIs.
-func update(cache, folder string, names []string) error {
+// update renews the models of the named APIs, with the operations that match only.
+func update(cache, folder string, names []string, only string) error {
+	kept, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	source := filepath.Join(cache, "botocore-"+botocoreVersion+".tar.gz")
 	if _, err := os.Stat(source); err != nil {
 		pip := exec.Command("python3", "-m", "pip", "download", "--no-deps", "--no-binary", ":all:",
@@ -42,6 +47,7 @@ func update(cache, folder string, names []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		model.Keep(kept.MatchString)
 		text, err := model.Trim()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

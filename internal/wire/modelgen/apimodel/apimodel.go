@@ -198,6 +198,35 @@ func Parse(data []byte) (*Model, error) {
 	return m, nil
 }
 
+// Keep drops the operations that the test refuses, and the shapes that only they
+// use.
+func (m *Model) Keep(wanted func(operation string) bool) {
+	maps.DeleteFunc(m.Operations, func(name string, _ Operation) bool { return !wanted(name) })
+	used := map[string]bool{}
+	var use func(*Ref)
+	use = func(r *Ref) {
+		if r == nil || used[r.Shape] {
+			return
+		}
+		used[r.Shape] = true
+		s := m.Shapes[r.Shape]
+		for _, inner := range []*Ref{s.Member, s.Key, s.Value} {
+			use(inner)
+		}
+		for i := range s.Members {
+			use(&s.Members[i].Ref)
+		}
+	}
+	for _, op := range m.Operations {
+		use(op.Input)
+		use(op.Output)
+		for i := range op.Errors {
+			use(&op.Errors[i])
+		}
+	}
+	maps.DeleteFunc(m.Shapes, func(name string, _ Shape) bool { return !used[name] })
+}
+
 // Trim writes the model with one operation or shape a line, sorted: small, and
 // what a new release changes can be read in the difference.
 func (m *Model) Trim() ([]byte, error) {

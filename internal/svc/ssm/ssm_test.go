@@ -1,0 +1,11 @@
+package ssm
+
+import (
+	"testing"
+
+	"github.com/lambkin-dev/lambkin/test/apidoc"
+)
+
+func TestTheDocumentationListsEveryOperationAndOption(t *testing.T) {
+	apidoc.Check(t, "Parameter Store", Service(nil))
+}
