@@ -205,6 +205,31 @@ func TestWithoutItsFunctionAMappingTakesNothing(t *testing.T) {
 	b.wait("the second message", func(c []*call) bool { return len(c) >= 2 })
 }
 
+// TestWithoutItsQueueAMappingWaits: it stays, as on AWS, and asks ever more seldom.
+func TestWithoutItsQueueAMappingWaits(t *testing.T) {
+	b := newBench(t, succeed)
+	id := b.queue("q", nil)
+	made := b.create(id, nil)
+	b.send(id, queue.Message{Body: "0"})
+	b.wait("a call", func(c []*call) bool { return len(c) == 1 })
+	b.counts(id, queue.Counts{})
+	before := b.queues.receives.Load()
+	if err := b.queues.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(4 * firstPause)
+	if n := b.queues.receives.Load() - before; n > 1 {
+		t.Errorf("%d receives from a queue that is gone", n)
+	}
+	if found, err := b.mappings.Get(t.Context(), scope, made.UUID); err != nil || found.State != Enabled {
+		t.Errorf("%+v %v", found, err)
+	}
+	if _, err := b.mappings.Delete(t.Context(), scope, made.UUID); err != nil {
+		t.Fatal(err)
+	}
+	b.reach(made.UUID, "")
+}
+
 func TestRefusalsNameTheLimit(t *testing.T) {
 	b := newBench(t, succeed)
 	id, fifo := b.queue("q", nil), b.queue("q.fifo", map[string]string{"FifoQueue": "true"})

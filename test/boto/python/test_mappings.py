@@ -199,6 +199,21 @@ class Mappings(Case):
         }, without(record, "receiptHandle", "attributes"))
         self.empty(queue)
 
+    def test_a_version_and_an_alias_as_targets(self):
+        queue, results = self.queue(), self.queue()
+        name = self.function(results)
+        version = self.api.publish_version(FunctionName=name)["Version"]
+        self.api.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        mapping = self.map(queue, arn(name, "live"))
+        self.assertEqual(arn(name, "live"), mapping["FunctionArn"])
+        SQS.send_message(QueueUrl=queue, MessageBody="x")
+        self.assertEqual(arn(name, "live"), self.results(results, len)[0]["arn"])
+        updating = self.api.update_event_source_mapping(UUID=mapping["UUID"], FunctionName=f"{name}:{version}")
+        self.assertEqual(arn(name, version), updating["FunctionArn"])
+        self.reach(mapping["UUID"], "Enabled")
+        SQS.send_message(QueueUrl=queue, MessageBody="y")
+        self.assertEqual(arn(name, version), self.results(results, len)[0]["arn"])
+
     def test_batching_window(self):
         queue, results = self.queue(), self.queue()
         name = self.function(results)
