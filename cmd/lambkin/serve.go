@@ -173,7 +173,7 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, memory_budget, max_environments, retry_speed, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, memory_budget, max_environments, snapstart_earlier, retry_speed, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
 	}
 	return err
 }
