@@ -100,6 +100,9 @@ func TestAnOrdinaryUserMustAcceptWeakIsolation(t *testing.T) {
 			t.Errorf("%v; the refusal lacks %q: %s", err, want, out)
 		}
 	}
+	if out, err := o.command("serve", "--isolation", "gvisor").CombinedOutput(); err == nil || !strings.Contains(string(out), "isolation by gVisor needs root") && !strings.Contains(string(out), "is not installed") {
+		t.Errorf("gVisor for an ordinary user: %v: %s", err, out)
+	}
 	if out, err := o.command("serve", "--isolation", "strong").CombinedOutput(); err == nil || !strings.Contains(string(out), `the values are "weak"`) {
 		t.Errorf("%v: %s", err, out)
 	}

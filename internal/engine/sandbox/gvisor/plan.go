@@ -34,7 +34,7 @@ type fault struct{ kind, message string }
 // Error types: of what this tier cannot do, and AWS's of a runtime that cannot be
 // executed.
 const (
-	notSupported      = "Lambkin.NotSupported"
+	notSupported      = "Runtime.NotSupported"
 	invalidEntrypoint = "Runtime.InvalidEntrypoint"
 )
 
