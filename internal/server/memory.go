@@ -64,10 +64,16 @@ func PlanMemory(budget string, environments int) (MemoryPlan, error) {
 
 // String is the plan in a sentence.
 func (p MemoryPlan) String() string {
-	return fmt.Sprintf("environments may use %s of %s together, %d of them at once", gibibytes(p.Budget), gibibytes(p.Total), p.Environments)
+	return fmt.Sprintf("environments may use %s of %s together, %d of them at once", readable(p.Budget), readable(p.Total), p.Environments)
 }
 
-func gibibytes(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
+// readable is a size for people.
+func readable(bytes int64) string {
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+}
 
 // ParseBudget reads a size ("8GiB", "1500M", "2147483648") or a share of the
 // machine's memory ("60%"). K, M, G and T are powers of 1024, as in MemorySize.
@@ -91,7 +97,7 @@ func ParseBudget(text string, total int64) (int64, error) {
 		return 0, fmt.Errorf("memory budget %q: want at least %d MiB", text, leastBudget>>20)
 	}
 	if value > float64(total) {
-		return 0, fmt.Errorf("memory budget %q: this machine has %s", text, gibibytes(total))
+		return 0, fmt.Errorf("memory budget %q: this machine has %s", text, readable(total))
 	}
 	return int64(value), nil
 }

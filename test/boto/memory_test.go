@@ -21,7 +21,7 @@ func TestFunctionsShareAMemoryBudgetByWhatTheyHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Kill()
-	if log := p.Log(); !strings.Contains(log, "environments may use 0.5 GiB of ") {
+	if log := p.Log(); !strings.Contains(log, "environments may use 512 MiB of ") {
 		t.Errorf("the log does not tell the budget: %s", log)
 	}
 	const small = "import time, uuid\nown = str(uuid.uuid4())\ndef handler(event, context):\n    time.sleep(event)\n    return own\n"
