@@ -177,7 +177,6 @@ class Functions(Case):
             "Code": [{"S3Bucket": "no-such-bucket", "S3Key": "key"}, {"ImageUri": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/x:1"}],
             "VpcConfig": [{"SubnetIds": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}],
             "FileSystemConfigs": [[{"Arn": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:access-point/fsap-0123456789abcdef0", "LocalMountPath": "/mnt/x"}]],
-            "DeadLetterConfig": [{"TargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"}],
             "Architectures": [["arm64"]],
         }
         plain = client(parameter_validation=False)
