@@ -11,7 +11,7 @@ import (
 
 // maxOwnMemory is the budget, in KiB, of what a warm environment of a small
 // function holds for itself; the rest is its zygote's.
-const maxOwnMemory = 3584
+const maxOwnMemory = 3072
 
 // TestAWarmEnvironmentIsSmall: an environment shares the interpreter with its
 // zygote, also after calls and garbage collections.
