@@ -140,6 +140,7 @@ func (h *Host) Start(ctx context.Context, spec *Spec) (Environment, Init, error)
 	}
 	var e *env
 	if !spec.Background {
+		h.cgroups.Expect()
 		e = z.parking.take()
 	}
 	if e == nil {

@@ -4,8 +4,9 @@
 // It promises: a group holds every process of its environment, those that are
 // forked later included; groups of a supervisor that died are cleared, with
 // their processes, by the next New. A controller that the host lacks is told by
-// Tree.Missing and its limits are not kept. No goroutines, no locks: a Group
-// has one owner, a Tree may be used concurrently. Start reading at New.
+// Tree.Missing and its limits are not kept. A Group has one owner, a Tree may be
+// used concurrently. One goroutine while moves are expected; its lock,
+// expectation.mu, is a leaf. Start reading at New.
 package cgroup
 
 import (
@@ -43,6 +44,7 @@ type Tree struct {
 	v2                bool
 	memory, cpu, pids string // parent folders; equal on v2; empty = not available
 	freezer           freezer
+	expected          expectation
 }
 
 // Group holds the limits of one environment.
@@ -57,7 +59,7 @@ type Group struct {
 // first of freezers that this host gives is used; none named: the best.
 func New(freezers ...Freezer) (*Tree, error) {
 	clear()
-	t := &Tree{}
+	t := &Tree{expected: expectation{stop: make(chan struct{})}}
 	if controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers")); err == nil && bytes.Contains(controllers, []byte("memory")) {
 		t.v2 = true
 		folder, err := os.MkdirTemp(root, prefix())
@@ -318,6 +320,7 @@ func (g *Group) Remove() error {
 
 // Close removes the folders; every group must be gone.
 func (t *Tree) Close() error {
+	t.expected.close()
 	clear()
 	var all error
 	for _, folder := range t.folders() {
