@@ -205,6 +205,7 @@ func TestTheOfficialClientRunsUnmodified(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			want := outcome(t, h, officialSpec(t, client, test.source), test.event)
 			spec, _ := specOf(t, test.source)
 			spec.Environ = functionEnviron

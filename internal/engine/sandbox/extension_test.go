@@ -210,6 +210,7 @@ time.sleep(600)`}, limit: 2 * time.Second, want: ErrTimeout.Error(), state: exte
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // most of it waits
 			source := test.source
 			if source == "" {
 				source = fine
@@ -266,6 +267,7 @@ sys.exit(1)`, want: "exit status 1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // most of it waits
 			spec, collected := extended(t, test.source, map[string]string{"x": test.extension})
 			e, _, err := h.Start(t.Context(), spec)
 			if err != nil {
@@ -563,11 +565,11 @@ func TestNothingIsLeftOfHostileExtensions(t *testing.T) {
 	h := newHost(t, Config{Parked: -1})
 	go discard(h) // ends with the host
 	const fine = "import os\ndef handler(event, context):\n    os.write(1, b'line\\n' * 1000)\n    return 1\n"
-	round := func(name, program string) {
+	round := func(t *testing.T, program string) {
 		spec, collected := extended(t, fine, map[string]string{"x": program})
 		e, _, err := h.Start(t.Context(), spec)
 		if err != nil {
-			t.Fatalf("%s: %v; log %.2000s", name, err, collected.text())
+			t.Fatalf("%v; log %.2000s", err, collected.text())
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -575,18 +577,23 @@ func TestNothingIsLeftOfHostileExtensions(t *testing.T) {
 		e.Invoke(ctx, &Event{RequestID: "id", Deadline: deadline, Payload: []byte("{}")})
 		begin := time.Now()
 		if err := e.Close(); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Error(err)
 		}
 		if took := time.Since(begin); took > 30*time.Second { // AWS allows 2 s; the rest is for a slow machine
-			t.Errorf("%s: took %v to close", name, took)
+			t.Errorf("took %v to close", took)
 		}
 	}
-	fillPool(t, h, 2)
-	round("ends well", everyEvent)
+	fillPool(t, h, len(hostile)+1)
+	round(t, everyEvent)
 	before := holdings(t, h)
-	for name, program := range hostile {
-		round(name, program)
-	}
+	t.Run("hostile", func(t *testing.T) {
+		for name, program := range hostile {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // most of it waits
+				round(t, program)
+			})
+		}
+	})
 	compare(t, "after the extensions", before, holdings(t, h))
 }
 
