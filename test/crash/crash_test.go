@@ -112,7 +112,7 @@ func newLoad(t *testing.T) *load {
 	l.parts = append(l.parts, l.line, l.follow)
 	l.topics = &topics{}
 	l.mapped = newMapped(random(9))
-	l.parts = append(l.parts, l.topics, l.mapped)
+	l.parts = append(l.parts, l.topics, l.mapped, &objects{random: random(10)})
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))
 	}
