@@ -45,7 +45,7 @@ func (q *Queue) Deliver(ctx context.Context, m *delivery.Message) error {
 
 // byPolicy are the services that may invoke a function only if its policy says so.
 // AWS: the others use a role.
-var byPolicy = []string{"sns.amazonaws.com", "events.amazonaws.com"}
+var byPolicy = []string{"sns.amazonaws.com", "events.amazonaws.com", "s3.amazonaws.com"}
 
 // permit refuses a message of a service that the function's policy does not name.
 func (q *Queue) permit(ctx context.Context, t function.Target, m *delivery.Message) error {

@@ -444,6 +444,7 @@ class Notifications(S3Case):
                 "    sqs.send_message(QueueUrl=os.environ['ANSWERS'], MessageBody=json.dumps({'text': text}))\n")}, Environment={"Variables": {"ANSWERS": answers}}, Timeout=60)["FunctionArn"]
         self.addCleanup(lambda: functions.delete_function(FunctionName=name))
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=common.QUICK)
+        functions.add_permission(FunctionName=name, StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::" + b, SourceAccount=common.ACCOUNT)
         self.refused("InvalidArgument", 400, self.api.put_bucket_notification_configuration, Bucket=b,
                      NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn(queue) + "x", "Events": ["s3:ObjectCreated:*"]}]})
         configuration = {
