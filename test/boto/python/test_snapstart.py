@@ -111,7 +111,7 @@ class TestSnapStart(Case):
                    message="Lambda couldn't restore the snapshot within the timeout limit.")
         messages = [event["message"] for event in client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="RESTORE_REPORT")["events"]]
         self.assertTrue(any(re.fullmatch(r"RESTORE_REPORT Restore Duration: \d+\.\d\d ms\tStatus: error\tError Type: Runtime.ExitError\n", m) for m in messages), messages)
-        self.assertTrue(any(re.fullmatch(r"RESTORE_REPORT Restore Duration: 10\d{3}\.\d\d ms\tStatus: timeout\n", m) for m in messages), messages)
+        self.assertTrue(any(re.fullmatch(r"RESTORE_REPORT Restore Duration: \d{5}\.\d\d ms\tStatus: timeout\n", m) for m in messages), messages)
 
     def test_what_cannot_be_cloned_runs_with_its_hooks(self):
         name = self.name()
