@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
@@ -21,7 +22,10 @@ import (
 type API struct {
 	Service   string // signing name that requests must carry
 	BodyBytes int64  // the largest body
-	Serve     func(ctx context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error
+	// Unsigned takes requests without a signature too, in development mode and
+	// from this machine: where any key is accepted unproven, one more adds nothing.
+	Unsigned bool
+	Serve    func(ctx context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error
 }
 
 // handler is the API as a mount.
@@ -51,20 +55,7 @@ const (
 )
 
 func (e *exchange) serveAPI(a *API) error {
-	claim, err := sigv4.Parse(e.r)
-	e.claim, e.signed = claim, err == nil
-	e.aim()
-	switch {
-	case e.r.Header.Get("Origin") != "":
-		return e.dest.fault(accessDenied, refusedPage)
-	case fromFunction(e.r.Context()):
-		return e.dest.fault(accessDenied, refusedFunction)
-	case err != nil:
-		return e.dest.refuse(err)
-	case claim.Service != a.Service:
-		return e.dest.refuse(&sigv4.Error{Kind: sigv4.Mismatch, Message: fmt.Sprintf("Credential should be scoped to correct service: '%s'.", a.Service)})
-	}
-	if err := e.identify(); err != nil {
+	if err := e.admit(a); err != nil {
 		return err
 	}
 	body, err := e.gateway.readBody(&e.w, e.r, a.BodyBytes)
@@ -80,4 +71,42 @@ func (e *exchange) serveAPI(a *API) error {
 	e.read = true
 	e.w.Header().Set("X-Amzn-Requestid", e.call.RequestID)
 	return a.Serve(e.r.Context(), &e.call, &e.w, body)
+}
+
+// admit finds out who calls, by the request's head.
+func (e *exchange) admit(a *API) error {
+	claim, err := sigv4.Parse(e.r)
+	e.claim, e.signed = claim, err == nil
+	e.aim()
+	switch {
+	case e.r.Header.Get("Origin") != "":
+		return e.dest.fault(accessDenied, refusedPage)
+	case fromFunction(e.r.Context()):
+		return e.dest.fault(accessDenied, refusedFunction)
+	case a.Unsigned && isMissing(err) && e.gateway.identity.AllowsUnknown() && fromHere(e.r):
+		return e.admitUnsigned()
+	case err != nil:
+		return e.dest.refuse(err)
+	case claim.Service != a.Service:
+		return e.dest.refuse(&sigv4.Error{Kind: sigv4.Mismatch, Message: fmt.Sprintf("Credential should be scoped to correct service: '%s'.", a.Service)})
+	}
+	return e.identify()
+}
+
+// admitUnsigned keeps the rules of browser.go for a caller without a name.
+func (e *exchange) admitUnsigned() error {
+	switch {
+	case !e.gateway.allowedHost(e.r.Host):
+		return e.dest.fault(accessDenied, refusedHost)
+	case crossSite(e.r):
+		return e.dest.fault(accessDenied, refusedSite)
+	}
+	e.call.Region = defaultRegion
+	return nil
+}
+
+// fromHere tells whether a request comes from this machine.
+func fromHere(r *http.Request) bool {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && at.Addr().Unmap().IsLoopback()
 }

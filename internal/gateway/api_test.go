@@ -77,3 +77,51 @@ func TestFunctionsAreKeptFromOurOwnAPIs(t *testing.T) {
 		t.Errorf("%d %s, served: %v", w.Code, w.Body, served)
 	}
 }
+
+// TestUnsignedRequestsAreForDevelopmentAndThisMachine sends requests without a
+// signature to an API that takes them, and what must not pass with them.
+func TestUnsignedRequestsAreForDevelopmentAndThisMachine(t *testing.T) {
+	const path = "/_lambkin/own/thing"
+	for _, development := range []bool{false, true} {
+		served := 0
+		s := start(t, development, func(c *Config) {
+			c.Mounts = []Mount{{Path: "/_lambkin/own/", API: &API{Service: "events", BodyBytes: 10, Unsigned: true, Serve: func(_ context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error {
+				served++
+				_, err := w.Write([]byte(call.Account + " " + call.Region + " " + string(body)))
+				return err
+			}}}}
+		})
+		body := []byte("body")
+		elsewhere := s.request("POST", path, body)
+		elsewhere.RemoteAddr = "192.0.2.1:4000"
+		fromFunction := s.request("POST", path, body)
+		fromFunction.RemoteAddr = "127.0.0.1:4000"
+		for name, r := range map[string]*http.Request{"another machine": elsewhere, "a function": fromFunction.WithContext(FromFunctions(fromFunction.Context()))} {
+			w := httptest.NewRecorder()
+			s.gateway.ServeHTTP(w, r)
+			if w.Code != 403 {
+				t.Errorf("%s: %d %s", name, w.Code, w.Body)
+			}
+		}
+		for name, r := range map[string]*http.Request{
+			"a web page":                s.request("POST", path, body, "Origin", "http://localhost:3000"),
+			"a page without its origin": s.request("POST", path, body, "Sec-Fetch-Site", "cross-site"),
+			"a foreign name":            s.request("POST", path, body, "Host", "evil.example"),
+			"a broken signature":        s.request("POST", path, body, "Authorization", "AWS4-HMAC-SHA256 Credential=x"),
+		} {
+			if got := s.send(r); got.status != 403 {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
+		if served != 0 {
+			t.Errorf("%d refused requests were served", served)
+		}
+		got := s.send(s.request("POST", path, body))
+		if development && (got.status != 200 || got.body != "000000000000 us-east-1 body") || !development && (got.status != 403 || got.code() != "MissingAuthenticationTokenException") {
+			t.Errorf("development %v, without a signature: %+v", development, got)
+		}
+		if got := s.call(ada, "events", "POST", path, body); got.status != 200 || got.body != adaAccount+" eu-west-1 body" {
+			t.Errorf("a good signature: %+v", got)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/lambkin-dev/lambkin/internal/api/eventsapi"
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -394,6 +395,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
 			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: api.Development}},
+			{Path: events.CloudEventsPath, API: &gateway.API{Service: eventsapi.Model.SigningName, BodyBytes: events.CloudEventsBodyBytes, Unsigned: true, Serve: events.CloudEvents(s.buses)}},
 		},
 	})
 	if err != nil {

@@ -46,6 +46,7 @@ const (
 	MaxPolicyBytes   = 10_240
 	DefaultBus       = "default"
 	maxTags          = 50
+	maxIDBytes       = 1024 // it is part of an archive's keys
 	maxPathsOfInput  = 100
 	maxTemplateBytes = 8192
 )

@@ -24,6 +24,10 @@ type Entry struct {
 	Resources                  []string
 	Time                       time.Time
 	Trace                      string // X-Amzn-Trace-Id
+
+	// Of what came as a CloudEvent; EventBridge's own entries have neither.
+	ID         string          // the sender's; empty makes a new one
+	CloudEvent json.RawMessage // attributes that an event has no other place for, an object
 }
 
 // Result is what became of an entry.
@@ -44,6 +48,7 @@ type event struct {
 	Resources  []string        `json:"resources"`
 	Replay     string          `json:"replay-name,omitempty"`
 	Detail     json.RawMessage `json:"detail,omitempty"`
+	CloudEvent json.RawMessage `json:"cloudevent,omitempty"`
 
 	text      []byte // all of it as JSON
 	trace     string
@@ -65,7 +70,7 @@ func (e *event) encode() ([]byte, error) {
 //
 // AWS: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html.
 func (e *Entry) size() int {
-	n := len(e.Source) + len(e.DetailType) + len(e.Detail)
+	n := len(e.Source) + len(e.DetailType) + len(e.Detail) + len(e.ID) + len(e.CloudEvent)
 	if !e.Time.IsZero() {
 		n += 14
 	}
@@ -75,12 +80,15 @@ func (e *Entry) size() int {
 	return n
 }
 
-// check refuses an entry.
-func (e *Entry) check() *Error {
+// Check refuses an entry as Put does.
+func (e *Entry) Check() *Error {
 	for _, required := range []struct{ name, value string }{{"Source", e.Source}, {"DetailType", e.DetailType}, {"Detail", e.Detail}} {
 		if required.value == "" {
 			return fail(InvalidArgument, "Parameter %s is not valid. Reason: %s is a required argument.", required.name, required.name)
 		}
+	}
+	if len(e.ID) > maxIDBytes {
+		return fail(InvalidArgument, "The id is longer than %d bytes.", maxIDBytes)
 	}
 	if strings.HasPrefix(e.Source, "aws.") {
 		return fail(NotAuthorized, "Not authorized for the source.")
@@ -106,7 +114,7 @@ func (b *Buses) Put(ctx context.Context, scope Scope, entries []Entry) ([]Result
 	p := parcel{buses: b}
 	for i := range entries {
 		entry := &entries[i]
-		if results[i].Err = entry.check(); results[i].Err != nil {
+		if results[i].Err = entry.Check(); results[i].Err != nil {
 			continue
 		}
 		e, err := b.made(scope, entry)
@@ -132,8 +140,11 @@ func (b *Buses) made(scope Scope, entry *Entry) (*event, error) {
 	if entry.Time.IsZero() {
 		at = now
 	}
-	e := &event{Version: "0", ID: ids.UUID(), DetailType: entry.DetailType, Source: entry.Source, Account: scope.Account, Time: at.Format(time.RFC3339), Region: scope.Region,
+	e := &event{Version: "0", ID: entry.ID, CloudEvent: entry.CloudEvent, DetailType: entry.DetailType, Source: entry.Source, Account: scope.Account, Time: at.Format(time.RFC3339), Region: scope.Region,
 		Resources: entry.Resources, Detail: detail.Bytes(), trace: entry.Trace, ingested: now}
+	if e.ID == "" {
+		e.ID = ids.UUID()
+	}
 	if e.Resources == nil {
 		e.Resources = []string{}
 	}

@@ -147,6 +147,9 @@ func (k *Keys) Lookup(accessKeyID, sessionToken string) (Key, error) {
 	return unknown(accessKeyID), nil
 }
 
+// AllowsUnknown tells of development mode: keys that are not configured are accepted.
+func (k *Keys) AllowsUnknown() bool { return k.allowUnknown }
+
 // unknown is the identity of a key in development mode.
 func unknown(accessKeyID string) Key {
 	account := accountOf(accessKeyID)
