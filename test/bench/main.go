@@ -27,7 +27,7 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,snapstart,provisioned,thaw,warm,peers,stream,async,queue,topic,gvisor,mapping,idle (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,snapstart,provisioned,thaw,warm,peers,stream,async,queue,topic,event,gvisor,mapping,idle (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
 	idle := flag.Int("idle", 0, "idle environments to hold at once and add up, such as 1000 (default none: it takes a minute and gigabytes)")
@@ -104,7 +104,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"snapstart", b.snapStart}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"peers", b.peers}, {"stream", b.stream}, {"async", b.asynchronous}, {"queue", b.queues}, {"topic", b.topics}, {"gvisor", b.gvisor}, {"mapping", b.mapping}, {"idle", b.idleEnvironments}} {
+	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"snapstart", b.snapStart}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"peers", b.peers}, {"stream", b.stream}, {"async", b.asynchronous}, {"queue", b.queues}, {"topic", b.topics}, {"event", b.events}, {"gvisor", b.gvisor}, {"mapping", b.mapping}, {"idle", b.idleEnvironments}} {
 		if !b.wants(part.name) {
 			continue
 		}

@@ -40,21 +40,32 @@ func (b *bench) topics(ctx context.Context, p *platform.Platform) error {
 	if err != nil {
 		return err
 	}
+	p50, p99, err := oneByOne(ctx, p, "heard", func(now string) error {
+		_, err := topicCall(ctx, p, "Publish", url.Values{"TopicArn": {topic}, "Message": {now}})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.add(row{what: "SNS Publish to the start of a subscribed function, warm, p50 / p99", lambkin: milliseconds(p50) + " / " + milliseconds(p99), goal: atMostTime(p50, goalPublish)})
+	return b.fanOut(ctx, p)
+}
+
+// oneByOne times publications: the next one is sent when the function has printed
+// how old the one before was.
+func oneByOne(ctx context.Context, p *platform.Platform, function string, publish func(now string) error) (p50, p99 time.Duration, err error) {
 	var latencies []time.Duration
 	for n := range publications + 1 {
-		if _, err := topicCall(ctx, p, "Publish", url.Values{"TopicArn": {topic}, "Message": {strconv.FormatInt(time.Now().UnixNano(), 10)}}); err != nil {
-			return err
+		if err := publish(strconv.FormatInt(time.Now().UnixNano(), 10)); err != nil {
+			return 0, 0, err
 		}
-		// One at a time: the next one is published when this one was heard.
-		if latencies, err = heardSoFar(ctx, p, n+1); err != nil {
-			return err
+		if latencies, err = heardSoFar(ctx, p, function, n+1); err != nil {
+			return 0, 0, err
 		}
 	}
 	latencies = latencies[1:] // the first one starts the environment
 	slices.Sort(latencies)
-	p50, p99 := percentile(latencies, 0.5), percentile(latencies, 0.99)
-	b.add(row{what: "SNS Publish to the start of a subscribed function, warm, p50 / p99", lambkin: milliseconds(p50) + " / " + milliseconds(p99), goal: atMostTime(p50, goalPublish)})
-	return b.fanOut(ctx, p)
+	return percentile(latencies, 0.5), percentile(latencies, 0.99), nil
 }
 
 // fanOut measures how fast messages are published to a queue, until the last one
@@ -127,20 +138,25 @@ func subscribed(ctx context.Context, p *platform.Platform, name string) (topic s
 	if err := xml.Unmarshal(reply, &made); err != nil {
 		return "", err
 	}
-	permission, err := json.Marshal(map[string]string{"StatementId": "sns", "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com", "SourceArn": made.TopicArn})
-	if err != nil {
+	if err := permit(ctx, p, name, "sns", made.TopicArn); err != nil {
 		return "", err
-	}
-	added, err := p.Call(ctx, http.MethodPost, "/2015-03-31/functions/"+name+"/policy", permission)
-	if err != nil {
-		return "", err
-	}
-	if added.Status != http.StatusCreated {
-		return "", fmt.Errorf("AddPermission: status %d, body %.200q", added.Status, added.Body)
 	}
 	endpoint := strings.Replace(strings.Replace(made.TopicArn, ":sns:", ":lambda:", 1), ":"+name, ":function:"+name, 1)
 	_, err = topicCall(ctx, p, "Subscribe", url.Values{"TopicArn": {made.TopicArn}, "Protocol": {"lambda"}, "Endpoint": {endpoint}})
 	return made.TopicArn, err
+}
+
+// permit lets a service invoke a function for one of its resources.
+func permit(ctx context.Context, p *platform.Platform, function, service, source string) error {
+	permission, err := json.Marshal(map[string]string{"StatementId": service, "Action": "lambda:InvokeFunction", "Principal": service + ".amazonaws.com", "SourceArn": source})
+	if err != nil {
+		return err
+	}
+	added, err := p.Call(ctx, http.MethodPost, "/2015-03-31/functions/"+function+"/policy", permission)
+	if err == nil && added.Status != http.StatusCreated {
+		err = fmt.Errorf("AddPermission: status %d, body %.200q", added.Status, added.Body)
+	}
+	return err
 }
 
 // topicCall sends a request of the query protocol.
@@ -159,10 +175,10 @@ func topicCall(ctx context.Context, p *platform.Platform, action string, form ur
 
 // heardSoFar waits until the function has printed count latencies and gives them
 // in their order.
-func heardSoFar(ctx context.Context, p *platform.Platform, count int) ([]time.Duration, error) {
+func heardSoFar(ctx context.Context, p *platform.Platform, function string, count int) ([]time.Duration, error) {
 	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"Logs_20140328.FilterLogEvents"}}
 	for deadline := time.Now().Add(platform.ReadyTimeout); time.Now().Before(deadline); {
-		reply, err := p.CallService(ctx, "logs", http.MethodPost, "/", header, []byte(`{"logGroupName": "/aws/lambda/heard", "filterPattern": "LATENCY"}`))
+		reply, err := p.CallService(ctx, "logs", http.MethodPost, "/", header, []byte(`{"logGroupName": "/aws/lambda/`+function+`", "filterPattern": "LATENCY"}`))
 		if err != nil {
 			return nil, err
 		}
