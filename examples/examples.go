@@ -1,9 +1,10 @@
 // Package examples holds the functions that `lambkin demo` deploys: plain AWS
 // Lambda handlers, one folder each.
 //
-// It promises that each folder can be deployed with `lambkin deploy`; worker also
-// has a boto3 script that makes the queues in front of and behind it. No
-// goroutines, no locks. Start reading at hello/app.py.
+// It promises that each folder but pipeline can be deployed with `lambkin
+// deploy`. worker and pipeline have a boto3 script, setup.py, that makes what is
+// around their functions; docs/pipeline.md shows the second. No goroutines, no
+// locks. Start reading at hello/app.py.
 package examples
 
 import "embed"
