@@ -50,6 +50,11 @@ func (e *exchange) run(originAllowed bool) (any, error) {
 	if err := e.body(); err != nil {
 		return nil, err
 	}
+	if e.key.Stored && e.gateway.used != nil {
+		if err := e.gateway.used(e.key.AccessKeyID, e.claim.Service, e.claim.Region); err != nil {
+			e.gateway.log.Warn("the use of an access key could not be kept", "err", err)
+		}
+	}
 	op := e.dest.op
 	if op.do == nil {
 		return nil, e.dest.notImplemented(op)

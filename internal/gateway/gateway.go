@@ -44,9 +44,11 @@ type Config struct {
 	Services []*wire.Service
 	Codecs   map[shape.Protocol]wire.Codec // the protocols that are spoken; each service needs one of its own here
 	Identity *identity.Keys
-	Clock    clock.Clock  // nil means clock.System
-	Logger   *slog.Logger // nil means slog.Default()
-	Mounts   []Mount
+	// Used is told of each request that a stored key has signed; nil: nobody is.
+	Used   func(accessKeyID, service, region string) error
+	Clock  clock.Clock  // nil means clock.System
+	Logger *slog.Logger // nil means slog.Default()
+	Mounts []Mount
 
 	// AllowedOrigins are browser origins ("https://console.example.org") that
 	// may call the API besides those on the loopback interface.
@@ -79,6 +81,7 @@ type Gateway struct {
 	tables   *tables
 	codecs   map[shape.Protocol]wire.Codec
 	identity *identity.Keys
+	used     func(accessKeyID, service, region string) error
 	verifier *sigv4.Verifier
 	log      *slog.Logger
 	paths    map[string]http.Handler // mounts; subtrees end with a slash
@@ -109,7 +112,7 @@ func New(c Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		tables: t, codecs: c.Codecs, identity: c.Identity, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
+		tables: t, codecs: c.Codecs, identity: c.Identity, used: c.Used, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
 		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
 		origins: map[string]bool{}, hosts: map[string]bool{}, room: newRoom(),
 	}

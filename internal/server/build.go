@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
@@ -40,6 +41,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
+	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 	"github.com/lambkin-dev/lambkin/internal/svc/s3"
@@ -85,7 +87,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the master secret: %w", err)
 	}
-	keys, err := s.buildIdentity(master)
+	keys, err := s.buildIdentity(state, master)
 	if err != nil {
 		return err
 	}
@@ -133,8 +135,12 @@ func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
 	return state, blobs, nil
 }
 
-func (s *Server) buildIdentity(secret []byte) (*identity.Keys, error) {
-	config := identity.Config{AllowUnknown: s.config.AccessKey == "", Master: secret, Clock: clock.System}
+// buildIdentity makes what knows the callers: the configured key, and IAM's users.
+func (s *Server) buildIdentity(state *localstore.Store, secret []byte) (keys *identity.Keys, err error) {
+	if s.iam, err = iam.New(iam.Config{Store: state, Secret: secret, Clock: clock.System}); err != nil {
+		return nil, err
+	}
+	config := identity.Config{AllowUnknown: s.config.AccessKey == "", Stored: s.iam.Lookup, Master: secret, Clock: clock.System}
 	if s.config.AccessKey != "" {
 		config.Keys = []identity.Key{{AccessKeyID: s.config.AccessKey, Secret: s.config.SecretKey}}
 	}
@@ -380,7 +386,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 	if err != nil {
 		return err
 	}
-	services := append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), ssm.Service(s.parameters), secretsmanager.Service(s.secrets), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == ""}))
+	services := append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), ssm.Service(s.parameters), secretsmanager.Service(s.secrets), iamservice.Service(s.iam), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}))
 	universal := schedulerapi.NewUniversal(services)
 	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{
@@ -389,7 +395,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},
 		},
-		Identity: keys, Clock: clock.System, Logger: s.config.Logger,
+		Identity: keys, Used: s.iam.Used, Clock: clock.System, Logger: s.config.Logger,
 		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts,
 		Mounts: []gateway.Mount{
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},

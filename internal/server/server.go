@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
@@ -125,6 +126,7 @@ type Server struct {
 	mappings   *mapping.Mappings
 	buses      *bus.Buses
 	schedules  *scheduler.Schedules
+	iam        *iam.IAM
 	parameters *parameter.Parameters
 	secrets    *secret.Secrets
 	topics     *topic.Topics

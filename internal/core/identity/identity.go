@@ -1,6 +1,6 @@
-// Package identity knows who is calling: the configured access keys, in
-// development mode any other key too, and the temporary credentials that
-// functions and assumed roles get.
+// Package identity knows who is calling: the configured access keys, those of
+// IAM users, in development mode any other key too, and the temporary credentials
+// that functions and assumed roles get.
 //
 // Temporary credentials are stateless: the session token is the whole record,
 // encrypted and authenticated with the master secret of the data folder. So they
@@ -36,6 +36,7 @@ type Key struct {
 	ARN         string // of the user, root or assumed-role session
 	UserID      string // what GetCallerIdentity calls UserId
 	Verified    bool   // the signature must be checked with Secret; false only in development mode
+	Stored      bool   // it comes from Config.Stored
 }
 
 // Config is what New needs.
@@ -44,6 +45,9 @@ type Config struct {
 	AllowUnknown bool        // development mode: accept keys that are not configured, unverified. Only for loopback
 	Master       []byte      // MasterBytes random bytes that live as long as the data folder
 	Clock        clock.Clock // nil means clock.System
+	// Stored finds the keys that callers made, nil if there are none. It is asked
+	// for each request; its error is ErrUnknownKey for a key that may not be used.
+	Stored func(accessKeyID string) (key Key, found bool, err error)
 }
 
 // The ways in which a caller is refused.
@@ -57,6 +61,7 @@ var (
 type Keys struct {
 	byID         map[string]Key
 	allowUnknown bool
+	stored       func(accessKeyID string) (Key, bool, error)
 	tokens       tokens
 	clock        clock.Clock
 }
@@ -71,7 +76,7 @@ func New(c Config) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{byID: make(map[string]Key, len(c.Keys)), allowUnknown: c.AllowUnknown, tokens: t, clock: c.Clock}
+	k := &Keys{byID: make(map[string]Key, len(c.Keys)), allowUnknown: c.AllowUnknown, stored: c.Stored, tokens: t, clock: c.Clock}
 	for _, key := range c.Keys {
 		if key, err = complete(key); err != nil {
 			return nil, err
@@ -127,6 +132,12 @@ func notInKeyID(r rune) bool {
 func (k *Keys) Lookup(accessKeyID, sessionToken string) (Key, error) {
 	if key, ok := k.byID[accessKeyID]; ok {
 		return key, nil
+	}
+	if k.stored != nil {
+		if key, found, err := k.stored(accessKeyID); found || err != nil {
+			key.Verified, key.Stored = true, true
+			return key, err
+		}
 	}
 	if sessionToken != "" && k.tokens.ours(sessionToken) {
 		s, err := k.tokens.open(sessionToken)

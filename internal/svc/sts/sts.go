@@ -2,10 +2,11 @@
 // credentials of a role or of the caller.
 //
 // Credentials are those of core/identity: stateless, gone only when they expire.
-// There are no roles and policies to consult yet, so a role of the caller's own
-// account may be assumed by every caller of that account, and one of another
-// account only where the platform accepts any caller anyway (development mode).
-// What would restrict a session (session policies, MFA, tags for policies) is
+// A role need not exist in IAM, and policies are not evaluated, so a role of the
+// caller's own account may be assumed by every caller of that account, and one of
+// another account only where the platform accepts any caller anyway (development
+// mode). Of a role that is there, its MaxSessionDuration counts. What would
+// restrict a session (session policies, MFA, tags for policies) is
 // refused, because accepting it without effect would grant more than was asked.
 //
 // No state, no locks, no goroutines. Start reading at New.
@@ -13,12 +14,14 @@ package sts
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/api/stsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
@@ -37,6 +40,8 @@ const (
 type Config struct {
 	Identity     *identity.Keys
 	CrossAccount bool // roles of every account may be assumed: development mode
+	// Roles knows those that were created; nil: none.
+	Roles *iam.IAM
 }
 
 // New makes the service.
@@ -55,7 +60,7 @@ func (s *service) getCallerIdentity(_ context.Context, call *wire.Call, _ *stsap
 	return &stsapi.GetCallerIdentityOutput{UserId: &call.UserID, Account: &call.Account, Arn: &call.CallerARN}, nil
 }
 
-func (s *service) assumeRole(_ context.Context, call *wire.Call, in *stsapi.AssumeRoleInput) (*stsapi.AssumeRoleOutput, error) {
+func (s *service) assumeRole(ctx context.Context, call *wire.Call, in *stsapi.AssumeRoleInput) (*stsapi.AssumeRoleOutput, error) {
 	switch {
 	case in.Policy != nil || len(in.PolicyArns) > 0:
 		return nil, unsupported("session policies")
@@ -77,6 +82,9 @@ func (s *service) assumeRole(_ context.Context, call *wire.Call, in *stsapi.Assu
 	if life > maxChainedSession && strings.Contains(call.CallerARN, ":assumed-role/") {
 		return nil, validationError("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
+	if err := s.checkLife(ctx, role, life); err != nil {
+		return nil, err
+	}
 	credentials := s.Identity.ForRole(role.Account, *in.RoleArn, *in.RoleSessionName, life)
 	key, err := s.Identity.Lookup(credentials.AccessKeyID, credentials.SessionToken)
 	if err != nil {
@@ -87,6 +95,26 @@ func (s *service) assumeRole(_ context.Context, call *wire.Call, in *stsapi.Assu
 		AssumedRoleUser: &stsapi.AssumedRoleUser{Arn: &key.ARN, AssumedRoleId: &key.UserID},
 		SourceIdentity:  in.SourceIdentity,
 	}, nil
+}
+
+// checkLife refuses a session that is longer than the role allows, if it was created.
+//
+// AWS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, DurationSeconds; the text as users report it.
+func (s *service) checkLife(ctx context.Context, role arn.ARN, life time.Duration) error {
+	if s.Roles == nil || life <= defaultRoleSession {
+		return nil // no role allows less than an hour
+	}
+	e, err := s.Roles.Get(ctx, role.Account, iam.Role, role.Resource[strings.LastIndexByte(role.Resource, '/')+1:])
+	var missing *iam.Error
+	switch {
+	case errors.As(err, &missing):
+		return nil
+	case err != nil:
+		return err
+	case e.ARN() == role.String() && life > time.Duration(e.MaxSession)*time.Second:
+		return validationError("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return nil
 }
 
 func (s *service) getSessionToken(_ context.Context, call *wire.Call, in *stsapi.GetSessionTokenInput) (*stsapi.GetSessionTokenOutput, error) {
