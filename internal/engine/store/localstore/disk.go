@@ -173,7 +173,7 @@ type logFile struct {
 	vfs.File
 	disk   *disk
 	folder bool
-	dirty  bool // written since the last real sync; one goroutine writes at a time
+	dirty  bool // a log: written since the last real sync; one goroutine writes at a time
 }
 
 // attempt runs do, or pretends to.
@@ -203,7 +203,9 @@ func (f *logFile) sync(do func() error) error {
 	if !f.folder && f.disk.armed.Load() && f.disk.syncers.Load() == 0 {
 		return nil
 	}
-	f.dirty = false
+	if !f.folder { // which several flushes may sync at once
+		f.dirty = false
+	}
 	return f.attempt(do)
 }
 
