@@ -197,7 +197,7 @@ func (b *Buses) Archive(ctx context.Context, scope Scope, name string) (*Archive
 	}
 	defer snap.Close()
 	lo, hi := tuple.Range("events", archivedRows, id.Account, id.Region, id.Name)
-	err = scan(snap, lo, hi, func(e *store.Entry) (bool, error) {
+	err = store.Each(snap, lo, hi, func(e *store.Entry) (bool, error) {
 		if _, part, err := archivedAt(e.Key); err != nil {
 			return false, err
 		} else if part == 0 {

@@ -175,9 +175,6 @@ func firedKey(id ID, rule string) []byte {
 	return tuple.Key("events", firedRows, id.Account, id.Region, id.Name, rule)
 }
 
-// page is how many rows are read at once.
-const page = 1000
-
 // each visits the rows of a kind.
 func (b *Buses) each(ctx context.Context, kind string, visit func(parts []any, value []byte) error) error {
 	snap, err := b.config.Store.Snapshot(ctx)
@@ -186,32 +183,13 @@ func (b *Buses) each(ctx context.Context, kind string, visit func(parts []any, v
 	}
 	defer snap.Close()
 	lo, hi := tuple.Range("events", kind)
-	return scan(snap, lo, hi, func(e *store.Entry) (bool, error) {
+	return store.Each(snap, lo, hi, func(e *store.Entry) (bool, error) {
 		parts, err := tuple.Parse(e.Key)
 		if err != nil {
 			return false, err
 		}
 		return true, visit(parts[2:], e.Value)
 	})
-}
-
-// scan visits rows until visit returns false.
-func scan(snap store.Snap, lo, hi []byte, visit func(*store.Entry) (bool, error)) error {
-	for {
-		entries, err := snap.Scan(lo, hi, page, false)
-		if err != nil {
-			return err
-		}
-		for i := range entries {
-			if more, err := visit(&entries[i]); err != nil || !more {
-				return err
-			}
-		}
-		if len(entries) < page {
-			return nil
-		}
-		lo = append(slices.Clone(entries[page-1].Key), 0)
-	}
 }
 
 func (b *Buses) load(ctx context.Context) error {

@@ -180,7 +180,7 @@ func (b *Buses) replayEvents(ctx context.Context, p *parcel, id archiveID, r *Re
 		return p.addReplayed(ctx, ParseID(id.Scope, r.Destination), id.Name, r.Rules, e)
 	}
 	count := 0
-	err = scan(snap, lo, hi, func(row *store.Entry) (bool, error) {
+	err = store.Each(snap, lo, hi, func(row *store.Entry) (bool, error) {
 		archived, part, err := archivedAt(row.Key)
 		if err != nil {
 			return false, err

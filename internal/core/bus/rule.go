@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -245,7 +244,7 @@ func Matches(patternText, event string) (bool, error) {
 	// AWS: TestEventPattern wants what every event has.
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(event), &fields); err != nil {
-		return false, errors.Join(err)
+		return false, err
 	}
 	for _, name := range []string{"id", "account", "source", "time", "region", "resources", "detail-type"} {
 		if fields[name] == nil {

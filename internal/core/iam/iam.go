@@ -210,31 +210,16 @@ func (t *transaction) put(key []byte, value any) error {
 
 func (t *transaction) remove(key []byte) { t.batch.Deletes = append(t.batch.Deletes, key) }
 
-// page is how many rows are read at once.
-const page = 1000
-
 // scan visits the rows whose keys begin with the parts.
 func (t *transaction) scan(visit func(parts []any, value []byte) error, prefix ...any) error {
 	lo, hi := tuple.Range(prefix...)
-	for {
-		entries, err := t.snap.Scan(lo, hi, page, false)
+	return store.Each(t.snap, lo, hi, func(e *store.Entry) (bool, error) {
+		parts, err := tuple.Parse(e.Key)
 		if err != nil {
-			return err
+			return false, err
 		}
-		for i := range entries {
-			parts, err := tuple.Parse(entries[i].Key)
-			if err == nil {
-				err = visit(parts, entries[i].Value)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if len(entries) < page {
-			return nil
-		}
-		lo = append(entries[len(entries)-1].Key, 0)
-	}
+		return true, visit(parts, e.Value)
+	})
 }
 
 // relation is what a link means.

@@ -193,24 +193,6 @@ func CheckTags(tags map[string]string) error {
 	return nil
 }
 
-// attempt does a change, and again if another was faster.
-func (p *Parameters) attempt(ctx context.Context, change func(snap store.Snap) (*store.Batch, error)) error {
-	for {
-		snap, err := p.config.Store.Snapshot(ctx)
-		if err != nil {
-			return err
-		}
-		batch, err := change(snap)
-		snap.Close()
-		if err != nil || batch == nil {
-			return err
-		}
-		if _, err = p.config.Store.Commit(context.WithoutCancel(ctx), batch); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-}
-
 // readHead reads a parameter; the check is that nobody has changed it since.
 func readHead(snap store.Snap, s Scope, name string) (*head, store.Check, error) {
 	value, version, err := snap.Get(headKey(s, name))
@@ -237,7 +219,7 @@ func (p *Parameters) Put(ctx context.Context, s Scope, v Version, overwrite bool
 	if overwrite && len(tags) > 0 {
 		return nil, fail(validation, "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
 	}
-	err := p.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	err := store.Change(ctx, p.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		h, check, err := readHead(snap, s, v.Name)
 		switch {
 		case err != nil:
@@ -415,7 +397,7 @@ func (p *Parameters) History(ctx context.Context, s Scope, name string) ([]*Vers
 
 // Delete removes a parameter with its versions.
 func (p *Parameters) Delete(ctx context.Context, s Scope, name string) error {
-	return p.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	return store.Change(ctx, p.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		h, check, err := readHead(snap, s, name)
 		if err == nil && h == nil {
 			err = notFound()
@@ -427,9 +409,6 @@ func (p *Parameters) Delete(ctx context.Context, s Scope, name string) error {
 		return &store.Batch{Checks: []store.Check{check}, Deletes: [][]byte{headKey(s, name)}, DeleteRanges: []store.Range{{Lo: lo, Hi: hi}}}, nil
 	})
 }
-
-// page is how many rows are read at once.
-const page = 1000
 
 // Each visits the latest version of the parameters of a scope, in the order of
 // their names, that come after a name, until visit returns false.
@@ -443,38 +422,23 @@ func (p *Parameters) Each(ctx context.Context, s Scope, after string, visit func
 	if after != "" {
 		lo = append(headKey(s, after), 0)
 	}
-	for {
-		entries, err := snap.Scan(lo, hi, page, false)
+	return store.Each(snap, lo, hi, func(e *store.Entry) (bool, error) {
+		parts, err := tuple.Parse(e.Key)
 		if err != nil {
-			return err
+			return false, err
 		}
-		for i := range entries {
-			parts, err := tuple.Parse(entries[i].Key)
-			if err != nil {
-				return err
-			}
-			h := &head{}
-			if err := json.Unmarshal(entries[i].Value, h); err != nil {
-				return err
-			}
-			v, err := p.version(snap, s, parts[4].(string), h.Latest)
-			if err != nil {
-				return err
-			}
-			if !visit(v, h.Tags) {
-				return nil
-			}
+		h := &head{}
+		if err := json.Unmarshal(e.Value, h); err != nil {
+			return false, err
 		}
-		if len(entries) < page {
-			return nil
-		}
-		lo = append(slices.Clone(entries[page-1].Key), 0)
-	}
+		v, err := p.version(snap, s, parts[4].(string), h.Latest)
+		return err == nil && visit(v, h.Tags), err
+	})
 }
 
 // ChangeTags changes the tags of a parameter; a change that returns nil is none.
 func (p *Parameters) ChangeTags(ctx context.Context, s Scope, name string, change func(map[string]string)) (tags map[string]string, err error) {
-	err = p.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	err = store.Change(ctx, p.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		h, check, err := readHead(snap, s, name)
 		if err == nil && h == nil {
 			err = fail("InvalidResourceId", "")
@@ -547,7 +511,7 @@ func (p *Parameters) Unlabel(ctx context.Context, s Scope, name string, number i
 }
 
 func (p *Parameters) relabel(ctx context.Context, s Scope, name string, number int64, change func(all []*Version, target *Version) error) error {
-	return p.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	return store.Change(ctx, p.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		h, check, err := readHead(snap, s, name)
 		if err == nil && h == nil {
 			err = notFound()

@@ -175,30 +175,16 @@ func Open(ctx context.Context, config Config) (*Schedules, error) {
 	return s, nil
 }
 
-// page is how many rows are read at once.
-const page = 1000
-
+// each reads the rows of a kind.
 func each(snap store.Snap, kind string, read func([]any, []byte) error) error {
 	lo, hi := tuple.Range("scheduler", kind)
-	for {
-		entries, err := snap.Scan(lo, hi, page, false)
+	return store.Each(snap, lo, hi, func(e *store.Entry) (bool, error) {
+		parts, err := tuple.Parse(e.Key)
 		if err != nil {
-			return err
+			return false, err
 		}
-		for i := range entries {
-			parts, err := tuple.Parse(entries[i].Key)
-			if err != nil {
-				return err
-			}
-			if err := read(parts[2:], entries[i].Value); err != nil {
-				return err
-			}
-		}
-		if len(entries) < page {
-			return nil
-		}
-		lo = append(slices.Clone(entries[page-1].Key), 0)
-	}
+		return true, read(parts[2:], e.Value)
+	})
 }
 
 func (s *Schedules) readGroup(parts []any, value []byte) error {

@@ -199,24 +199,6 @@ func (s *Secret) row() (store.KV, error) {
 	return store.KV{Key: secretKey(s.Scope, s.Name), Value: text}, err
 }
 
-// attempt does a change, and again if another was faster.
-func (q *Secrets) attempt(ctx context.Context, change func(snap store.Snap) (*store.Batch, error)) error {
-	for {
-		snap, err := q.config.Store.Snapshot(ctx)
-		if err != nil {
-			return err
-		}
-		batch, err := change(snap)
-		snap.Close()
-		if err != nil || batch == nil {
-			return err
-		}
-		if _, err = q.config.Store.Commit(context.WithoutCancel(ctx), batch); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-}
-
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!\-]{1,512}$`)
 
 // Create makes a secret, with a first version if there is a value. The token, if
@@ -229,7 +211,7 @@ func (q *Secrets) Create(ctx context.Context, scope Scope, name, description, to
 	case len(tags) > maxTags:
 		return nil, "", fail(LimitExceeded, "The number of tags exceeds the limit of %d.", maxTags)
 	}
-	err = q.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	err = store.Change(ctx, q.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		existing, check, err := q.read(snap, scope, name)
 		var refusal *Error
 		if err != nil && !errors.As(err, &refusal) {
@@ -363,7 +345,7 @@ func marked() *Error {
 }
 
 func (q *Secrets) change(ctx context.Context, scope Scope, id string, change func(store.Snap, *Secret, *store.Batch) error) (changed *Secret, err error) {
-	err = q.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	err = store.Change(ctx, q.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		s, check, err := q.read(snap, scope, id)
 		if err != nil {
 			return nil, err
@@ -495,7 +477,7 @@ func (q *Secrets) Delete(ctx context.Context, scope Scope, id string, recovery t
 
 // Remove deletes a secret at once, marked or not.
 func (q *Secrets) Remove(ctx context.Context, scope Scope, id string) (removed *Secret, err error) {
-	err = q.attempt(ctx, func(snap store.Snap) (*store.Batch, error) {
+	err = store.Change(ctx, q.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		s, check, err := q.read(snap, scope, id)
 		if err != nil {
 			return nil, err
@@ -521,9 +503,6 @@ func (q *Secrets) Restore(ctx context.Context, scope Scope, id string) (*Secret,
 	})
 }
 
-// page is how many rows are read at once.
-const page = 1000
-
 // Each visits the secrets of a scope by name that come after one, until visit
 // returns false.
 func (q *Secrets) Each(ctx context.Context, scope Scope, after string, visit func(*Secret) bool) error {
@@ -541,30 +520,18 @@ func (q *Secrets) scan(ctx context.Context, lo, hi []byte, visit func(*Secret, s
 		return err
 	}
 	defer snap.Close()
-	for {
-		entries, err := snap.Scan(lo, hi, page, false)
+	return store.Each(snap, lo, hi, func(e *store.Entry) (bool, error) {
+		parts, err := tuple.Parse(e.Key)
 		if err != nil {
-			return err
+			return false, err
 		}
-		for i := range entries {
-			parts, err := tuple.Parse(entries[i].Key)
-			if err != nil {
-				return err
-			}
-			s := &Secret{}
-			if err := json.Unmarshal(entries[i].Value, s); err != nil {
-				return err
-			}
-			s.Scope, s.Name = Scope{parts[2].(string), parts[3].(string)}, parts[4].(string)
-			if more, err := visit(s, entries[i].Version); err != nil || !more {
-				return err
-			}
+		s := &Secret{}
+		if err := json.Unmarshal(e.Value, s); err != nil {
+			return false, err
 		}
-		if len(entries) < page {
-			return nil
-		}
-		lo = append(slices.Clone(entries[page-1].Key), 0)
-	}
+		s.Scope, s.Name = Scope{parts[2].(string), parts[3].(string)}, parts[4].(string)
+		return visit(s, e.Version)
+	})
 }
 
 // sweepEvery is how often Run looks for secrets that are to be gone.
