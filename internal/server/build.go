@@ -386,7 +386,17 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 	if err != nil {
 		return err
 	}
-	services := append(sqs.Services(s.queues), api.Service(), s3.Service(s.objects), sns.New(s.topics), events.Service(s.buses), ssm.Service(s.parameters), secretsmanager.Service(s.secrets), iamservice.Service(s.iam), s.logs.Service(), sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}))
+	services := append(sqs.Services(s.queues),
+		api.Service(),
+		s3.Service(s.objects),
+		sns.New(s.topics),
+		events.Service(s.buses),
+		ssm.Service(s.parameters),
+		secretsmanager.Service(s.secrets),
+		iamservice.Service(s.iam),
+		s.logs.Service(),
+		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}),
+	)
 	universal := schedulerapi.NewUniversal(services)
 	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{

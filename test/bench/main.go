@@ -27,7 +27,7 @@ import (
 
 func main() {
 	floorServer := flag.Bool("floor-server", false, "internal: be the floor's HTTP server")
-	only := flag.String("only", "", "comma-separated parts to run: start,memory,cold,snapstart,provisioned,thaw,warm,peers,stream,async,queue,topic,event,gvisor,mapping,idle (default all)")
+	only := flag.String("only", "", "comma-separated parts to run: start, or a name of bench.parts (default all)")
 	duration := flag.Duration("duration", 3*time.Second, "length of each throughput measurement")
 	cold := flag.Int("cold", 60, "cold starts to measure")
 	idle := flag.Int("idle", 0, "idle environments to hold at once and add up, such as 1000 (default none: it takes a minute and gigabytes)")
@@ -83,6 +83,33 @@ func (b *bench) add(r row) {
 	fmt.Fprintf(os.Stderr, "  %s: %s\n", r.what, r.lambkin)
 }
 
+// part is one measurement by its name.
+type part struct {
+	name string
+	run  func(context.Context, *platform.Platform) error
+}
+
+// parts are all measurements against the one server, in the order of a run.
+func (b *bench) parts() []part {
+	return []part{
+		{"memory", b.idleMemory},
+		{"cold", b.cold},
+		{"snapstart", b.snapStart},
+		{"provisioned", b.provisioned},
+		{"thaw", b.thaw},
+		{"warm", b.warm},
+		{"peers", b.peers},
+		{"stream", b.stream},
+		{"async", b.asynchronous},
+		{"queue", b.queues},
+		{"topic", b.topics},
+		{"event", b.events},
+		{"gvisor", b.gvisor},
+		{"mapping", b.mapping},
+		{"idle", b.idleEnvironments},
+	}
+}
+
 func (b *bench) run(ctx context.Context) error {
 	folder, err := os.MkdirTemp("", "lambkin-bench-")
 	if err != nil {
@@ -101,10 +128,7 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	defer server.Stop()
-	for _, part := range []struct {
-		name string
-		run  func(context.Context, *platform.Platform) error
-	}{{"memory", b.idleMemory}, {"cold", b.cold}, {"snapstart", b.snapStart}, {"provisioned", b.provisioned}, {"thaw", b.thaw}, {"warm", b.warm}, {"peers", b.peers}, {"stream", b.stream}, {"async", b.asynchronous}, {"queue", b.queues}, {"topic", b.topics}, {"event", b.events}, {"gvisor", b.gvisor}, {"mapping", b.mapping}, {"idle", b.idleEnvironments}} {
+	for _, part := range b.parts() {
 		if !b.wants(part.name) {
 			continue
 		}

@@ -106,17 +106,29 @@ func newLoad(t *testing.T) *load {
 	}
 	t.Cleanup(l.server.Kill)
 	l.pids = append(l.pids, l.server.PID())
-	l.parts = []part{l.events, &layers{random: random(2), name: "lib"}, &logs{random: random(3)}}
 	l.line = &queues{random: random(8)}
 	l.follow = &letters{accepted: map[string]bool{}, records: map[string]bool{}, dead: map[string]bool{}}
-	l.parts = append(l.parts, l.line, l.follow)
 	l.topics = &topics{}
 	l.mapped = newMapped(random(9))
-	l.parts = append(l.parts, l.topics, l.mapped, &objects{random: random(10)})
+	l.parts = []part{
+		l.events,
+		&layers{random: random(2), name: "lib"},
+		&logs{random: random(3)},
+		l.line,
+		l.follow,
+		l.topics,
+		l.mapped,
+		&objects{random: random(10)},
+	}
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))
 	}
-	for _, f := range []func(context.Context, *platform.Platform) error{prepare, prepareLetters, l.topics.prepare, l.mapped.prepare} {
+	for _, f := range []func(context.Context, *platform.Platform) error{
+		prepare,
+		prepareLetters,
+		l.topics.prepare,
+		l.mapped.prepare,
+	} {
 		if err := f(t.Context(), l.server); err != nil {
 			t.Fatal(err)
 		}
