@@ -54,6 +54,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/cbor"
 	"github.com/lambkin-dev/lambkin/internal/wire/jsonrpc"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/internal/wire/query"
 	"github.com/lambkin-dev/lambkin/internal/wire/restjson"
 	"github.com/lambkin-dev/lambkin/internal/wire/restxml"
@@ -397,7 +398,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		s.logs.Service(),
 		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}),
 	)
-	universal := schedulerapi.NewUniversal(services)
+	universal := &schedulerapi.Universal{Caller: local.New(services)}
 	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{
 		Services: append(services, schedulerapi.Service(s.schedules, universal)),

@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/test/apidoc"
 )
 
@@ -20,7 +21,7 @@ func TestTheDocumentationListsEveryOperationAndOption(t *testing.T) {
 // TestUniversalTargetsCallOperations of any service, in the account of the schedule.
 func TestUniversalTargetsCallOperations(t *testing.T) {
 	var got []string
-	u := NewUniversal([]*wire.Service{
+	u := &Universal{Caller: local.New([]*wire.Service{
 		wire.NewService(sqsapi.Model, sqsapi.HandleSendMessage(func(_ context.Context, call *wire.Call, in *sqsapi.SendMessageInput) (*sqsapi.SendMessageOutput, error) {
 			got = append(got, call.Account+" "+call.Region+" "+*in.MessageBody)
 			return nil, nil
@@ -35,7 +36,7 @@ func TestUniversalTargetsCallOperations(t *testing.T) {
 			}
 			return nil, nil
 		})),
-	})
+	})}
 	send := func(target, body string) error {
 		return u.Deliver(t.Context(), &delivery.Message{Target: target, Body: []byte(body), Detail: map[string]string{scheduler.DetailAccount: "1", scheduler.DetailRegion: "r"}})
 	}

@@ -1,22 +1,18 @@
 package scheduler
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
-	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
-	"github.com/lambkin-dev/lambkin/internal/wire"
-	"github.com/lambkin-dev/lambkin/internal/wire/jsonvalue"
-	"github.com/lambkin-dev/lambkin/internal/wire/shape"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
 )
 
 // Universal is the target of schedules that call an operation of an AWS API: any
@@ -24,42 +20,20 @@ import (
 //
 // AWS: arn:aws:scheduler:::aws-sdk:SERVICE:ACTION, both in camel case, with the
 // operation's input as JSON (managing-targets-universal.html).
-type Universal struct{ services map[string]*wire.Service }
-
-// NewUniversal serves the operations of the services. Of one that is there in two
-// protocols the first counts.
-func NewUniversal(services []*wire.Service) *Universal {
-	u := &Universal{services: map[string]*wire.Service{}}
-	for _, s := range services {
-		for _, name := range []string{s.Model.SigningName, s.Model.EndpointPrefix, strings.ToLower(strings.ReplaceAll(s.Model.ID, " ", ""))} {
-			if u.services[name] == nil {
-				u.services[name] = s
-			}
-		}
-	}
-	return u
-}
+type Universal struct{ Caller *local.Caller }
 
 // universalResource begins the resource of the ARNs.
 const universalResource = "aws-sdk:"
 
-// operation finds what an ARN names.
-func (u *Universal) operation(target string) (*wire.Service, *wire.Operation, error) {
+// operation reads what an ARN names, whether it is here or not.
+func operation(target string) (service, action string, err error) {
 	a, err := arn.Parse(target)
 	path, found := strings.CutPrefix(a.Resource, universalResource)
-	name, action, both := strings.Cut(path, ":")
+	service, action, both := strings.Cut(path, ":")
 	if err != nil || !found || !both || action == "" {
-		return nil, nil, fmt.Errorf("%s is not the ARN of a universal target (arn:aws:scheduler:::aws-sdk:service:action)", target)
+		return "", "", fmt.Errorf("%s is not the ARN of a universal target (arn:aws:scheduler:::aws-sdk:service:action)", target)
 	}
-	s := u.services[strings.ToLower(name)]
-	if s == nil {
-		return nil, nil, fmt.Errorf("this platform does not have the service %s", name)
-	}
-	op, found := s.Operations[strings.ToUpper(action[:1])+action[1:]]
-	if !found {
-		return nil, nil, fmt.Errorf("the service %s has no operation %s", name, action)
-	}
-	return s, &op, nil
+	return service, action, nil
 }
 
 // check refuses a schedule whose target would never work.
@@ -67,7 +41,11 @@ func (u *Universal) check(target string) error {
 	if !strings.Contains(target, ":"+universalResource) {
 		return nil
 	}
-	if _, _, err := u.operation(target); err != nil {
+	service, action, err := operation(target)
+	if err == nil {
+		_, _, err = u.Caller.Operation(service, action)
+	}
+	if err != nil {
 		return &scheduler.Error{Code: scheduler.Validation, Message: "Invalid request provided: " + err.Error() + "."}
 	}
 	return nil
@@ -75,31 +53,19 @@ func (u *Universal) check(target string) error {
 
 // Deliver calls the operation: Universal is a delivery.Target.
 func (u *Universal) Deliver(ctx context.Context, m *delivery.Message) error {
-	s, op, err := u.operation(m.Target)
+	service, action, err := operation(m.Target)
+	if err == nil {
+		_, _, err = u.Caller.Operation(service, action)
+	}
 	if err != nil {
 		return delivery.Permanent(err)
 	}
-	in := op.Model.NewInput()
-	if op.Model.Input != shape.None {
-		text, err := blobs(s.Model, op.Model.Input, m.Body)
-		if err == nil {
-			err = jsonvalue.Decode(s.Model, op.Model.Input, text, in)
-		}
-		if err == nil {
-			err = shape.Validate(s.Model, op.Model.Input, in)
-		}
-		if err != nil {
-			return delivery.Permanent(delivery.Coded("ValidationException", err))
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://127.0.0.1/", http.NoBody)
+	input, err := parse(m.Body)
 	if err != nil {
-		return err
+		return delivery.Permanent(delivery.Coded("ValidationException", err))
 	}
-	call := &wire.Call{RequestID: ids.UUID(), Account: m.Detail[scheduler.DetailAccount], Region: m.Detail[scheduler.DetailRegion], Endpoint: "http://127.0.0.1", Request: request, Header: http.Header{}}
-	_, err = op.Do(ctx, call, in)
-	var refusal *fault.Fault
-	if errors.As(err, &refusal) {
+	_, err = u.Caller.Call(ctx, local.Identity{Account: m.Detail[scheduler.DetailAccount], Region: m.Detail[scheduler.DetailRegion]}, service, action, input)
+	if refusal := fault.From(err); refusal != nil {
 		err = delivery.Coded(refusal.Code, err)
 		if refusal.Sender && refusal.Status != http.StatusTooManyRequests {
 			return delivery.Permanent(err)
@@ -108,24 +74,12 @@ func (u *Universal) Deliver(ctx context.Context, m *delivery.Message) error {
 	return err
 }
 
-// blobs writes the blobs of an input as the codec wants them: the input of a
-// universal target has them as plain text.
-func blobs(model *shape.Service, input shape.Index, text []byte) ([]byte, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, err
+// parse reads the input of a schedule: an object, in which blobs are plain text.
+func parse(body []byte) (input map[string]any, err error) {
+	if len(body) == 0 {
+		return nil, nil
 	}
-	for i := range model.Shapes[input].Members {
-		m := &model.Shapes[input].Members[i]
-		var plain string
-		if model.Shapes[m.Shape].Kind != shape.Blob || json.Unmarshal(members[m.Name], &plain) != nil {
-			continue
-		}
-		encoded, err := json.Marshal(base64.StdEncoding.EncodeToString([]byte(plain)))
-		if err != nil {
-			return nil, err
-		}
-		members[m.Name] = encoded
-	}
-	return json.Marshal(members)
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	return input, d.Decode(&input)
 }
