@@ -1,0 +1,142 @@
+// Package stack is the engine of CloudFormation: it keeps stacks, finds what a
+// new template changes, and carries the changes out resource by resource.
+//
+// This file is its contract with what provides the resources; the engine is
+// being built on it. Start reading at Type.
+package stack
+
+import (
+	"context"
+	"time"
+)
+
+// Type provides the resources of one type, as "AWS::SQS::Queue".
+//
+// Its methods block until the resource is as it was asked for (a function is
+// active, a custom resource has answered) or ctx ends. Each may be called again
+// after a crash of the server, with the same Request: it then finds what its
+// earlier call has made and goes on from there; that is what Request.Token and
+// Request.Name are for. An error's text is what the stack's events show.
+type Type interface {
+	// Facts are what the engine knows of the type without asking it.
+	Facts() *Facts
+	// Create makes the resource. If it fails having made something, the result has
+	// a PhysicalID, and the engine deletes that in the rollback.
+	Create(ctx context.Context, r *Request) (*Result, error)
+	// Update changes the resource in place from Previous to Properties. A result
+	// with another PhysicalID is a replacement that the type itself made (custom
+	// resources do); the engine deletes the former in the clean-up.
+	Update(ctx context.Context, r *Request) (*Result, error)
+	// Delete removes the resource; that it is absent is success.
+	Delete(ctx context.Context, r *Request) error
+	// Read gives the live properties, those that it can know, by the names of the
+	// template, and the attributes: for drift detection and imports. ErrAbsent: there is none.
+	Read(ctx context.Context, r *Request) (properties, attributes map[string]any, err error)
+}
+
+// Facts are what the published schema of a type tells.
+type Facts struct {
+	Type       string
+	Properties map[string]Property // by name; a property not in here is refused when a change set is made
+	// Primary are the properties that identify the resource, of which Ref gives the
+	// first or all joined by "|".
+	Primary []string
+	// Attributes are what GetAtt knows: the read-only properties, as "Arn" or "Endpoint.Address".
+	// "*": any (custom resources, nested stacks).
+	Attributes []string
+	// Tags is the property that stack tags are joined to, or "".
+	Tags string
+	// TagsAreMap tells that Tags is an object, not a list of Key and Value.
+	TagsAreMap bool
+	// NameProperty is the property by which a user may name the resource, or "". If it
+	// is not set, the engine makes Request.Name within these bounds.
+	NameProperty string
+	Name         NameRule
+	// OpenProperties lets properties that are not listed pass (custom resources).
+	OpenProperties bool
+	// Capability is what an owner must acknowledge: CAPABILITY_IAM, or "".
+	Capability string
+	// Updatable is false for types of which every change is a replacement.
+	Updatable bool
+	// Timeout bounds one operation; 0: DefaultTimeout.
+	Timeout time.Duration
+	// NotYet, if it is not empty, says why the type is known but cannot be had.
+	NotYet string
+}
+
+// Property is one property of a type.
+type Property struct {
+	Required   bool
+	Kinds      Kind // of JSON values that it may have
+	CreateOnly bool // a change means replacement
+	Maybe      bool // a change may mean replacement (conditional create-only)
+	WriteOnly  bool // cannot be read back: no drift is found in it
+	// Inert, if it is not empty, says that the property is kept but has no effect
+	// here; Refused, that a template which sets it fails, and why.
+	Inert, Refused string
+}
+
+// Kind is a set of kinds of JSON values.
+type Kind uint8
+
+// The kinds. Text, numbers and truth are taken for one another, as CloudFormation
+// does, where the text reads as the other.
+const (
+	Text Kind = 1 << iota
+	Number
+	Truth
+	List
+	Object
+)
+
+// NameRule is how the engine makes the name of a resource without one.
+type NameRule struct {
+	MaxLength  int    // 0: DefaultNameLength
+	LowerCase  bool   // buckets
+	Suffix     string // ".fifo"
+	Characters string // what stands between the parts, "-" by default
+}
+
+// Request is one thing to do with one resource.
+type Request struct {
+	Account, Region    string
+	Caller             Caller // on whose behalf
+	StackID, StackName string
+	LogicalID          string
+	Token              string              // the same for all tries of one step of one deployment
+	Name               string              // for a resource without a name of its own: the stack's name, the logical id and a random part
+	PhysicalID         string              // empty in Create
+	Again              bool                // an earlier try may have done a part
+	Properties         map[string]any      // resolved; stack tags are joined already
+	Previous           map[string]any      // Update: as deployed last
+	Attributes         map[string]any      // as the last result had them
+	Tags               map[string]string   // of the stack
+	Replaced           bool                // Delete: a successor is in use already
+	Progress           func(reason string) // tells what it waits for, as an event of the stack
+}
+
+// Caller is on whose behalf resources are made: the stack's role, or who asked.
+type Caller struct {
+	AccessKeyID, ARN, UserID string
+	Endpoint                 string // scheme://host:port by which the client reached us
+}
+
+// Result is what has come of a Create or an Update.
+type Result struct {
+	PhysicalID string         // what Ref gives, unless Ref is set
+	Ref        string         // what Ref gives where it is not the physical id
+	Attributes map[string]any // what GetAtt gives
+}
+
+// Limits and defaults of resources.
+const (
+	DefaultTimeout    = 30 * time.Minute
+	DefaultNameLength = 64
+)
+
+// ErrAbsent is what Read returns of a resource that is not there.
+const ErrAbsent absent = "the resource does not exist"
+
+type absent string
+
+func (a absent) Error() string { return string(a) }
