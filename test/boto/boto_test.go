@@ -40,7 +40,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(folder)
-	installed, err = clients.Install(ctx, "../../.cache", folder)
+	installed, err = clients.Install(ctx, "../../.cache", folder, clients.AWS)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

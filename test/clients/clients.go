@@ -1,16 +1,18 @@
-// Package clients brings the official Python clients to the tests: boto3 and the
-// AWS command line, of the releases in requirements.txt, on the Python that
-// comes inside the binary, so that no test depends on the machine's own.
+// Package clients brings the official clients and deployment tools to the tests,
+// unmodified, of the releases in its *.txt files: boto3 and the AWS command line,
+// SAM, Chalice, the CDK, osls. They run on the Python that comes inside the binary
+// and on a Node.js that is a Python package, so that no test depends on the
+// machine's own.
 //
 // The packages are installed once, into .cache of the repository, under a name
 // made of the pins; several test processes may do it at the same time. No
-// goroutines, no locks. Start reading at Install.
+// goroutines, no locks. Start reading at Install; node.go has what npm installs.
 package clients
 
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -24,8 +26,29 @@ import (
 	"github.com/kluctl/go-embed-python/python"
 )
 
-//go:embed requirements.txt
-var requirements []byte
+// Set is a list of packages with their releases.
+type Set string
+
+// The sets.
+const (
+	AWS     Set = "aws"     // boto3 and the AWS command line
+	SAM     Set = "sam"     // the SAM command line
+	Chalice Set = "chalice" // Chalice
+	CDK     Set = "cdk"     // the CDK's library for Python
+	node    Set = "node"    // Node.js
+)
+
+//go:embed *.txt
+var pins embed.FS
+
+// list is the text of a set.
+func (s Set) list() []byte {
+	text, err := pins.ReadFile(string(s) + ".txt")
+	if err != nil {
+		panic(err) // the sets are those of the files
+	}
+	return text
+}
 
 // installTimeout bounds the download of the clients.
 const installTimeout = 5 * time.Minute
@@ -35,13 +58,13 @@ type Clients struct {
 	Python   string // interpreter; it must find Packages by PYTHONPATH
 	Packages string
 	Bytecode string // PYTHONPYCACHEPREFIX: the cache stays as it was installed
-	Bin      string // folder with python, python3 and aws, ready to use
+	Bin      string // folder with python, python3 and the commands of the packages, ready to use
 	folder   string
 }
 
-// Install unpacks Python into folder and the clients into the cache, unless
-// exactly these are there already: the first rename wins.
-func Install(ctx context.Context, cache, folder string) (*Clients, error) {
+// Install unpacks Python into folder and the packages of a set into the cache,
+// unless exactly these are there already: the first rename wins.
+func Install(ctx context.Context, cache, folder string, set Set) (*Clients, error) {
 	embedded, err := python.NewEmbeddedPythonWithTmpDir(filepath.Join(folder, "python"), false)
 	if err != nil {
 		return nil, fmt.Errorf("unpack Python: %w", err)
@@ -53,17 +76,22 @@ func Install(ctx context.Context, cache, folder string) (*Clients, error) {
 	if cache, err = filepath.Abs(cache); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(requirements)
-	c.Packages = filepath.Join(cache, "clients-"+hex.EncodeToString(sum[:8]))
+	c.Packages = filepath.Join(cache, cacheName(string(set), set.list()))
 	if _, err := os.Stat(c.Packages); err != nil {
-		if err := c.download(ctx, cache); err != nil {
+		if err := c.download(ctx, cache, set); err != nil {
 			return nil, err
 		}
 	}
 	return c, c.wrap()
 }
 
-func (c *Clients) download(ctx context.Context, cache string) error {
+// cacheName names a folder by what is installed into it.
+func cacheName(name string, list []byte) string {
+	sum := sha256.Sum256(list)
+	return name + "-" + hex.EncodeToString(sum[:8])
+}
+
+func (c *Clients) download(ctx context.Context, cache string, set Set) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
 	}
@@ -72,8 +100,8 @@ func (c *Clients) download(ctx context.Context, cache string) error {
 		return err
 	}
 	defer os.RemoveAll(temporary)
-	pins := filepath.Join(c.folder, "requirements.txt")
-	if err := os.WriteFile(pins, requirements, 0o600); err != nil {
+	list := filepath.Join(c.folder, string(set)+".txt")
+	if err := os.WriteFile(list, set.list(), 0o600); err != nil {
 		return err
 	}
 	library, err := pip.NewPipLib("lambkin-clients")
@@ -83,10 +111,10 @@ func (c *Clients) download(ctx context.Context, cache string) error {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, c.Python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
-		"--target", temporary, "--requirement", pins)
+		"--target", temporary, "--requirement", list)
 	command.Env = append(os.Environ(), "PYTHONPATH="+library.GetExtractedPath())
 	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("install the clients: %w\n%s", err, out)
+		return fmt.Errorf("install %s: %w\n%s", set, err, out)
 	}
 	if err := os.Rename(temporary, c.Packages); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -94,13 +122,26 @@ func (c *Clients) download(ctx context.Context, cache string) error {
 	return nil
 }
 
-// wrap writes the commands of Bin: the interpreter with the packages in its path.
+// wrap writes the commands of Bin: the interpreter with the packages and pip in
+// its path, and the packages' own commands run by it.
 func (c *Clients) wrap() error {
 	if err := os.MkdirAll(c.Bin, 0o755); err != nil {
 		return err
 	}
-	prefix := fmt.Sprintf("#!/bin/sh\nexport PYTHONPATH='%s' PYTHONPYCACHEPREFIX='%s'\nexec '%s' ", c.Packages, c.Bytecode, c.Python)
-	for name, args := range map[string]string{"python": `"$@"`, "python3": `"$@"`, "aws": fmt.Sprintf(`'%s' "$@"`, filepath.Join(c.Packages, "bin", "aws"))} {
+	library, err := pip.NewPipLib("lambkin-clients")
+	if err != nil {
+		return fmt.Errorf("unpack pip: %w", err)
+	}
+	prefix := fmt.Sprintf("#!/bin/sh\nexport PYTHONPATH='%s:%s' PYTHONPYCACHEPREFIX='%s'\nexec '%s' ", c.Packages, library.GetExtractedPath(), c.Bytecode, c.Python)
+	commands := map[string]string{"python": `"$@"`, "python3": `"$@"`, "python3.14": `"$@"`}
+	scripts, err := os.ReadDir(filepath.Join(c.Packages, "bin"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, script := range scripts {
+		commands[script.Name()] = fmt.Sprintf(`'%s' "$@"`, filepath.Join(c.Packages, "bin", script.Name()))
+	}
+	for name, args := range commands {
 		if err := os.WriteFile(filepath.Join(c.Bin, name), []byte(prefix+args+"\n"), 0o755); err != nil {
 			return err
 		}

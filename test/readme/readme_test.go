@@ -47,7 +47,7 @@ func TestReadme(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the README's commands need root; run the tests as root")
 	}
-	installed, err := clients.Install(t.Context(), "../../.cache", t.TempDir())
+	installed, err := clients.Install(t.Context(), "../../.cache", t.TempDir(), clients.AWS)
 	if err != nil {
 		t.Fatal(err)
 	}

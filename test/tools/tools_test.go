@@ -1,0 +1,217 @@
+// Package tools deploys real projects with the deployment tools that Lambda's
+// users have, unmodified, from their packages, with nothing but AWS_ENDPOINT_URL:
+// what they say and what they leave must be what AWS would give.
+//
+// The tools are installed once, into .cache of the repository (test/clients).
+// Each test has a server of its own and a project folder of its own. They take
+// minutes and run only when they are asked for: ./check tools, or
+//
+//	go test ./test/tools -args -tools
+//
+// Start reading at newProject.
+package tools
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/test/clients"
+	"github.com/lambkin-dev/lambkin/test/platform"
+)
+
+var wanted = flag.Bool("tools", false, "run the deployment tools: minutes, and packages of a gigabyte")
+
+const (
+	cache       = "../../.cache"
+	toolTimeout = 5 * time.Minute // of one command
+	patience    = time.Minute     // for what follows a deployment
+)
+
+// project is a folder of a user with one tool, and the server that it deploys to.
+type project struct {
+	t       *testing.T
+	server  *platform.Platform
+	folder  string
+	environ []string
+}
+
+// newProject starts a server. path are the folders of the tool's commands.
+func newProject(t *testing.T, path ...string) *project {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: the server needs root to isolate functions")
+	}
+	folder := t.TempDir()
+	binary, err := platform.Build(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := platform.Start(context.Background(), binary, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("log of the server:\n" + server.Log())
+		}
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	p := &project{t: t, server: server, folder: filepath.Join(folder, "project")}
+	if err := os.Mkdir(p.folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.environ = []string{
+		"PATH=" + strings.Join(append(path, "/usr/local/bin", "/usr/bin", "/bin"), ":"), "HOME=" + t.TempDir(), "LANG=C.UTF-8", "CI=true",
+		"AWS_ENDPOINT_URL=http://" + server.Address, "AWS_DEFAULT_REGION=" + platform.Region, "AWS_REGION=" + platform.Region, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=" + platform.Key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + platform.Key.SecretAccessKey,
+		"SAM_CLI_TELEMETRY=0", "CDK_DISABLE_CLI_TELEMETRY=true", "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off",
+	}
+	return p
+}
+
+// install brings a set of Python packages; its commands are in the folder returned.
+func install(t *testing.T, set clients.Set) *clients.Clients {
+	t.Helper()
+	if !*wanted {
+		t.Skip("SKIPPED: the deployment tools run with ./check tools (go test ./test/tools -args -tools)")
+	}
+	c, err := clients.Install(t.Context(), cache, t.TempDir(), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// installNode brings Node.js and the tools on it.
+func installNode(t *testing.T) []string {
+	t.Helper()
+	if !*wanted {
+		t.Skip("SKIPPED: the deployment tools run with ./check tools (go test ./test/tools -args -tools)")
+	}
+	n, err := clients.InstallNode(t.Context(), cache, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Bin
+}
+
+// write writes a file of the project.
+func (p *project) write(name, text string) {
+	p.t.Helper()
+	path := filepath.Join(p.folder, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// replace changes a file of the project as an editor would.
+func (p *project) replace(name, before, after string) {
+	p.t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.folder, name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if !strings.Contains(string(text), before) {
+		p.t.Fatalf("%s does not have %q:\n%s", name, before, text)
+	}
+	p.write(name, strings.ReplaceAll(string(text), before, after))
+}
+
+// run runs a command of the tool in a folder of the project; it must succeed.
+func (p *project) run(folder, name string, args ...string) string {
+	p.t.Helper()
+	out, err := p.try(folder, name, args...)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// fail runs a command that must fail, and gives what it said.
+func (p *project) fail(folder, name string, args ...string) string {
+	p.t.Helper()
+	out, err := p.try(folder, name, args...)
+	if err == nil {
+		p.t.Fatalf("%s %s succeeded:\n%s", name, strings.Join(args, " "), out)
+	}
+	return out
+}
+
+func (p *project) try(folder, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(p.t.Context(), toolTimeout)
+	defer cancel()
+	path, err := lookPath(p.environ, name)
+	if err != nil {
+		return "", err
+	}
+	begin := time.Now()
+	command := exec.CommandContext(ctx, path, args...)
+	command.Dir, command.Env, command.WaitDelay = filepath.Join(p.folder, folder), p.environ, 10*time.Second
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	err = command.Run()
+	p.t.Logf("%s %s: %s", name, strings.Join(args, " "), time.Since(begin).Round(time.Millisecond))
+	return out.String(), err
+}
+
+// lookPath finds a command in the PATH that the tools get, not in that of the test.
+func lookPath(environ []string, name string) (string, error) {
+	for _, folder := range filepath.SplitList(strings.TrimPrefix(environ[0], "PATH=")) {
+		if path := filepath.Join(folder, name); executable(path) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not in %s", name, environ[0])
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
+}
+
+// get asks a URL that a deployment told; names of this machine's own need no DNS.
+func (p *project) get(url string) (int, string) {
+	p.t.Helper()
+	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	// The names end in localhost or are AWS's own: both lead to the server here.
+	host := request.URL.Host
+	request.URL.Scheme, request.URL.Host, request.Host = "http", p.server.Address, host
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	body, err := io.ReadAll(reply.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return reply.StatusCode, string(body)
+}
+
+// contains fails the test unless all words are in the text.
+func (p *project) contains(text string, words ...string) {
+	p.t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			p.t.Errorf("%q is missing in:\n%s", word, text)
+		}
+	}
+}
