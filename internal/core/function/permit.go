@@ -2,9 +2,9 @@ package function
 
 import (
 	"context"
-	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
+	"github.com/lambkin-dev/lambkin/internal/core/policy"
 )
 
 // Caller is a service that wants to invoke a function on behalf of a resource.
@@ -30,54 +30,31 @@ func (r *Registry) Permits(ctx context.Context, t Target, who Caller) (bool, err
 		if err != nil {
 			return err
 		}
-		policy := newPolicy()
-		if _, err := rd.read(h.key, policy); err != nil {
+		document := newPolicy()
+		if found, err := rd.read(h.key, document); err != nil || !found {
 			return err
 		}
-		for i := range policy.Statements {
-			permitted = permitted || policy.Statements[i].permits(t, who)
+		compiled, err := r.policies.Compile(text(document))
+		if err != nil {
+			return err
 		}
+		permitted = policy.Decide(who.request(t), &policy.Rights{}, &policy.Target{Account: t.Scope.Account, Policy: compiled}).Allowed
 		return nil
 	})
 	return permitted, err
 }
 
-func (s *statement) permits(t Target, who Caller) bool {
-	action := s.Action == "*" || strings.EqualFold(s.Action, "lambda:*") || strings.EqualFold(s.Action, "lambda:InvokeFunction")
-	if s.Effect != "Allow" || !action || !s.isOf(who.Service) {
-		return false
-	}
-	c := s.Condition
-	if c == nil {
-		return true
-	}
-	if len(c.Bool) > 0 { // it is about function URLs
-		return false
-	}
-	if equals := c.StringEquals; equals != nil {
-		rest := *equals
-		rest.SourceAccount = ""
-		if rest != (stringEquals{}) || equals.SourceAccount != "" && equals.SourceAccount != sourceAccount(t, who) {
-			return false
+// request is the call of a service. What a condition can ask of it is whence it comes.
+func (c *Caller) request(t Target) *policy.Request {
+	return &policy.Request{Action: "lambda:InvokeFunction", Resource: t.ARN(), Also: []string{t.FunctionARN()}, Who: policy.Who{Service: c.Service}, Values: func(key string) []string {
+		switch key {
+		case "aws:sourcearn":
+			return []string{c.Source}
+		case "aws:sourceaccount":
+			return []string{sourceAccount(t, *c)}
 		}
-	}
-	for key, pattern := range c.ArnLike {
-		if !strings.EqualFold(key, "AWS:SourceArn") || !arnLike(pattern, who.Source) {
-			return false
-		}
-	}
-	return true
-}
-
-// isOf tells whether a statement is about the service.
-func (s *statement) isOf(service string) bool {
-	switch p := s.Principal.(type) {
-	case string:
-		return p == "*"
-	case map[string]any:
-		return p["Service"] == service || p["AWS"] == "*"
-	}
-	return false
+		return nil
+	}}
 }
 
 // sourceAccount is the account of the caller's resource: a bucket's is not in its
@@ -87,44 +64,4 @@ func sourceAccount(t Target, who Caller) string {
 		return a.Account
 	}
 	return t.Scope.Account
-}
-
-// arnElements is how many elements of an ARN are compared one by one.
-const arnElements = 6
-
-// arnLike compares as the condition ArnLike does: * and ? stand for texts and
-// letters within each of the six elements.
-func arnLike(pattern, text string) bool {
-	patterns, texts := strings.SplitN(pattern, ":", arnElements), strings.SplitN(text, ":", arnElements)
-	if len(patterns) != len(texts) {
-		return false
-	}
-	for i := range patterns {
-		if !glob(patterns[i], texts[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// glob matches * and ?. It goes back to the last star only, so it takes no more
-// than the product of both lengths.
-func glob(pattern, text string) bool {
-	p, t, star, from := 0, 0, -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0:
-			from++
-			p, t = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }

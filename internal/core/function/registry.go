@@ -8,6 +8,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/function/tree"
+	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
@@ -75,7 +76,8 @@ type Registry struct {
 	totals sync.Map // Scope -> *total
 	queues [sizes]*queue
 
-	sources sources
+	sources  sources
+	policies policy.Cache
 }
 
 // NewRegistry only builds: Run makes functions active. Clock and Logger may be

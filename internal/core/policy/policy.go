@@ -1,12 +1,17 @@
-// Package policy reads the policy documents of AWS: what identities may do, and
-// who may assume a role.
+// Package policy reads the policy documents of AWS, what identities may do and who
+// may use a resource, and decides by them whether a request may be made.
 //
 // It promises: a document that Parse accepts has the form of AWS's grammar
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html);
 // CheckIdentity and CheckTrust refuse what IAM refuses, with IAM's texts. Whether
-// services, actions and resources exist is not checked.
+// services, actions and resources exist is not checked. Decide follows AWS's logic
+// of evaluation within an account and between two; it takes no more than the
+// product of the sizes of policies and request. Organizations' policies (SCP, RCP),
+// VPC endpoints' and federated users do not exist here.
 //
-// Pure: no state, no goroutines, no locks. Start reading at Parse.
+// Pure but for Cache, which has a lock of its own; no goroutines. Start reading at
+// Parse and, for decisions, at Decide; compile.go makes documents ready,
+// condition.go has the operators, match.go wildcards and variables.
 package policy
 
 import (
@@ -229,6 +234,9 @@ func checkNames(s *Statement) error {
 			}
 		}
 	}
+	if _, err := newRule(s, true); err != nil {
+		return err
+	}
 	for _, list := range []Texts{s.Resource, s.NotResource} {
 		for _, resource := range list {
 			if resource != "*" && (!strings.HasPrefix(resource, "arn:") || strings.Count(resource, ":") < 2) {
@@ -257,6 +265,9 @@ func CheckTrust(text string) (*Document, error) {
 			return nil, Refusal("Missing required field Principal")
 		case len(s.Action)+len(s.NotAction) == 0:
 			return nil, Refusal("Missing required field Action")
+		}
+		if _, err := newRule(s, true); err != nil {
+			return nil, err
 		}
 		for _, action := range append(s.Action, s.NotAction...) {
 			if !strings.HasPrefix(strings.ToLower(action), "sts:") {
