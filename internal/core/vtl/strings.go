@@ -1,0 +1,232 @@
+package vtl
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf16"
+)
+
+// Bounds of what regular expressions do.
+const (
+	patternCost = 4       // a byte that is matched is charged so often
+	maxMatches  = 100_000 // of one call
+)
+
+var patternMethods = map[string]bool{"matches": true, "split": true, "replaceAll": true, "replaceFirst": true}
+
+// stringMethod calls the methods of Java's String. What it makes is charged.
+func stringMethod(r *run, s, name string, args []any) (value any, err error) {
+	cost := len(s)
+	if patternMethods[name] {
+		cost *= patternCost
+	}
+	if err := r.charge(cost); err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(args))
+	for i, arg := range args {
+		texts[i] = scalar(arg)
+	}
+	switch len(args) {
+	case 0:
+		value = plainMethod(s, name)
+	case 1:
+		value, err = textMethod(r, s, name, args[0], texts[0])
+	case 2:
+		value, err = pairMethod(s, name, args, texts)
+	}
+	if made, is := value.(string); is && err == nil {
+		err = r.charge(len(made))
+	}
+	return value, err
+}
+
+func plainMethod(s, name string) any {
+	switch name {
+	case "length":
+		return int64(len(units(s)))
+	case "isEmpty":
+		return s == ""
+	case "isBlank":
+		return strings.TrimSpace(s) == ""
+	case "trim", "strip":
+		return strings.TrimFunc(s, func(c rune) bool { return c <= ' ' })
+	case "toUpperCase":
+		return strings.ToUpper(s)
+	case "toLowerCase":
+		return strings.ToLower(s)
+	case "hashCode":
+		hash := int32(0)
+		for _, unit := range units(s) {
+			hash = 31*hash + int32(unit)
+		}
+		return int64(hash)
+	}
+	return nil
+}
+
+func textMethod(r *run, s, name string, arg any, other string) (any, error) {
+	switch name {
+	case "equalsIgnoreCase":
+		return strings.EqualFold(s, other), nil
+	case "contains":
+		return strings.Contains(s, other), nil
+	case "startsWith":
+		return strings.HasPrefix(s, other), nil
+	case "endsWith":
+		return strings.HasSuffix(s, other), nil
+	case "concat":
+		return s + other, nil
+	case "compareTo":
+		return int64(strings.Compare(s, other)), nil
+	case "indexOf":
+		return unitIndex(s, strings.Index(s, other)), nil
+	case "lastIndexOf":
+		return unitIndex(s, strings.LastIndex(s, other)), nil
+	case "matches":
+		pattern, err := compilePattern("^(?:" + other + ")$")
+		return err == nil && pattern.MatchString(s), err
+	case "split":
+		return split(r, s, other)
+	case "substring":
+		return substring(s, arg, int64(len(units(s)))), nil
+	case "charAt":
+		if i, is := arg.(int64); is {
+			return substring(s, i, i+1), nil
+		}
+	}
+	return nil, nil
+}
+
+func pairMethod(s, name string, args []any, texts []string) (any, error) {
+	switch name {
+	case "replace":
+		return replaceAll(s, texts[0], texts[1])
+	case "replaceAll", "replaceFirst":
+		return replacePattern(s, texts[0], texts[1], name == "replaceFirst")
+	case "substring":
+		return substring(s, args[0], args[1]), nil
+	case "indexOf":
+		from, is := args[1].(int64)
+		all := units(s)
+		if !is || from < 0 || from > int64(len(all)) {
+			return int64(-1), nil
+		}
+		found := unitIndex(string(utf16.Decode(all[from:])), strings.Index(string(utf16.Decode(all[from:])), texts[0]))
+		if found >= 0 {
+			found += from
+		}
+		return found, nil
+	}
+	return nil, nil
+}
+
+// units are the characters as Java counts them.
+func units(s string) []uint16 { return utf16.Encode([]rune(s)) }
+
+// unitIndex is an index of bytes as Java counts.
+func unitIndex(s string, index int) int64 {
+	if index < 0 {
+		return -1
+	}
+	return int64(len(units(s[:index])))
+}
+
+// substring is nil for what Java throws an exception at.
+func substring(s string, from, to any) any {
+	i, isFrom := from.(int64)
+	j, isTo := to.(int64)
+	all := units(s)
+	if !isFrom || !isTo || i < 0 || j < i || j > int64(len(all)) {
+		return nil
+	}
+	return string(utf16.Decode(all[i:j]))
+}
+
+// compilePattern compiles a regular expression.
+//
+// AWS: Java's look-around and back references are not to be had here: an
+// expression must not take exponential time.
+func compilePattern(pattern string) (*regexp.Regexp, error) {
+	if len(pattern) > maxPattern {
+		return nil, fmt.Errorf("%w: a regular expression of more than %d bytes", ErrLimit, maxPattern)
+	}
+	compiled, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
+	}
+	return compiled, nil
+}
+
+func split(r *run, s, pattern string) (any, error) {
+	compiled, err := compilePattern(pattern)
+	if err != nil {
+		return nil, err
+	}
+	parts := compiled.Split(s, maxMatches+2)
+	if len(parts) > maxMatches+1 {
+		return nil, fmt.Errorf("%w: a regular expression fits more than %d times", ErrLimit, maxMatches)
+	}
+	for len(parts) > 1 && parts[len(parts)-1] == "" {
+		parts = parts[:len(parts)-1] // Java drops the empty ones at the end
+	}
+	list := &List{}
+	for _, part := range parts {
+		if err := list.add(r, part); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func replaceAll(s, old, replacement string) (any, error) {
+	if n := strings.Count(s, old) * len(replacement); n > maxBytes {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrLimit, maxBytes)
+	}
+	return strings.ReplaceAll(s, old, replacement), nil
+}
+
+// replacePattern replaces as Java's Matcher does: $1 is a group, \ escapes.
+func replacePattern(s, pattern, replacement string, once bool) (any, error) {
+	compiled, err := compilePattern(pattern)
+	if err != nil {
+		return nil, err
+	}
+	count := maxMatches + 1
+	if once {
+		count = 1
+	}
+	matches := compiled.FindAllStringSubmatchIndex(s, count)
+	if len(matches) > maxMatches {
+		return nil, fmt.Errorf("%w: a regular expression fits more than %d times", ErrLimit, maxMatches)
+	}
+	var b strings.Builder
+	last := 0
+	for _, m := range matches {
+		b.WriteString(s[last:m[0]])
+		expand(&b, s, m, replacement)
+		if last = m[1]; b.Len() > maxBytes {
+			return nil, fmt.Errorf("%w: more than %d bytes", ErrLimit, maxBytes)
+		}
+	}
+	b.WriteString(s[last:])
+	return b.String(), nil
+}
+
+func expand(b *strings.Builder, s string, match []int, replacement string) {
+	for i := 0; i < len(replacement); i++ {
+		switch c := replacement[i]; {
+		case c == '\\' && i+1 < len(replacement):
+			i++
+			b.WriteByte(replacement[i])
+		case c == '$' && i+1 < len(replacement) && digit(replacement[i+1]):
+			i++
+			if group := int(replacement[i]-'0') * 2; group+1 < len(match) && match[group] >= 0 {
+				b.WriteString(s[match[group]:match[group+1]])
+			}
+		default:
+			b.WriteByte(c)
+		}
+	}
+}
