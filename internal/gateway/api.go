@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
@@ -17,7 +18,7 @@ import (
 // API is an interface of our own beside those of AWS. It comes as far as AWS's
 // operations do: the caller is known and the signature was verified over the
 // whole body. It is for people at their terminals: web pages of any origin and
-// functions (see FromFunctions) are refused. An error that it returns before it
+// functions (see intake.FromFunctions) are refused. An error that it returns before it
 // wrote anything is answered as that of a rest-json operation.
 type API struct {
 	Service   string // signing name that requests must carry
@@ -43,7 +44,7 @@ func (a *API) handler(g *Gateway) http.Handler {
 
 func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	e := &exchange{gateway: g, w: writer{ResponseWriter: w}, r: r}
-	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Function: fromFunction(r.Context()), Request: r, Header: http.Header{}}
+	e.call = wire.Call{RequestID: ids.UUID(), Account: identity.DefaultAccount, Endpoint: endpoint(r), Function: intake.FromFunction(r.Context()), Request: r, Header: http.Header{}}
 	e.Exchange.Call = &e.call
 	return e
 }
@@ -58,8 +59,8 @@ func (e *exchange) serveAPI(a *API) error {
 	if err := e.admit(a); err != nil {
 		return err
 	}
-	body, err := e.gateway.readBody(&e.w, e.r, a.BodyBytes)
-	if errors.Is(err, errTooLarge) {
+	body, err := e.gateway.room.Read(&e.w, e.r, a.BodyBytes)
+	if errors.Is(err, intake.ErrTooLarge) {
 		return e.dest.tooLarge(bodyLimit{bytes: a.BodyBytes})
 	}
 	if err == nil {
@@ -81,7 +82,7 @@ func (e *exchange) admit(a *API) error {
 	switch {
 	case e.r.Header.Get("Origin") != "":
 		return e.dest.fault(accessDenied, refusedPage)
-	case fromFunction(e.r.Context()):
+	case intake.FromFunction(e.r.Context()):
 		return e.dest.fault(accessDenied, refusedFunction)
 	case a.Unsigned && isMissing(err) && e.gateway.identity.AllowsUnknown() && fromHere(e.r):
 		return e.admitUnsigned()

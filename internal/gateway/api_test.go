@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
 
@@ -72,7 +73,7 @@ func TestFunctionsAreKeptFromOurOwnAPIs(t *testing.T) {
 	})
 	r := sign(s.request("PUT", path, []byte("body")), ada, "lambda", []byte("body"))
 	w := httptest.NewRecorder()
-	s.gateway.ServeHTTP(w, r.WithContext(FromFunctions(r.Context())))
+	s.gateway.ServeHTTP(w, r.WithContext(intake.FromFunctions(r.Context())))
 	if w.Code != 403 || served || !strings.Contains(w.Body.String(), refusedFunction) {
 		t.Errorf("%d %s, served: %v", w.Code, w.Body, served)
 	}
@@ -96,7 +97,7 @@ func TestUnsignedRequestsAreForDevelopmentAndThisMachine(t *testing.T) {
 		elsewhere.RemoteAddr = "192.0.2.1:4000"
 		fromFunction := s.request("POST", path, body)
 		fromFunction.RemoteAddr = "127.0.0.1:4000"
-		for name, r := range map[string]*http.Request{"another machine": elsewhere, "a function": fromFunction.WithContext(FromFunctions(fromFunction.Context()))} {
+		for name, r := range map[string]*http.Request{"another machine": elsewhere, "a function": fromFunction.WithContext(intake.FromFunctions(fromFunction.Context()))} {
 			w := httptest.NewRecorder()
 			s.gateway.ServeHTTP(w, r)
 			if w.Code != 403 {

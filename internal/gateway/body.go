@@ -7,62 +7,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/lambkin-dev/lambkin/internal/base/limit"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
 
-// errTooLarge tells of a body over its limit.
-var errTooLarge = errors.New("the request body is too large")
-
-// readAll reads at most limit bytes. It allocates what the client announces only
-// up to firstBuffer.
-func readAll(in io.Reader, announced, limit int64) ([]byte, error) {
-	if announced > limit {
-		return nil, errTooLarge
-	}
-	size := min(max(announced, 0), firstBuffer) + 1 // one more, so that the end is seen without growing
-	body := make([]byte, 0, size)
-	for {
-		n, err := in.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case int64(len(body)) > limit:
-			return nil, errTooLarge
-		case errors.Is(err, io.EOF):
-			return body, nil
-		case err != nil:
-			return nil, err
-		case len(body) == cap(body):
-			body = append(body, 0)[:len(body)]
-		}
-	}
-}
-
-// readBody reads the whole body of a request within its time, when there is room.
-func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.Body == nil || r.ContentLength == 0 {
-		return nil, nil
-	}
-	release, err := g.room.take(r, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	control := http.NewResponseController(w)
-	// Only a connection of net/http's own server has deadlines; tests call the
-	// handler directly.
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout(r))); err == nil {
-		defer control.SetReadDeadline(time.Time{})
-	}
-	return readAll(r.Body, r.ContentLength, limit)
-}
-
 // patient reads a streamed body as long as something comes: one of 5 GiB takes
-// longer than BodyTimeout.
+// longer than intake.Timeout.
 type patient struct {
 	body    io.ReadCloser
 	control *http.ResponseController
@@ -93,22 +46,6 @@ func (t *trailed) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// drain reads what is left of a refused body: many clients send all of it before
-// they look for a reply, and would only see a closed connection. A client that
-// waits for "100 Continue" sees the reply first.
-func drain(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.ContentLength == 0 || r.ContentLength > limit.CreateBodyBytes || r.Header.Get("Expect") != "" {
-		return
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(drainTimeout)); err != nil {
-		return
-	}
-	defer control.SetReadDeadline(time.Time{})
-	// An error here means that the client is gone or slow: the reply is tried anyway.
-	_, _ = io.CopyN(io.Discard, r.Body, limit.CreateBodyBytes)
-}
-
 // unzip undoes Content-Encoding: gzip, as SDKs send it for operations with the
 // requestCompression trait. The result is bounded like the body itself.
 func unzip(r *http.Request, body []byte, limit int64) ([]byte, error) {
@@ -119,8 +56,8 @@ func unzip(r *http.Request, body []byte, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, errNotGzip
 	}
-	plain, err := readAll(in, int64(len(body)), limit)
-	if err != nil && !errors.Is(err, errTooLarge) {
+	plain, err := intake.ReadAll(in, int64(len(body)), limit)
+	if err != nil && !errors.Is(err, intake.ErrTooLarge) {
 		return nil, errNotGzip
 	}
 	r.Header.Del("Content-Encoding")
@@ -128,9 +65,6 @@ func unzip(r *http.Request, body []byte, limit int64) ([]byte, error) {
 }
 
 var errNotGzip = &sigv4.Error{Kind: sigv4.PayloadNotReadable, Message: "The request body is not valid gzip content."}
-
-// slow tells that reading a body ran into its deadline.
-func slow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // parameter is the decoded value of the first parameter of that name in a
 // query or form.

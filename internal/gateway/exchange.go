@@ -12,6 +12,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
@@ -164,7 +165,7 @@ func (e *exchange) body() error {
 			return e.stream(limit)
 		}
 	}
-	raw, err := e.gateway.readBody(&e.w, e.r, limit.bytes)
+	raw, err := e.gateway.room.Read(&e.w, e.r, limit.bytes)
 	if err == nil {
 		err = e.verify(raw)
 	}
@@ -180,9 +181,9 @@ func (e *exchange) body() error {
 	switch {
 	case fault.From(err) != nil:
 		return err
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, intake.ErrTooLarge):
 		return e.dest.tooLarge(limit)
-	case slow(err):
+	case intake.Slow(err):
 		return e.dest.fault(timedOut, socketTimeout)
 	case err != nil:
 		return e.unreadable(err)
@@ -286,7 +287,7 @@ func (e *exchange) decoded(raw []byte, limit int64) ([]byte, error) {
 		return raw, nil
 	}
 	e.unchunk()
-	return readAll(sigv4.NewBody(bytes.NewReader(raw), &e.claim, e.key.Secret), int64(len(raw)), limit)
+	return intake.ReadAll(sigv4.NewBody(bytes.NewReader(raw), &e.claim, e.key.Secret), int64(len(raw)), limit)
 }
 
 // unchunk takes aws-chunked out of the headers, as the body no longer is.
@@ -366,7 +367,7 @@ func (e *exchange) fail(err error) {
 		f = fault.From(e.dest.refuse(err))
 	case errors.As(err, &tooLarge):
 		f = e.dest.tooLarge(e.dest.op.limit)
-	case slow(err) && e.w.status == 0:
+	case intake.Slow(err) && e.w.status == 0:
 		f = e.dest.fault(timedOut, socketTimeout)
 	case e.r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads a reply
@@ -380,7 +381,7 @@ func (e *exchange) fail(err error) {
 	}
 	e.gateway.faults.Add(1)
 	if !e.read {
-		drain(&e.w, e.r)
+		intake.Drain(&e.w, e.r)
 	}
 	e.codec().EncodeFault(&e.w, &e.Exchange, f)
 }

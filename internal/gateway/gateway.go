@@ -28,6 +28,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
@@ -49,6 +50,7 @@ type Config struct {
 	Clock  clock.Clock  // nil means clock.System
 	Logger *slog.Logger // nil means slog.Default()
 	Mounts []Mount
+	Room   *intake.Room // for bodies that are read; nil: one of its own
 
 	// AllowedOrigins are browser origins ("https://console.example.org") that
 	// may call the API besides those on the loopback interface.
@@ -88,7 +90,7 @@ type Gateway struct {
 	labels   map[string]http.Handler // mounts by host label
 	origins  map[string]bool
 	hosts    map[string]bool
-	room     room
+	room     *intake.Room
 
 	requests, faults, internal, panics atomic.Uint64
 }
@@ -102,6 +104,9 @@ func New(c Config) (*Gateway, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.Room == nil {
+		c.Room = intake.NewRoom()
+	}
 	for _, s := range c.Services {
 		if !speaks(c.Codecs, s.Model) {
 			return nil, fmt.Errorf("no codec for any protocol of service %s (%v)", s.Model.ID, s.Model.Protocols)
@@ -114,7 +119,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		tables: t, codecs: c.Codecs, identity: c.Identity, used: c.Used, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
 		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
-		origins: map[string]bool{}, hosts: map[string]bool{}, room: newRoom(),
+		origins: map[string]bool{}, hosts: map[string]bool{}, room: c.Room,
 	}
 	for _, origin := range c.AllowedOrigins {
 		g.origins[strings.ToLower(strings.TrimSuffix(origin, "/"))] = true

@@ -7,7 +7,7 @@ import (
 )
 
 // What the http.Server in front of the gateway should be configured with. Reading
-// of bodies is bounded here (BodyTimeout), because a ReadTimeout of the server
+// of bodies is bounded by wire/intake, because a ReadTimeout of the server
 // would also end long invocations; there is no WriteTimeout for the same reason.
 const (
 	ReadHeaderTimeout = 10 * time.Second
@@ -15,18 +15,8 @@ const (
 	MaxHeaderBytes    = 64 << 10
 )
 
-// BodyTimeout is how long a client may take to send a request body.
-const BodyTimeout = 5 * time.Minute
-
 // streamIdle is how long nothing may come of a body that is streamed.
 const streamIdle = time.Minute
-
-// drainTimeout is how long the rest of a refused request is read so that the
-// client sees our reply instead of a closed connection.
-const drainTimeout = 30 * time.Second
-
-// firstBuffer bounds what is allocated on a client's word about its length.
-const firstBuffer = 1 << 20
 
 // bodyLimit is the largest request body of one operation.
 type bodyLimit struct {

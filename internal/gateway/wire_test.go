@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
@@ -176,24 +175,6 @@ func TestBodyIsNotDecodedBeforeItIsVerified(t *testing.T) {
 	}
 	if s.lambda.last().RequestID != "" {
 		t.Error("the operation ran")
-	}
-}
-
-func TestReadAllKeepsItsBounds(t *testing.T) {
-	for _, test := range []struct {
-		size      int
-		announced int64
-		ok        bool
-	}{{0, 0, true}, {10, 10, true}, {10, -1, true}, {100, 100, true}, {101, -1, false}, {101, 101, false}, {100, 5, true}, {101, 5, false}} {
-		body, err := readAll(bytes.NewReader(make([]byte, test.size)), test.announced, 100)
-		if test.ok != (err == nil) || err == nil && len(body) != test.size || err != nil && !errors.Is(err, errTooLarge) {
-			t.Errorf("%+v: %d bytes, %v", test, len(body), err)
-		}
-	}
-	// The announced length is not believed.
-	body, err := readAll(strings.NewReader("x"), limit.CreateBodyBytes, limit.CreateBodyBytes)
-	if err != nil || cap(body) > firstBuffer+1 {
-		t.Errorf("allocated %d bytes for one, %v", cap(body), err)
 	}
 }
 

@@ -3,6 +3,7 @@ package lint
 // Deps is every module that our own packages import, and why the standard
 // library does not do. A module leaves the list with its last import.
 var Deps = map[string]string{
+	"github.com/aws/aws-lambda-go":      "tests only: the structs of events as AWS publishes them",
 	"github.com/aws/aws-sdk-go-v2":      "tests only: signs requests as real clients do",
 	"github.com/cockroachdb/pebble/v2":  "the embedded engine of the store: group commit and crash safety",
 	"github.com/fsnotify/fsnotify":      "deploy --watch: tells when a source file changes, without polling",

@@ -39,6 +39,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
@@ -53,6 +54,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/cbor"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/jsonrpc"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/internal/wire/query"
@@ -398,6 +400,8 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		s.logs.Service(),
 		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}),
 	)
+	room := intake.NewRoom()
+	door := front.New(front.Config{APIs: s.apis, Room: room, Clock: clock.System, Logger: s.config.Logger})
 	universal := &schedulerapi.Universal{Caller: local.New(services)}
 	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{
@@ -407,8 +411,10 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},
 		},
 		Identity: keys, Used: s.iam.Used, Clock: clock.System, Logger: s.config.Logger,
-		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts,
+		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts, Room: room,
 		Mounts: []gateway.Mount{
+			{Label: front.APILabel, Handler: door.APIs()},
+			{Path: front.APIPath, Handler: door.APIs()},
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
 			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: api.Development}},
@@ -427,7 +433,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 // baseContext marks the requests of functions, which come by a listener of their own.
 func (s *Server) baseContext(l net.Listener) context.Context {
 	if l == s.host.Endpoint() {
-		return gateway.FromFunctions(context.Background())
+		return intake.FromFunctions(context.Background())
 	}
 	return context.Background()
 }

@@ -44,6 +44,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
+	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 )
 
@@ -132,7 +133,8 @@ type Server struct {
 	topics     *topic.Topics
 	objects    *object.Objects
 	logs       *logs.Logs
-	closers    []func() error // in the order of construction
+	apis       *front.Directory // what serves each API of API Gateway
+	closers    []func() error   // in the order of construction
 }
 
 // New builds the server. From its return on, connections to Address are taken
@@ -141,7 +143,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config}
+	s := &Server{config: config, apis: front.NewDirectory()}
 	var err error
 	if s.memory, err = PlanMemory(config.MemoryBudget, config.MaxEnvironments); err != nil {
 		return nil, err

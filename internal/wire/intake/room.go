@@ -1,4 +1,4 @@
-package gateway
+package intake
 
 import (
 	"context"
@@ -16,34 +16,39 @@ const (
 	smallBody         = 64 << 10 // waits for nothing: the number of connections bounds them
 	maxBodies         = 1 << 30
 	maxFunctionBodies = 128 << 20 // of those, what functions may hold
-	// functionBodyTimeout is BodyTimeout for functions, which are on this machine.
-	functionBodyTimeout = 30 * time.Second
+	// functionTimeout is Timeout for functions, which are on this machine.
+	functionTimeout = 30 * time.Second
 )
+
+// Timeout is how long a client may take to send a request body.
+const Timeout = 5 * time.Minute
 
 // fromFunctions marks contexts of requests that functions send.
 type fromFunctions struct{}
 
 // FromFunctions marks what comes by the listener that environments reach, for
-// http.Server.BaseContext: APIs of our own refuse it, and its bodies have less
-// room, so that functions cannot keep others from being heard.
+// http.Server.BaseContext: its bodies have less room, so that functions cannot
+// keep others from being heard.
 func FromFunctions(ctx context.Context) context.Context {
 	return context.WithValue(ctx, fromFunctions{}, true)
 }
 
-func fromFunction(ctx context.Context) bool { return ctx.Value(fromFunctions{}) != nil }
+// FromFunction tells whether a request was sent by a function.
+func FromFunction(ctx context.Context) bool { return ctx.Value(fromFunctions{}) != nil }
 
-// room is the memory for bodies that are being read.
-type room struct {
+// Room is the memory for bodies that are being read.
+type Room struct {
 	all, functions *semaphore.Weighted
 }
 
-func newRoom() room {
-	return room{all: semaphore.NewWeighted(maxBodies), functions: semaphore.NewWeighted(maxFunctionBodies)}
+// NewRoom makes the room of one server.
+func NewRoom() *Room {
+	return &Room{all: semaphore.NewWeighted(maxBodies), functions: semaphore.NewWeighted(maxFunctionBodies)}
 }
 
 // take waits until a body of at most limit bytes may be read, and returns what
 // gives the room back.
-func (m room) take(r *http.Request, limit int64) (release func(), err error) {
+func (m *Room) take(r *http.Request, limit int64) (release func(), err error) {
 	size := r.ContentLength
 	if size < 0 || size > limit {
 		size = limit // not announced; or refused before it is read
@@ -51,22 +56,22 @@ func (m room) take(r *http.Request, limit int64) (release func(), err error) {
 	if size <= smallBody {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), bodyTimeout(r))
+	ctx, cancel := context.WithTimeout(r.Context(), timeout(r))
 	defer cancel()
-	if fromFunction(ctx) {
+	if FromFunction(ctx) {
 		if err := m.functions.Acquire(ctx, size); err != nil {
 			return nil, noRoom(err)
 		}
 	}
 	if err := m.all.Acquire(ctx, size); err != nil {
-		if fromFunction(ctx) {
+		if FromFunction(ctx) {
 			m.functions.Release(size)
 		}
 		return nil, noRoom(err)
 	}
 	return func() {
 		m.all.Release(size)
-		if fromFunction(r.Context()) {
+		if FromFunction(r.Context()) {
 			m.functions.Release(size)
 		}
 	}, nil
@@ -77,9 +82,9 @@ func noRoom(err error) error {
 	return fmt.Errorf("%w: other bodies are being read: %w", os.ErrDeadlineExceeded, err)
 }
 
-func bodyTimeout(r *http.Request) time.Duration {
-	if fromFunction(r.Context()) {
-		return functionBodyTimeout
+func timeout(r *http.Request) time.Duration {
+	if FromFunction(r.Context()) {
+		return functionTimeout
 	}
-	return BodyTimeout
+	return Timeout
 }

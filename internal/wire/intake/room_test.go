@@ -1,4 +1,4 @@
-package gateway
+package intake
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // TestBodiesThatAreReadAtOnceAreBounded fills the room of functions: the next
 // large body of a function waits, a small one and those of others do not.
 func TestBodiesThatAreReadAtOnceAreBounded(t *testing.T) {
-	m := newRoom()
+	m := NewRoom()
 	request := func(ctx context.Context, length int64) *http.Request {
 		r, err := http.NewRequestWithContext(ctx, "PUT", "http://127.0.0.1/", http.NoBody)
 		if err != nil {
@@ -38,7 +38,7 @@ func TestBodiesThatAreReadAtOnceAreBounded(t *testing.T) {
 	take(t.Context(), limit.CreateBodyBytes)()
 	gone, cancel := context.WithCancel(function)
 	cancel()
-	if _, err := m.take(request(gone, -1), limit.CreateBodyBytes); !slow(err) {
+	if _, err := m.take(request(gone, -1), limit.CreateBodyBytes); !Slow(err) {
 		t.Errorf("a large body in a full room: %v", err)
 	}
 	waited := make(chan error, 1)
