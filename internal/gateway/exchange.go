@@ -27,13 +27,23 @@ type exchange struct {
 	claim   sigv4.Claim
 	key     identity.Key
 	signed  bool
+	origin  origin
 	read    bool // the body was read, at least in part
 	dest    destination
 }
 
 // serve runs the steps and writes the reply.
-func (e *exchange) serve(originAllowed bool) {
-	out, err := e.run(originAllowed)
+func (e *exchange) serve() {
+	if e.crossOrigin() {
+		return
+	}
+	if e.isForm() {
+		if err := e.serveForm(); err != nil {
+			e.fail(err)
+		}
+		return
+	}
+	out, err := e.run()
 	if err == nil {
 		if err = e.codec().Encode(&e.w, &e.Exchange, out); err == nil {
 			return
@@ -44,18 +54,14 @@ func (e *exchange) serve(originAllowed bool) {
 
 // run is the order of steps of every request. An error is a *fault.Fault or
 // trouble of ours.
-func (e *exchange) run(originAllowed bool) (any, error) {
-	if err := e.arrive(originAllowed); err != nil {
+func (e *exchange) run() (any, error) {
+	if err := e.arrive(); err != nil {
 		return nil, err
 	}
 	if err := e.body(); err != nil {
 		return nil, err
 	}
-	if e.key.Stored && e.gateway.used != nil {
-		if err := e.gateway.used(e.key.AccessKeyID, e.claim.Service, e.claim.Region); err != nil {
-			e.gateway.log.Warn("the use of an access key could not be kept", "err", err)
-		}
-	}
+	e.noteUse()
 	op := e.dest.op
 	if op.do == nil {
 		return nil, e.dest.notImplemented(op)
@@ -70,8 +76,18 @@ func (e *exchange) run(originAllowed bool) (any, error) {
 	return op.do.Do(e.r.Context(), &e.call, in)
 }
 
+// noteUse tells IAM that a key of its own was used.
+func (e *exchange) noteUse() {
+	if !e.key.Stored || e.gateway.used == nil {
+		return
+	}
+	if err := e.gateway.used(e.key.AccessKeyID, e.claim.Service, e.claim.Region); err != nil {
+		e.gateway.log.Warn("the use of an access key could not be kept", "err", err)
+	}
+}
+
 // arrive finds the destination and the caller by the request's head.
-func (e *exchange) arrive(originAllowed bool) error {
+func (e *exchange) arrive() error {
 	g := e.gateway
 	claim, claimErr := sigv4.Parse(e.r)
 	e.claim, e.signed = claim, claimErr == nil
@@ -80,7 +96,7 @@ func (e *exchange) arrive(originAllowed bool) error {
 	e.aim()
 	missing := isMissing(claimErr)
 	switch {
-	case !originAllowed:
+	case e.origin == strange:
 		return dest.fault(accessDenied, refusedOrigin)
 	case claimErr != nil && (!missing || dest.service == nil && dest.protocol != shape.Query):
 		// Without a signature even the name of the service is a guess.
@@ -126,6 +142,8 @@ func (e *exchange) identify() error {
 		return e.dest.refuse(err)
 	}
 	switch {
+	case !key.Verified && e.origin == unproven:
+		return e.dest.fault(accessDenied, refusedOrigin)
 	case !key.Verified && !e.gateway.allowedHost(e.r.Host):
 		return e.dest.fault(accessDenied, refusedHost)
 	case !key.Verified && crossSite(e.r) && !sigv4.S3Family(e.claim.Service):

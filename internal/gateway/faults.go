@@ -8,6 +8,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/wire/postform"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
@@ -92,6 +93,8 @@ func (d *destination) refuse(err error) error {
 	var refused *sigv4.Error
 	s3 := d.family() == s3Family
 	switch {
+	case errors.As(err, &refused) && refused.Kind == sigv4.FormField:
+		return postform.MissingField(refused.Message)
 	case errors.As(err, &refused):
 		message := refused.Message
 		switch {

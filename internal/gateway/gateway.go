@@ -17,6 +17,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,9 @@ type Config struct {
 	// AllowedHosts are host names by which unverified callers (development mode)
 	// may reach us, besides IP addresses and local names.
 	AllowedHosts []string
+	// BucketOrigins answers for S3's buckets what a request from a web origin gets:
+	// the headers of CORS, or a fault; nil: AllowedOrigins decide there too.
+	BucketOrigins func(ctx context.Context, bucket string, r *http.Request) (http.Header, error)
 }
 
 // Mount is something beside the AWS APIs: an API of our own, or a raw handler,
@@ -90,6 +94,7 @@ type Gateway struct {
 	labels   map[string]http.Handler // mounts by host label
 	origins  map[string]bool
 	hosts    map[string]bool
+	buckets  func(ctx context.Context, bucket string, r *http.Request) (http.Header, error)
 	room     *intake.Room
 
 	requests, faults, internal, panics atomic.Uint64
@@ -119,7 +124,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		tables: t, codecs: c.Codecs, identity: c.Identity, used: c.Used, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
 		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
-		origins: map[string]bool{}, hosts: map[string]bool{}, room: c.Room,
+		origins: map[string]bool{}, hosts: map[string]bool{}, buckets: c.BucketOrigins, room: c.Room,
 	}
 	for _, origin := range c.AllowedOrigins {
 		g.origins[strings.ToLower(strings.TrimSuffix(origin, "/"))] = true
@@ -173,11 +178,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.requests.Add(1)
 	e := g.newExchange(w, r)
 	defer e.recover()
-	allowed := g.cors(&e.w, r)
-	if allowed && preflight(&e.w, r) {
-		return
-	}
-	e.serve(allowed)
+	e.serve()
 }
 
 // mounted finds the raw handler of a request, or nil.

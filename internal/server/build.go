@@ -412,6 +412,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		},
 		Identity: keys, Used: s.iam.Used, Clock: clock.System, Logger: s.config.Logger,
 		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts, Room: room,
+		BucketOrigins: s3.Origins(s.objects),
 		Mounts: []gateway.Mount{
 			{Label: front.APILabel, Handler: door.APIs()},
 			{Path: front.APIPath, Handler: door.APIs()},

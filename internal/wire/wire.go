@@ -49,6 +49,7 @@ type Call struct {
 	UserID      string // the caller's unique id, as GetCallerIdentity tells it
 	Endpoint    string // scheme://host:port by which the client reached us
 	Function    bool   // it came out of a sandbox
+	Form        bool   // it came as the form of a web page: the length of its body is not known
 	Request     *http.Request
 	Header      http.Header // extra response headers; the codec's own win
 	Status      int         // of the reply, set by an operation whose model leaves it open; 0: the model's

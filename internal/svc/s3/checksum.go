@@ -56,7 +56,7 @@ func state(call *wire.Call) (*statement, error) {
 		}
 		s.length = n
 	}
-	if s.length < 0 {
+	if s.length < 0 && !call.Form {
 		return nil, refused(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 	}
 	if s.length > limit.ObjectPutBytes {
@@ -126,7 +126,7 @@ func (s *statement) kept() checksum.Algorithm {
 
 // check compares what came with what was stated.
 func (s *statement) check(call *wire.Call, sums *object.Sums) error {
-	if sums.Size != s.length {
+	if sums.Size != s.length && !call.Form {
 		return refused(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 	}
 	if s.md5 != nil && !bytes.Equal(s.md5, sums.MD5) {

@@ -75,7 +75,11 @@ func (a *api) putObject(ctx context.Context, call *wire.Call, in *s3api.PutObjec
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.objects.Put(ctx, place(call, in.Bucket, in.Key), attributes, stated.body(call), stated.kept(), condition, object.CreatedPut)
+	event := object.CreatedPut
+	if call.Form {
+		event = object.CreatedPost
+	}
+	v, err := a.objects.Put(ctx, place(call, in.Bucket, in.Key), attributes, stated.body(call), stated.kept(), condition, event)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ const (
 	HeadersNotSigned                   // x-amz-* headers outside the signature (s3 family)
 	PayloadMismatch                    // the body does not have the hash that was signed (s3 family)
 	PayloadNotReadable                 // the chunked body is malformed
+	FormField                          // a form lacks the field that Message names (s3)
 )
 
 // Error is a refused signature with AWS's message.

@@ -64,6 +64,9 @@ func NewVerifier(c clock.Clock) *Verifier {
 	return &Verifier{clock: c}
 }
 
+// Now is the time by which signatures are judged.
+func (v *Verifier) Now() time.Time { return v.clock.Now() }
+
 // Verify checks that the claim was signed with secret, that it is current, and
 // that the signature covers what must be covered. payloadHash is the hash of the
 // body, or what Claim.PayloadHash states instead of one. The error is an *Error.
