@@ -215,3 +215,54 @@ func (p *project) contains(text string, words ...string) {
 		}
 	}
 }
+
+// answers fails the test unless a GET of the URL has that status and body.
+func (p *project) answers(url string, status int, body string) {
+	p.t.Helper()
+	if gotStatus, got := p.get(url); gotStatus != status || got != body {
+		p.t.Errorf("%s answers %d %s, want %d %s", url, gotStatus, got, status, body)
+	}
+}
+
+// eventually runs a command until it says the word.
+func (p *project) eventually(word, folder, name string, args ...string) {
+	p.t.Helper()
+	var out string
+	for begin := time.Now(); time.Since(begin) < patience; {
+		var err error
+		if out, err = p.try(folder, name, args...); err == nil && strings.Contains(out, word) {
+			return
+		}
+	}
+	p.t.Errorf("%q was never said by %s %s:\n%s", word, name, strings.Join(args, " "), out)
+}
+
+// aws runs the AWS command line.
+//
+// AWS: its version 1 takes no AWS_ENDPOINT_URL for SQS in us-east-1, where it has
+// legacy names of its own (awscli/customizations/overridesslcommonname.py).
+func (p *project) aws(args ...string) string {
+	p.t.Helper()
+	if args[0] == "sqs" {
+		args = append(args, "--endpoint-url", "http://"+p.server.Address)
+	}
+	return p.run("", "aws", args...)
+}
+
+// queue is the URL of a queue by its name.
+func (p *project) queue(name string) string {
+	p.t.Helper()
+	return trimmed(p.aws("sqs", "get-queue-url", "--queue-name", name, "--query", "QueueUrl", "--output", "text"))
+}
+
+func trimmed(text string) string { return strings.TrimSpace(text) }
+
+// onlyAssets tells whether a list of buckets has none but that of the CDK's own.
+func onlyAssets(list string) bool {
+	for line := range strings.Lines(list) {
+		if !strings.Contains(line, " cdk-hnb659fds-assets-") {
+			return false
+		}
+	}
+	return true
+}
