@@ -94,9 +94,7 @@ func TestCDK(t *testing.T) {
 	if left := p.aws("s3", "ls"); left != "" && !onlyAssets(left) {
 		t.Errorf("cdk destroy left the buckets %s", left)
 	}
-	if left := p.aws("lambda", "list-functions", "--query", "length(Functions)", "--output", "text"); trimmed(left) != "0" {
-		t.Errorf("cdk destroy left %s functions", left)
-	}
+	p.nothingLeft()
 }
 
 // cdkDeploy deploys the project and reads the outputs of its stack.

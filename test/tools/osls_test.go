@@ -111,7 +111,5 @@ func TestOsls(t *testing.T) {
 
 	p.aws("s3", "rm", "--recursive", "s3://shop-uploads")
 	p.run("shop", "osls", "remove")
-	if left := p.aws("lambda", "list-functions", "--query", "length(Functions)", "--output", "text"); trimmed(left) != "0" {
-		t.Errorf("osls remove left %s functions", left)
-	}
+	p.nothingLeft()
 }

@@ -119,17 +119,24 @@ func (p *project) write(name, text string) {
 	}
 }
 
-// replace changes a file of the project as an editor would.
-func (p *project) replace(name, before, after string) {
+// read reads a file of the project.
+func (p *project) read(name string) string {
 	p.t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.folder, name))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if !strings.Contains(string(text), before) {
+	return string(text)
+}
+
+// replace changes a file of the project as an editor would.
+func (p *project) replace(name, before, after string) {
+	p.t.Helper()
+	text := p.read(name)
+	if !strings.Contains(text, before) {
 		p.t.Fatalf("%s does not have %q:\n%s", name, before, text)
 	}
-	p.write(name, strings.ReplaceAll(string(text), before, after))
+	p.write(name, strings.ReplaceAll(text, before, after))
 }
 
 // run runs a command of the tool in a folder of the project; it must succeed.
@@ -221,6 +228,22 @@ func (p *project) answers(url string, status int, body string) {
 	p.t.Helper()
 	if gotStatus, got := p.get(url); gotStatus != status || got != body {
 		p.t.Errorf("%s answers %d %s, want %d %s", url, gotStatus, got, status, body)
+	}
+}
+
+// says fails the test unless a GET of the URL succeeds with that word in its body.
+func (p *project) says(url, word string) {
+	p.t.Helper()
+	if status, body := p.get(url); status != http.StatusOK || !strings.Contains(body, word) {
+		p.t.Errorf("%s answers %d %s, want %q in it", url, status, body, word)
+	}
+}
+
+// nothingLeft fails the test if a tool that removed everything left a function.
+func (p *project) nothingLeft() {
+	p.t.Helper()
+	if left := trimmed(p.aws("lambda", "list-functions", "--query", "length(Functions)", "--output", "text")); left != "0" {
+		p.t.Errorf("%s functions are left", left)
 	}
 }
 
