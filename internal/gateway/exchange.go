@@ -109,6 +109,8 @@ func (e *exchange) arrive() error {
 		return dest.fault(notImplemented, "This platform does not speak the protocol "+string(dest.protocol)+" yet.")
 	case missing:
 		return nil
+	case sigv4.S3Family(claim.Service) && claim.PayloadHash == "" && dest.family() == s3Family:
+		return &fault.Fault{Code: "InvalidRequest", Message: "Missing required header for this request: x-amz-content-sha256", Status: http.StatusBadRequest, Sender: true}
 	}
 	return e.identify()
 }

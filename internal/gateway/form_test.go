@@ -216,3 +216,13 @@ func TestOriginsOfBuckets(t *testing.T) {
 		}
 	}
 }
+
+// AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, "required for all requests"
+func TestRequestsToS3StateTheHashOfTheirPayload(t *testing.T) {
+	s := start(t, false, func(c *Config) { c.Services = append(c.Services, (&fakeS3{}).service()) })
+	r := sign(s.request("PUT", "/b/k", []byte("x")), ada, "s3", []byte("x"))
+	r.Header.Del("X-Amz-Content-Sha256")
+	if got := s.send(r); got.status != 400 || !strings.Contains(got.body, "<Code>InvalidRequest</Code><Message>Missing required header for this request: x-amz-content-sha256</Message>") {
+		t.Errorf("%+v", got)
+	}
+}

@@ -253,7 +253,7 @@ func (s *Server) buildObjects(state *localstore.Store) error {
 	if err != nil {
 		return fmt.Errorf("open the objects in %s: %w", folder, err)
 	}
-	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Outbox: s.outbox, Exists: s.exists, Clock: clock.System, Logger: s.config.Logger})
+	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Outbox: s.outbox, Objection: s.objection, Clock: clock.System, Logger: s.config.Logger})
 	if err != nil {
 		return err
 	}
@@ -261,35 +261,40 @@ func (s *Server) buildObjects(state *localstore.Store) error {
 	return nil
 }
 
-// exists tells whether a queue, a topic or a function is there.
-func (s *Server) exists(ctx context.Context, target string) error {
-	switch delivery.Service(target) {
+// objection tells why a bucket cannot send events to a queue, a topic or a function, in
+// S3's words; empty if it can.
+func (s *Server) objection(ctx context.Context, bucket, target string) string {
+	a, err := arn.Parse(target)
+	if err != nil {
+		return "The ARN is not well formed"
+	}
+	switch a.Service {
 	case "sqs":
-		id, err := queue.ParseARN(target)
-		if err != nil {
-			return err
+		if id, err := queue.ParseARN(target); err != nil || s.queues.Exists(ctx, id) != nil {
+			return "The destination queue does not exist"
 		}
-		return s.queues.Exists(ctx, id)
 	case "sns":
 		id, err := topic.ParseARN(target)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = s.topics.Attributes(ctx, id)
 		}
-		_, err = s.topics.Attributes(ctx, id)
-		return err
+		if err != nil {
+			return "The destination topic does not exist"
+		}
 	case "lambda":
-		a, err := arn.Parse(target)
-		if err != nil {
-			return err
-		}
 		t, err := function.ParseTarget(function.Scope{Account: a.Account, Region: a.Region}, target, "")
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = s.registry.GetConfiguration(ctx, t)
 		}
-		_, err = s.registry.GetConfiguration(ctx, t)
-		return err
+		if err != nil {
+			return "The destination Lambda does not exist"
+		}
+		permitted, err := s.registry.Permits(ctx, t, function.Caller{Service: "s3.amazonaws.com", Source: bucket})
+		if err != nil || !permitted {
+			return "Not authorized to invoke function [" + target + "]"
+		}
 	}
-	return fmt.Errorf("%s is no target", target)
+	return ""
 }
 
 // buildSecrets makes what functions read their configuration from.

@@ -13,6 +13,7 @@ import (
 // Rule is a rule of a bucket's lifecycle. What is zero does not happen.
 // AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
 type Rule struct {
+	ID       string            `json:",omitempty"`
 	Disabled bool              `json:",omitempty"`
 	Prefix   string            `json:",omitempty"`
 	Tags     map[string]string `json:",omitempty"` // all of them
@@ -55,6 +56,22 @@ func (r *Rule) expires(v *Version, now time.Time) bool {
 		return r.LoneMarkers || r.Days > 0 && !now.Before(due(v.Modified, r.Days))
 	}
 	return r.Days > 0 && !now.Before(due(v.Modified, r.Days)) || !r.Date.IsZero() && !now.Before(r.Date)
+}
+
+// Expiry tells when a lifecycle will let the current version v go, and by which rule;
+// zero for never.
+func (b *Bucket) Expiry(v *Version) (at time.Time, rule string) {
+	for i := range b.Lifecycle {
+		r := &b.Lifecycle[i]
+		when := r.Date
+		if r.Days > 0 {
+			when = due(v.Modified, r.Days)
+		}
+		if r.covers(v) && !v.Marker && !when.IsZero() && (at.IsZero() || when.Before(at)) {
+			at, rule = when, r.ID
+		}
+	}
+	return at, rule
 }
 
 // expiresOld tells whether a version is to go that has not been the current one since

@@ -100,7 +100,7 @@ func (o *Objects) SetNotification(ctx context.Context, in Place, n Notification,
 				return fail(InvalidArgument, "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.")
 			}
 		}
-		if err := o.checkDestination(ctx, &n.Destinations[i], check); err != nil {
+		if err := o.checkDestination(ctx, in.Bucket, &n.Destinations[i], check); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (o *Objects) SetNotification(ctx context.Context, in Place, n Notification,
 	})
 }
 
-func (o *Objects) checkDestination(ctx context.Context, d *Destination, check bool) error {
+func (o *Objects) checkDestination(ctx context.Context, bucket string, d *Destination, check bool) error {
 	bad := func(why string) error {
 		return fail(InvalidArgument, "Unable to validate the following destination configurations", "ArgumentName1", d.ARN, "ArgumentValue1", why)
 	}
@@ -134,8 +134,11 @@ func (o *Objects) checkDestination(ctx context.Context, d *Destination, check bo
 	if strings.HasSuffix(a.Resource, ".fifo") { // AWS: FIFO queues and topics cannot be destinations
 		return bad("FIFO queues and topics are not supported")
 	}
-	if check && o.config.Exists != nil && o.config.Exists(ctx, d.ARN) != nil {
-		return bad("The destination does not exist")
+	if !check || o.config.Objection == nil {
+		return nil
+	}
+	if why := o.config.Objection(ctx, ARN(bucket), d.ARN); why != "" {
+		return bad(why)
 	}
 	return nil
 }

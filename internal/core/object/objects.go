@@ -21,9 +21,11 @@ type Config struct {
 	Store  store.Store
 	Blobs  *blob.Store // of nobody else: blobs that no object names are removed
 	Outbox *delivery.Outbox
-	Exists func(ctx context.Context, arn string) error // tells whether a destination is there; nil: nobody asks
-	Clock  clock.Clock
-	Logger *slog.Logger
+	// Objection tells why a bucket cannot send its events to a destination, by their
+	// ARNs; empty: it can. Nil: nobody asks.
+	Objection func(ctx context.Context, bucket, destination string) string
+	Clock     clock.Clock
+	Logger    *slog.Logger
 }
 
 // Place names an object, or a bucket where Key is not used.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
@@ -58,6 +61,27 @@ func (a *api) putBucketLifecycle(ctx context.Context, call *wire.Call, in *s3api
 	return &s3api.PutBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: in.TransitionDefaultMinimumObjectSize}, err
 }
 
+// expiration is the header that tells when a version will go; nil for never.
+// AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, x-amz-expiration
+func expiration(b *object.Bucket, v *object.Version) *string {
+	at, rule := b.Expiry(v)
+	if at.IsZero() || !v.Latest {
+		return nil
+	}
+	return ptr(`expiry-date="` + at.Format(http.TimeFormat) + `", rule-id="` + strings.ReplaceAll(url.QueryEscape(rule), "+", "%20") + `"`)
+}
+
+// expirationOf is expiration of a version that was just made.
+func (a *api) expirationOf(ctx context.Context, in object.Place, v *object.Version) *string {
+	b, err := a.objects.Bucket(ctx, in)
+	if err != nil || len(b.Lifecycle) == 0 {
+		return nil // the object is stored: the header is not worth an error
+	}
+	made := *v
+	made.Latest = true
+	return expiration(b, &made)
+}
+
 // maxRuleID is the longest name of a rule.
 const maxRuleID = 255
 
@@ -66,6 +90,7 @@ func lifecycleRule(in *s3api.LifecycleRule) (r object.Rule, err error) {
 	if len(in.Transitions)+len(in.NoncurrentVersionTransitions) > 0 {
 		return r, notImplemented("Transition", "there is one class of storage")
 	}
+	r.ID = text(in.ID)
 	switch text(in.Status) {
 	case "Enabled":
 	case "Disabled":

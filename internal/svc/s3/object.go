@@ -79,11 +79,12 @@ func (a *api) putObject(ctx context.Context, call *wire.Call, in *s3api.PutObjec
 	if call.Form {
 		event = object.CreatedPost
 	}
-	v, err := a.objects.Put(ctx, place(call, in.Bucket, in.Key), attributes, stated.body(call), stated.kept(), condition, event)
+	where := place(call, in.Bucket, in.Key)
+	v, err := a.objects.Put(ctx, where, attributes, stated.body(call), stated.kept(), condition, event)
 	if err != nil {
 		return nil, err
 	}
-	out := &s3api.PutObjectOutput{ETag: quoted(v.ETag), ServerSideEncryption: ptr(encryption), VersionId: versionOf(v)}
+	out := &s3api.PutObjectOutput{ETag: quoted(v.ETag), ServerSideEncryption: ptr(encryption), VersionId: versionOf(v), Expiration: a.expirationOf(ctx, where, v)}
 	setObjectChecksum(out, v)
 	return out, nil
 }
@@ -156,7 +157,7 @@ func (r *reading) output(call *wire.Call, in *s3api.GetObjectInput) *s3api.GetOb
 		AcceptRanges: ptr("bytes"), LastModified: &v.Modified, ContentLength: &r.span.size, ETag: quoted(v.ETag), ServerSideEncryption: ptr(encryption),
 		CacheControl: optional(h.CacheControl), ContentDisposition: optional(h.ContentDisposition), ContentEncoding: optional(h.ContentEncoding),
 		ContentLanguage: optional(h.ContentLanguage), ContentType: optional(h.ContentType), Metadata: v.Metadata,
-		WebsiteRedirectLocation: optional(h.WebsiteRedirect), StorageClass: optional(h.StorageClass), VersionId: versionOf(v),
+		WebsiteRedirectLocation: optional(h.WebsiteRedirect), StorageClass: optional(h.StorageClass), VersionId: versionOf(v), Expiration: expiration(r.found.Bucket, v),
 	}
 	if r.found.Bucket.Versioning != "" {
 		out.VersionId = &v.ID
@@ -212,7 +213,7 @@ func (a *api) headObject(ctx context.Context, call *wire.Call, in *s3api.HeadObj
 		AcceptRanges: got.AcceptRanges, LastModified: got.LastModified, ContentLength: got.ContentLength, ETag: got.ETag, ServerSideEncryption: got.ServerSideEncryption,
 		CacheControl: got.CacheControl, ContentDisposition: got.ContentDisposition, ContentEncoding: got.ContentEncoding, ContentLanguage: got.ContentLanguage,
 		ContentType: got.ContentType, ContentRange: got.ContentRange, Metadata: got.Metadata, WebsiteRedirectLocation: got.WebsiteRedirectLocation,
-		StorageClass: got.StorageClass, VersionId: got.VersionId, PartsCount: got.PartsCount, TagCount: got.TagCount,
+		StorageClass: got.StorageClass, VersionId: got.VersionId, PartsCount: got.PartsCount, TagCount: got.TagCount, Expiration: got.Expiration,
 	}
 	if got.ChecksumType != nil {
 		setObjectChecksum(out, r.found.Version)

@@ -115,7 +115,7 @@ func (a *api) completeMultipartUpload(ctx context.Context, call *wire.Call, in *
 	}
 	out := &s3api.CompleteMultipartUploadOutput{
 		Location: ptr(call.Endpoint + "/" + *in.Bucket + "/" + escape(*in.Key)), Bucket: in.Bucket, Key: in.Key, ETag: quoted(v.ETag),
-		ServerSideEncryption: ptr(encryption), VersionId: versionOf(v),
+		ServerSideEncryption: ptr(encryption), VersionId: versionOf(v), Expiration: a.expirationOf(ctx, where, v),
 	}
 	setObjectChecksum(out, v)
 	return out, nil
@@ -248,7 +248,7 @@ func (a *api) copyObject(ctx context.Context, call *wire.Call, in *s3api.CopyObj
 	if err != nil {
 		return nil, err
 	}
-	out := &s3api.CopyObjectOutput{CopyObjectResult: &s3api.CopyObjectResult{ETag: quoted(v.ETag), LastModified: &v.Modified}, VersionId: versionOf(v), CopySourceVersionId: versionOf(source), ServerSideEncryption: ptr(encryption)}
+	out := &s3api.CopyObjectOutput{CopyObjectResult: &s3api.CopyObjectResult{ETag: quoted(v.ETag), LastModified: &v.Modified}, VersionId: versionOf(v), CopySourceVersionId: versionOf(source), ServerSideEncryption: ptr(encryption), Expiration: a.expirationOf(ctx, to, v)}
 	setObjectChecksum(out.CopyObjectResult, v)
 	return out, nil
 }

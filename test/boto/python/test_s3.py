@@ -415,6 +415,12 @@ class Settings(S3Case):
         rules = [{"ID": "tmp", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}]
         self.api.put_bucket_lifecycle_configuration(Bucket=b, LifecycleConfiguration={"Rules": rules})
         self.assertEqual(self.api.get_bucket_lifecycle_configuration(Bucket=b)["Rules"], rules)
+        self.assertNotIn("Expiration", self.api.put_object(Bucket=b, Key="other", Body=b"x"))
+        # AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html, rounded up to midnight
+        midnight = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2)).strftime("%a, %d %b %Y 00:00:00 GMT")
+        for answer in (self.api.put_object(Bucket=b, Key="tmp/x", Body=b"x"), self.api.get_object(Bucket=b, Key="tmp/x"), self.api.head_object(Bucket=b, Key="tmp/x"),
+                       self.api.copy_object(Bucket=b, Key="tmp/y", CopySource={"Bucket": b, "Key": "tmp/x"})):
+            self.assertEqual(answer["Expiration"], f'expiry-date="{midnight}", rule-id="tmp"')
         self.api.delete_bucket_lifecycle(Bucket=b)
         self.refused("NoSuchLifecycleConfiguration", 404, self.api.get_bucket_lifecycle_configuration, Bucket=b)
         for name in ("tagging", "policy", "cors"):
@@ -446,6 +452,13 @@ class Notifications(S3Case):
                 "    sqs.send_message(QueueUrl=os.environ['ANSWERS'], MessageBody=json.dumps({'text': text}))\n")}, Environment={"Variables": {"ANSWERS": answers}}, Timeout=60)["FunctionArn"]
         self.addCleanup(lambda: functions.delete_function(FunctionName=name))
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=common.QUICK)
+        to = lambda kind, arn: {"Bucket": b, "NotificationConfiguration": {kind + "Configurations": [{("Lambda" if kind == "LambdaFunction" else "") + kind.replace("Lambda", "") + "Arn": arn, "Events": ["s3:ObjectCreated:*"]}]}}
+        # The texts are those of S3's replies.
+        for kind, target, why in (("Queue", arn(queue) + "x", "The destination queue does not exist"), ("LambdaFunction", function + "x", "The destination Lambda does not exist"),
+                                  ("Topic", arn(queue).replace(":sqs:", ":sns:"), "The destination topic does not exist"), ("LambdaFunction", function, f"Not authorized to invoke function [{function}]")):
+            got = self.refused("InvalidArgument", 400, self.api.put_bucket_notification_configuration, **to(kind, target))
+            self.assertEqual((got["Error"]["Message"], got["Error"]["ArgumentName1"], got["Error"]["ArgumentValue1"]), ("Unable to validate the following destination configurations", target, why))
+        self.api.put_bucket_notification_configuration(**to("LambdaFunction", function), SkipDestinationValidation=True)
         functions.add_permission(FunctionName=name, StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::" + b, SourceAccount=common.ACCOUNT)
         self.refused("InvalidArgument", 400, self.api.put_bucket_notification_configuration, Bucket=b,
                      NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn(queue) + "x", "Events": ["s3:ObjectCreated:*"]}]})
