@@ -13,6 +13,7 @@ var Deps = map[string]string{
 	"github.com/pelletier/go-toml/v2":   "the project and configuration files that users write",
 	"github.com/rogpeppe/go-internal":   "tests only: scripts that run the real binary",
 	"github.com/spf13/cobra":            "subcommands, help, suggestions and shell completion",
+	"go.yaml.in/yaml/v4":                "CloudFormation templates in YAML, with the places of nodes and a bound on their depth; the maintained line of go-yaml",
 	"golang.org/x/sync":                 "groups of workers that end together with the first error",
 	"golang.org/x/sys":                  "the system calls of the sandbox",
 }

@@ -1,0 +1,144 @@
+package template
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+)
+
+// Services of dynamic references.
+const (
+	ServiceParameter = "ssm"
+	ServiceSecure    = "ssm-secure"
+	ServiceSecret    = "secretsmanager"
+)
+
+// Dynamic is one dynamic reference, {{resolve:SERVICE:...}}
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html).
+type Dynamic struct {
+	Service string
+	Name    string // of the parameter; id or ARN of the secret
+	Version string // of a parameter, or the version id of a secret; empty = the newest
+	Stage   string // of a secret; empty = AWSCURRENT
+	Key     string // of the secret's JSON; empty = the whole text
+	Text    string // as it is written
+}
+
+// Lookup gives the text of a parameter, or the whole text of a secret.
+type Lookup func(ctx context.Context, reference Dynamic) (string, error)
+
+// Reveal puts the values in the place of the dynamic references inside a value.
+// It is the last step before a resource is made: what it gives is not for showing
+// nor for keeping.
+func Reveal(ctx context.Context, value any, lookup Lookup) (any, error) {
+	switch value := value.(type) {
+	case string:
+		return revealText(ctx, value, lookup)
+	case []any:
+		revealed := make([]any, len(value))
+		for i, item := range value {
+			one, err := Reveal(ctx, item, lookup)
+			if err != nil {
+				return nil, err
+			}
+			revealed[i] = one
+		}
+		return revealed, nil
+	case map[string]any:
+		revealed := make(map[string]any, len(value))
+		for key, item := range value {
+			one, err := Reveal(ctx, item, lookup)
+			if err != nil {
+				return nil, err
+			}
+			revealed[key] = one
+		}
+		return revealed, nil
+	}
+	return value, nil
+}
+
+const opening = "{{resolve:"
+
+func revealText(ctx context.Context, text string, lookup Lookup) (string, error) {
+	if !strings.Contains(text, opening) {
+		return text, nil
+	}
+	var revealed strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, opening)
+		inner, after, closed := strings.Cut(rest, "}}")
+		revealed.WriteString(before)
+		switch {
+		case !found:
+			return revealed.String(), nil
+		case !closed:
+			revealed.WriteString(opening + rest)
+			return revealed.String(), nil
+		}
+		reference, err := parseDynamic(inner)
+		if err != nil {
+			return "", err
+		}
+		value, err := lookup(ctx, reference)
+		if err == nil && reference.Key != "" {
+			value, err = secretKey(value, reference.Key)
+		}
+		if err != nil {
+			return "", err
+		}
+		revealed.WriteString(value)
+		text = after
+	}
+}
+
+// parseDynamic reads what stands between {{resolve: and }}.
+func parseDynamic(inner string) (Dynamic, error) {
+	d := Dynamic{Text: opening + inner + "}}"}
+	service, rest, _ := strings.Cut(inner, ":")
+	d.Service = service
+	switch service {
+	case ServiceParameter, ServiceSecure:
+		name, version, versioned := strings.Cut(rest, ":")
+		d.Name, d.Version = strings.TrimSpace(name), strings.TrimSpace(version)
+		if d.Name == "" || versioned && strings.Trim(d.Version, "0123456789") != "" {
+			return d, refuse("Incorrect format is used in the following SSM reference: [%s]", d.Text)
+		}
+		return d, nil
+	case ServiceSecret:
+		return d, d.secret(strings.Split(rest, ":"))
+	}
+	return d, refuse("Dynamic reference %s uses service %s, which is not supported", d.Text, service)
+}
+
+// arnFields is how many fields a secret's ARN has.
+const arnFields = 7
+
+func (d *Dynamic) secret(fields []string) error {
+	if fields[0] == "arn" && len(fields) >= arnFields {
+		fields = append([]string{strings.Join(fields[:arnFields], ":")}, fields[arnFields:]...)
+	}
+	d.Name = fields[0]
+	rest := append(fields[1:len(fields):len(fields)], "", "", "", "")
+	kind := rest[0]
+	d.Key, d.Stage, d.Version = rest[1], rest[2], rest[3]
+	if d.Name == "" || len(fields) > 5 || kind != "" && kind != "SecretString" || d.Stage != "" && d.Version != "" {
+		return refuse("Incorrect format is used in the following Secrets Manager reference: [%s]", d.Text)
+	}
+	return nil
+}
+
+// secretKey is one member of a secret's JSON.
+func secretKey(secret, key string) (string, error) {
+	var object map[string]any
+	decoder := json.NewDecoder(strings.NewReader(secret))
+	decoder.UseNumber()
+	if err := decoder.Decode(&object); err != nil {
+		return "", refuse("Could not parse SecretString JSON")
+	}
+	text, ok := Text(object[key])
+	if !ok {
+		return "", refuse("Could not find a value associated with JSONKey in SecretString")
+	}
+	return text, nil
+}

@@ -1,0 +1,116 @@
+package template
+
+// resourceMembers are the attributes of a resource
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-product-attribute-reference.html).
+var resourceMembers = map[string]func(r *Resource, value any) error{
+	"Type":           func(*Resource, any) error { return nil }, // read before the others
+	"Description":    func(*Resource, any) error { return nil }, // text for people, as Metadata is
+	"Properties":     func(r *Resource, value any) error { return object(&r.Properties, value, "Properties") },
+	"Condition":      func(r *Resource, value any) error { return name(&r.Condition, value, "Condition") },
+	"DependsOn":      readDependsOn,
+	"DeletionPolicy": func(r *Resource, value any) error { return policy(r, &r.DeletionPolicy, value, "DeletionPolicy") },
+	"UpdateReplacePolicy": func(r *Resource, value any) error {
+		return policy(r, &r.UpdateReplacePolicy, value, "UpdateReplacePolicy")
+	},
+	"CreationPolicy": func(r *Resource, value any) error { return object(&r.CreationPolicy, value, "CreationPolicy") },
+	"UpdatePolicy":   func(r *Resource, value any) error { return object(&r.UpdatePolicy, value, "UpdatePolicy") },
+	"Metadata":       func(r *Resource, value any) error { r.Metadata = value; return nil },
+	"Version":        func(r *Resource, value any) error { return name(&r.Version, value, "Version") },
+}
+
+func (t *Template) readResources() error {
+	found, err := members(t.Values, "Resources")
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return refuse("Template format error: At least one Resources member must be defined.")
+	}
+	if err := tooMany("resources", len(found), MaxResources); err != nil {
+		return err
+	}
+	t.Resources = make(map[string]*Resource, len(found))
+	for _, name := range sorted(found) {
+		if err := checkLogicalName("Resource", name); err != nil {
+			return err
+		}
+		if t.Resources[name], err = readResource(name, found[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readResource(name string, member map[string]any) (*Resource, error) {
+	r := &Resource{Name: name}
+	kind, there := member["Type"]
+	if !there {
+		return nil, refuse("Template format error: [/Resources/%s] Every Resources object must contain a Type member.", name)
+	}
+	var ok bool
+	if r.Type, ok = kind.(string); !ok || r.Type == "" {
+		return nil, refuse("Template format error: [/Resources/%s/Type] Every Type member must be a string.", name)
+	}
+	for _, key := range sorted(member) {
+		read := resourceMembers[key]
+		if read == nil {
+			return nil, refuse("Invalid template resource property '%s'", key)
+		}
+		if err := read(r, member[key]); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func object(into *map[string]any, value any, member string) error {
+	m, ok := value.(map[string]any)
+	if !ok {
+		return refuse("Template format error: Any %s member must be an object.", member)
+	}
+	*into = m
+	return nil
+}
+
+func name(into *string, value any, member string) error {
+	text, ok := Text(value)
+	if !ok {
+		return refuse("Template format error: Every %s member must be a string.", member)
+	}
+	*into = text
+	return nil
+}
+
+func readDependsOn(r *Resource, value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	for _, item := range list {
+		text, ok := item.(string)
+		if !ok {
+			return refuse("Template format error: DependsOn must be a string or list of strings.")
+		}
+		r.DependsOn = append(r.DependsOn, text)
+	}
+	return nil
+}
+
+// policies that a resource may have when it goes; with the language extensions
+// they may be functions, which are resolved before a template is read.
+var policies = map[string][]string{
+	"DeletionPolicy":      {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"},
+	"UpdateReplacePolicy": {"Delete", "Retain", "Snapshot"},
+}
+
+func policy(r *Resource, into *string, value any, member string) error {
+	if err := name(into, value, member); err != nil {
+		return err
+	}
+	for _, known := range policies[member] {
+		if *into == known {
+			return nil
+		}
+	}
+	return refuse("Template format error: Unrecognized %s %s for resource %s", member, *into, r.Name)
+}

@@ -1,0 +1,76 @@
+// Package syntax reads the text of CloudFormation templates into plain values
+// and writes values back as text.
+//
+// Values are nil, bool, json.Number (as it was written), string, []any and
+// map[string]any; YAML's short tags become the long forms (!Ref x is
+// {"Ref": "x"}). It promises: memory within a small multiple of the text,
+// nesting bounded by MaxDepth, no expansion of aliases in templates, and
+// AWS's words with line and column for what is not well-formed. What the values
+// mean is package template's.
+//
+// Pure: no state, no goroutines, no locks. Start reading at Parse.
+package syntax
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxDepth bounds the nesting of a text's maps and lists.
+const MaxDepth = 100
+
+// maxSnippetValues bounds what the aliases of a snippet may expand to.
+const maxSnippetValues = 200_000
+
+// Error is why a text is refused, in AWS's words. Line and Column count from 1;
+// both are 0 where the text as a whole is meant.
+type Error struct {
+	Message      string
+	Line, Column int
+}
+
+// Error is the text with the place behind it, as AWS shows it.
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("%s (line %d, column %d)", e.Message, e.Line, e.Column)
+}
+
+// The beginnings of AWS's refusals.
+const (
+	notYAML     = "Template format error: YAML not well-formed."
+	notJSON     = "Template format error: JSON not well-formed."
+	unsupported = "Template format error: unsupported structure."
+	noAliases   = "Template error: YAML aliases are not allowed in CloudFormation templates"
+)
+
+// Parse reads a template: JSON when its first character is a brace, YAML otherwise.
+func Parse(text string) (map[string]any, error) {
+	value, err := parse(text, false)
+	if err != nil {
+		return nil, err
+	}
+	if m, ok := value.(map[string]any); ok {
+		return m, nil
+	}
+	return nil, &Error{Message: unsupported}
+}
+
+// ParseSnippet reads what AWS::Include brings: any value; a snippet in YAML may
+// use aliases and merge keys, which a template may not.
+func ParseSnippet(text string) (any, error) { return parse(text, true) }
+
+func parse(text string, snippet bool) (any, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	if trimmed := strings.TrimLeft(text, " \t\r\n"); strings.HasPrefix(trimmed, "{") {
+		return parseJSON(text)
+	}
+	return parseYAML(text, snippet)
+}
+
+// place is the line and column of an offset.
+func place(text string, offset int) (line, column int) {
+	before := text[:min(max(offset, 0), len(text))]
+	return strings.Count(before, "\n") + 1, len(before) - (strings.LastIndexByte(before, '\n') + 1) + 1
+}
