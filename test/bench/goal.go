@@ -26,6 +26,7 @@ const (
 	goalWake           = 5 * time.Millisecond
 	goalPublish        = 10 * time.Millisecond // from Publish to the start of a function
 	goalPutEvents      = 8 * time.Millisecond  // from PutEvents to the start of a function
+	goalPutObject      = 10 * time.Millisecond // from PutObject to the start of a function
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 3.0
 	goalIdleGiB        = 3.0 // of 1,000 environments

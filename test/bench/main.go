@@ -104,6 +104,7 @@ func (b *bench) parts() []part {
 		{"queue", b.queues},
 		{"topic", b.topics},
 		{"event", b.events},
+		{"object", b.objects},
 		{"gvisor", b.gvisor},
 		{"mapping", b.mapping},
 		{"idle", b.idleEnvironments},
