@@ -35,40 +35,47 @@ func demo() *cobra.Command {
 		Use:     "demo",
 		Short:   "Start a server, deploy the example functions and call them",
 		Long:    "Starts a server over a data folder, deploys the functions of examples/, calls them and shows results, log lines and times.\nThe server goes on until interrupted.",
-		Example: "  sudo lambkin demo\n  sudo lambkin demo --once --data /tmp/demo",
+		Example: "  sudo lambkin demo\n  sudo lambkin demo --once --data /tmp/demo\n  sudo lambkin demo pipeline",
 		Args:    cobra.NoArgs,
 		RunE: isolating(func(cmd *cobra.Command, _ []string) error {
-			once, err := cmd.Flags().GetBool("once")
-			if err != nil {
-				return err
-			}
-			config, err := serverConfig(cmd)
-			if err != nil {
-				return err
-			}
-			s, err := server.New(cmd.Context(), *config)
-			if err != nil {
-				return err
-			}
-			err = s.Run(cmd.Context(), func(ctx context.Context) error {
-				if err := runDemo(ctx, cmd, s.Address()); err != nil {
-					return err
-				}
-				if once {
-					return errDone
-				}
-				farewell(cmd.OutOrStdout(), s.Address())
-				return nil
-			})
-			if errors.Is(err, errDone) {
-				return nil
-			}
-			return err
+			return serveDemo(cmd, func(ctx context.Context, s *server.Server) error { return runDemo(ctx, cmd, s.Address()) }, farewell)
 		}),
 	}
 	serverFlags(command)
 	command.Flags().Bool("once", false, "end after the calls instead of serving on")
+	command.AddCommand(demoPipeline())
 	return command
+}
+
+// serveDemo runs a server with show in it, which is all with --once; else the server
+// goes on after words about what to do with it.
+func serveDemo(cmd *cobra.Command, show func(context.Context, *server.Server) error, words func(w io.Writer, address string)) error {
+	once, err := cmd.Flags().GetBool("once")
+	if err != nil {
+		return err
+	}
+	config, err := serverConfig(cmd)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(cmd.Context(), *config)
+	if err != nil {
+		return err
+	}
+	err = s.Run(cmd.Context(), func(ctx context.Context) error {
+		if err := show(ctx, s); err != nil {
+			return err
+		}
+		if once {
+			return errDone
+		}
+		words(cmd.OutOrStdout(), s.Address())
+		return nil
+	})
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
 }
 
 // farewell says how to go on from another terminal.
@@ -82,11 +89,19 @@ func farewell(w io.Writer, address string) {
 	fmt.Fprintf(w, "  AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --endpoint-url http://%s --region us-east-1 lambda list-functions\n", address)
 }
 
-func runDemo(ctx context.Context, cmd *cobra.Command, address string) error {
-	c := &cli.Client{Endpoint: "http://" + address, Region: "us-east-1", AccessKey: "test", SecretKey: "test"}
-	if key, secret := os.Getenv("LAMBKIN_ACCESS_KEY"), os.Getenv("LAMBKIN_SECRET_KEY"); key != "" {
-		c.AccessKey, c.SecretKey = key, secret
+const demoRegion = "us-east-1"
+
+// demoKeys are the configured key, or any.
+func demoKeys() (key, secret string) {
+	if key, secret = os.Getenv("LAMBKIN_ACCESS_KEY"), os.Getenv("LAMBKIN_SECRET_KEY"); key != "" {
+		return key, secret
 	}
+	return "test", "test"
+}
+
+func runDemo(ctx context.Context, cmd *cobra.Command, address string) error {
+	key, secret := demoKeys()
+	c := &cli.Client{Endpoint: "http://" + address, Region: demoRegion, AccessKey: key, SecretKey: secret}
 	folder, err := os.MkdirTemp("", "lambkin-demo-")
 	if err != nil {
 		return err

@@ -31,6 +31,13 @@ BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
 TOPIC, DEAD, ROWS = (f"arn:aws:{service}:{REGION}:{ACCOUNT}:{NAME}-{name}" for service, name in (("sns", "priced"), ("sqs", "dead"), ("sqs", "rows")))
 
 
+STARTED = time.monotonic()
+
+
+def say(text):
+    print(f"{time.monotonic() - STARTED:5.1f} s  {text}", flush=True)
+
+
 def function(name):
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}-{name}"
 
@@ -91,7 +98,9 @@ def make():
     sns.create_topic(Name=f"{NAME}-priced")
     place = {} if REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
     unless(s3.exceptions.BucketAlreadyOwnedByYou, s3.create_bucket, Bucket=BUCKET, **place)
+    say("made the bucket, the queues rows and dead, and the topic priced")
     deploy()
+    say("deployed " + ", ".join(FUNCTIONS))
     permit("parse", "s3", f"arn:aws:s3:::{BUCKET}")
     s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={"LambdaFunctionConfigurations": [{
         "LambdaFunctionArn": function("parse"), "Events": ["s3:ObjectCreated:*"],
@@ -101,6 +110,7 @@ def make():
     permit("store", "sns", TOPIC)
     sns.subscribe(TopicArn=TOPIC, Protocol="lambda", Endpoint=function("store"))
     unless(scheduler.exceptions.ConflictException, schedule, name="nightly", **NIGHTLY)
+    say("joined them: bucket -> parse, rows -> price, priced -> store, schedule -> report")
     return dead
 
 
@@ -121,13 +131,14 @@ def try_it(dead):
     good, wrong = range(1, 26), ("26", "27")
     lines = ["order,item,quantity,price", *(f"{n},tea,{n % 4 + 1},2.50" for n in good), "26,coffee,many,3.10", '27,"cake, ""large""",1,']
     s3.put_object(Bucket=BUCKET, Key=upload, Body="\n".join(lines).encode())
+    say(f"uploaded {len(lines) - 1} orders, {len(wrong)} of them wrong")
 
     def priced():
         found = orders(upload)
         return found if len(found) >= len(good) else None
 
     found = wait("the orders", priced)
-    print(f"{len(found)} orders were priced, such as", min(found, key=lambda o: int(o["order"])))
+    say(f"{len(found)} orders were priced, such as {min(found, key=lambda o: int(o['order']))}")
 
     failed = set()
 
@@ -140,7 +151,7 @@ def try_it(dead):
         return failed >= set(wrong)
 
     wait("the dead-letter queue", letters)
-    print("in the dead-letter queue: orders", ", ".join(sorted(failed)))
+    say("in the dead-letter queue: orders " + ", ".join(sorted(failed)))
 
     # Nobody wants to wait for the night: a schedule of its own for once, which is gone after it.
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
@@ -152,7 +163,7 @@ def try_it(dead):
         return text if text.get("run") == run else None
 
     text = wait("the report", report)
-    print(f"the report: {text['orders']} orders, {text['total']}")
+    say(f"the report: {text['orders']} orders, {text['total']}")
 
 
 def remove():
@@ -175,7 +186,7 @@ def remove():
             for found in page.get("Contents", []):
                 s3.delete_object(Bucket=BUCKET, Key=found["Key"])
         s3.delete_bucket(Bucket=BUCKET)
-    print("all of the pipeline is removed")
+    say("all of the pipeline is removed")
 
 
 if __name__ == "__main__":
