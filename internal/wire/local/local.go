@@ -14,12 +14,15 @@ package local
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/restbind"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -93,10 +96,30 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 	if err != nil {
 		return nil, err
 	}
+	carry(s.Model, op.Model.Input, in, request)
 	out, err := op.Do(ctx, &wire.Call{RequestID: ids.UUID(), Account: who.Account, Region: who.Region, AccessKeyID: who.AccessKeyID,
 		CallerARN: who.CallerARN, UserID: who.UserID, Endpoint: who.Endpoint, Request: request, Header: http.Header{}}, in)
 	if err != nil || op.Model.Output == shape.None {
 		return map[string]any{}, err
 	}
 	return read(s.Model, op.Model.Output, out), nil
+}
+
+// carry gives the request what a client's would have in its headers and, of an
+// operation with a payload of any length, its body: S3 reads them there.
+func carry(model *shape.Service, input shape.Index, in any, request *http.Request) {
+	if input == shape.None {
+		return
+	}
+	v := reflect.ValueOf(in).Elem()
+	restbind.Headers(model, input, request.Header, v)
+	members := model.Shapes[input].Members
+	for i := range members {
+		if body, ok := v.Field(i).Interface().(io.ReadCloser); ok && members[i].Streaming && body != nil {
+			request.Body, request.ContentLength = body, -1
+			if p, ok := body.(payload); ok {
+				request.ContentLength = p.Size()
+			}
+		}
+	}
 }

@@ -77,9 +77,12 @@ func TestStreamsAndTimesAndDeepInputs(t *testing.T) {
 	var body string
 	var start time.Time
 	caller := New([]*wire.Service{
-		wire.NewService(s3api.Model, s3api.HandlePutObject(func(_ context.Context, _ *wire.Call, in *s3api.PutObjectRequest) (*s3api.PutObjectOutput, error) {
-			all, err := io.ReadAll(in.Body)
+		wire.NewService(s3api.Model, s3api.HandlePutObject(func(_ context.Context, call *wire.Call, _ *s3api.PutObjectRequest) (*s3api.PutObjectOutput, error) {
+			all, err := io.ReadAll(call.Request.Body)
 			body = string(all)
+			if h := call.Request.Header; call.Request.ContentLength != int64(len(body)) || h.Get("Content-Type") != "text/plain" || h.Get("X-Amz-Meta-Owner") != "me" {
+				t.Errorf("the request has %d bytes and %v", call.Request.ContentLength, h)
+			}
 			return &s3api.PutObjectOutput{}, err
 		})),
 		wire.NewService(schedulerapi.Model, schedulerapi.HandleCreateSchedule(func(_ context.Context, _ *wire.Call, in *schedulerapi.CreateScheduleInput) (*schedulerapi.CreateScheduleOutput, error) {
@@ -87,7 +90,7 @@ func TestStreamsAndTimesAndDeepInputs(t *testing.T) {
 			return &schedulerapi.CreateScheduleOutput{}, nil
 		})),
 	})
-	if _, err := caller.Call(t.Context(), nobody, "s3", "PutObject", map[string]any{"Bucket": "b", "Key": "k", "Body": "text"}); err != nil || body != "text" {
+	if _, err := caller.Call(t.Context(), nobody, "s3", "PutObject", map[string]any{"Bucket": "b", "Key": "k", "Body": "text", "ContentType": "text/plain", "Metadata": map[string]any{"owner": "me"}}); err != nil || body != "text" {
 		t.Errorf("body %q, %v", body, err)
 	}
 	schedule := map[string]any{"Name": "s", "ScheduleExpression": "rate(1 day)", "StartDate": "2026-01-02T03:04:05Z", "FlexibleTimeWindow": map[string]any{"Mode": "OFF"},

@@ -135,7 +135,7 @@ func scalar(value any, v reflect.Value, path string) error {
 		}
 	case *io.ReadCloser:
 		if b, ok := value.([]byte); ok {
-			*p = io.NopCloser(bytes.NewReader(b))
+			*p = payload{bytes.NewReader(b)}
 			return nil
 		}
 	case *time.Time:
@@ -154,6 +154,11 @@ func scalar(value any, v reflect.Value, path string) error {
 	}
 	return parse(text, v, path)
 }
+
+// payload is a body whose length is known.
+type payload struct{ *bytes.Reader }
+
+func (payload) Close() error { return nil }
 
 // plain is the text of a value that is neither a list nor an object.
 func plain(value any) (string, bool) {
@@ -182,7 +187,7 @@ func parse(text string, v reflect.Value, path string) error {
 	case *[]byte:
 		*p = []byte(text)
 	case *io.ReadCloser:
-		*p = io.NopCloser(strings.NewReader(text))
+		*p = payload{bytes.NewReader([]byte(text))}
 	case *bool:
 		switch strings.ToLower(text) {
 		case "true":

@@ -320,22 +320,29 @@ func Response(x *wire.Exchange, h http.Header, out reflect.Value) int {
 	if x.Operation.Output == shape.None || !out.IsValid() {
 		return status
 	}
+	Headers(x.Service, x.Operation.Output, h, out)
 	s := &x.Service.Shapes[x.Operation.Output]
 	for i := range s.Members {
-		m := &s.Members[i]
-		field := out.Field(i)
-		switch m.Location {
-		case shape.Header:
-			setHeader(x.Service, m, h, field)
-		case shape.Headers:
-			setPrefixed(m, h, field)
-		case shape.StatusCode:
-			if n, ok := field.Interface().(*int32); ok && n != nil && *n >= 100 && *n < 1000 {
+		if s.Members[i].Location == shape.StatusCode {
+			if n, ok := out.Field(i).Interface().(*int32); ok && n != nil && *n >= 100 && *n < 1000 {
 				status = int(*n)
 			}
 		}
 	}
 	return status
+}
+
+// Headers writes the members of a structure that travel in headers.
+func Headers(model *shape.Service, structure shape.Index, h http.Header, v reflect.Value) {
+	s := &model.Shapes[structure]
+	for i := range s.Members {
+		switch m := &s.Members[i]; m.Location {
+		case shape.Header:
+			setHeader(model, m, h, v.Field(i))
+		case shape.Headers:
+			setPrefixed(m, h, v.Field(i))
+		}
+	}
 }
 
 // setHeader writes one member; an absent one and an empty text leave no header.

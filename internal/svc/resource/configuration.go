@@ -1,0 +1,129 @@
+package resource
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/core/stack"
+)
+
+// noRotation is why rotation cannot be had.
+const noRotation = "this platform does not rotate secrets"
+
+// configuration are parameters and secrets.
+func configuration() []*definition {
+	return []*definition{
+		parameter(),
+		secret(),
+		{name: "AWS::SecretsManager::ResourcePolicy", service: "secretsmanager", create: "PutResourcePolicy", update: "PutResourcePolicy", remove: "DeleteResourcePolicy", read: "GetResourcePolicy",
+			identity: func(c *call) values { return values{"SecretId": c.text("SecretId")} }, physical: func(c *call, _ values) string { return c.text("SecretId") }, attributes: own("Id"),
+			inert: map[string]string{"ResourcePolicy": policiesInert, "BlockPublicPolicy": "nothing is public anyway"}},
+		{name: "AWS::SecretsManager::SecretTargetAttachment", notYet: "this platform has no databases that a secret could be attached to"},
+		{name: "AWS::SecretsManager::RotationSchedule", notYet: noRotation},
+	}
+}
+
+func parameter() *definition {
+	return &definition{name: "AWS::SSM::Parameter", service: "ssm", create: "PutParameter", remove: "DeleteParameter",
+		naming: naming{property: "Name"}, identity: physicalAs("Name"),
+		make: func(c *call) (values, error) {
+			if c.text("Type") == "SecureString" {
+				// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ssm-parameter.html
+				return nil, failed("SecureString is not supported in CloudFormation templates.")
+			}
+			return c.do("PutParameter", c.k.input(c, "PutParameter", nil))
+		},
+		change: func(c *call, was values) error {
+			in := c.k.input(c, "PutParameter", was)
+			in["Name"], in["Overwrite"] = c.physical, true
+			return c.run("PutParameter", in)
+		},
+		resets: values{"Description": "", "AllowedPattern": ""},
+		live: func(c *call) (values, error) {
+			out, err := c.do("GetParameter", values{"Name": c.physical})
+			live, _ := out["Parameter"].(values)
+			return live, err
+		},
+		tags: &tagging{tag: "AddTagsToResource", untag: "RemoveTagsFromResource", list: "ListTagsForResource", resource: "ResourceId", keys: "TagKeys",
+			of: func(c *call) any { return c.physical }, also: values{"ResourceType": "Parameter"}},
+		attributes: pick("Arn", "ARN", "Type", "Type", "Value", "Value"), more: []string{"Type", "Value"},
+		refused: map[string]string{"Policies": "parameters do not expire"}}
+}
+
+func secret() *definition {
+	return &definition{name: "AWS::SecretsManager::Secret", service: "secretsmanager", create: "CreateSecret", remove: "DeleteSecret", read: "DescribeSecret", physical: member("ARN"),
+		naming: naming{property: "Name"}, identity: physicalAs("SecretId"),
+		make: func(c *call) (values, error) {
+			in := c.k.input(c, "CreateSecret", nil)
+			if c.properties["GenerateSecretString"] != nil {
+				value, err := generated(c)
+				if err != nil {
+					return nil, err
+				}
+				in["SecretString"] = value
+			}
+			return c.do("CreateSecret", in)
+		},
+		change: changeSecret,
+		drop: func(c *call) error {
+			return c.run("DeleteSecret", values{"SecretId": c.physical, "ForceDeleteWithoutRecovery": true})
+		},
+		tags:       &tagging{tag: "TagResource", untag: "UntagResource", resource: "SecretId", keys: "TagKeys", of: func(c *call) any { return c.physical }},
+		attributes: own("Id"), handled: []string{"GenerateSecretString"},
+		refused: map[string]string{"KmsKeyId": noKeys, "ReplicaRegions": "secrets are not replicated", "Type": noWay}}
+}
+
+// changeSecret makes a new value only if the template asks for another one.
+func changeSecret(c *call, was values) error {
+	in := values{"SecretId": c.physical, "Description": c.text("Description")}
+	switch how := c.properties["GenerateSecretString"]; {
+	case how != nil && !equal(was["GenerateSecretString"], how):
+		value, err := generated(c)
+		if err != nil {
+			return err
+		}
+		in["SecretString"] = value
+	case how == nil && c.properties["SecretString"] != nil && !equal(was["SecretString"], c.properties["SecretString"]):
+		in["SecretString"] = c.text("SecretString")
+	}
+	return c.run("UpdateSecret", in)
+}
+
+// generated is a new random value, alone or as a member of the template's document.
+func generated(c *call) (string, error) {
+	how, _ := c.properties["GenerateSecretString"].(values)
+	in := maps.Clone(how)
+	key, template := text(in["GenerateStringKey"]), text(in["SecretStringTemplate"])
+	delete(in, "GenerateStringKey")
+	delete(in, "SecretStringTemplate")
+	out, err := c.do("GetRandomPassword", in)
+	if err != nil || key == "" && template == "" {
+		return text(out["RandomPassword"]), err
+	}
+	members, isObject := parsed(template).(values)
+	if key == "" || !isObject || !strings.HasPrefix(strings.TrimSpace(template), "{") {
+		return "", failed("SecretStringTemplate must be a JSON object, and GenerateStringKey must name the member for the value.")
+	}
+	members[key] = out["RandomPassword"]
+	return document(members), nil
+}
+
+// without tells that a type is known and cannot be had.
+func absentTypes() []*definition {
+	return []*definition{
+		{name: "AWS::KMS::Key", notYet: noKeys},
+		{name: "AWS::KMS::Alias", notYet: noKeys},
+		{name: "AWS::DynamoDB::Table", notYet: "this platform does not have DynamoDB yet"},
+		{name: "AWS::Kinesis::Stream", notYet: "this platform does not have Kinesis yet"},
+		{name: "AWS::StepFunctions::StateMachine", notYet: "this platform does not have Step Functions yet"},
+		{name: "AWS::CloudWatch::Alarm", notYet: "this platform does not have CloudWatch's metrics yet"},
+		{name: "AWS::CodeDeploy::Application", notYet: noDeployments},
+		{name: "AWS::CodeDeploy::DeploymentGroup", notYet: noDeployments},
+		{name: "AWS::CDK::Metadata", handled: []string{"Analytics", "Modules"}, attributes: own("Id"),
+			inert: map[string]string{"Analytics": "statistics for AWS", "Modules": "statistics for AWS"}},
+	}
+}
+
+const noDeployments = "this platform does not have CodeDeploy: aliases move at once"
+
+var _ stack.Type = (*kind)(nil)
