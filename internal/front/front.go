@@ -28,6 +28,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 )
 
@@ -51,6 +52,15 @@ type Request struct {
 	Received  time.Time
 	SourceIP  string
 	room      *intake.Room
+	trace     string
+}
+
+// TraceID is the X-Amzn-Trace-Id of the request, completed.
+func (r *Request) TraceID() string {
+	if r.trace == "" {
+		r.trace = invoke.TraceHeader(r.Header.Get("X-Amzn-Trace-Id"), r.Received)
+	}
+	return r.trace
 }
 
 // Read reads the body, of at most limit bytes; errors are those of intake.

@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
@@ -40,6 +41,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/front/caller"
+	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
@@ -106,7 +110,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err := s.buildSecrets(state, master); err != nil {
 		return err
 	}
-	return s.buildEdge(blobs, keys, master)
+	return s.buildEdge(state, blobs, keys, master)
 }
 
 func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
@@ -388,8 +392,9 @@ func (s *Server) warm(ctx context.Context) {
 	s.restoreSnapshots(ctx)
 }
 
-func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte) error {
-	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, Queue: s.events, Objects: s.objects, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
+func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *identity.Keys, secret []byte) error {
+	urls := functionurl.New(functionurl.Config{Store: state, Clock: clock.System})
+	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, URLs: urls, URLAddress: urlserver.Address, Queue: s.events, Objects: s.objects, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
 		Development: s.config.AccessKey == "", DebugLayer: s.runtimes.DebugLayer})
 	if err != nil {
 		return err
@@ -406,7 +411,7 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}),
 	)
 	room := intake.NewRoom()
-	door := front.New(front.Config{APIs: s.apis, Room: room, Clock: clock.System, Logger: s.config.Logger})
+	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(urls, keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
 	universal := &schedulerapi.Universal{Caller: local.New(services)}
 	s.outbox.Serve("scheduler", universal)
 	handler, err := gateway.New(gateway.Config{
@@ -419,6 +424,8 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts, Room: room,
 		BucketOrigins: s3.Origins(s.objects),
 		Mounts: []gateway.Mount{
+			{Label: front.URLLabel, Handler: door.URLs()},
+			{Path: front.URLPath, Handler: door.URLs()},
 			{Label: front.APILabel, Handler: door.APIs()},
 			{Path: front.APIPath, Handler: door.APIs()},
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
@@ -434,6 +441,12 @@ func (s *Server) buildEdge(blobs *blob.Store, keys *identity.Keys, secret []byte
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
 	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
 	return nil
+}
+
+// urlServer is what serves function URLs.
+func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserver.Server {
+	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker},
+		Callers: caller.New(keys, clock.System, s.iam.Used), Logger: s.config.Logger}
 }
 
 // baseContext marks the requests of functions, which come by a listener of their own.

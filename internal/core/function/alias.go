@@ -235,6 +235,9 @@ func (r *Registry) DeleteAlias(ctx context.Context, t Target, name string) error
 		if err := c.dropProvisioned(Target{Scope: t.Scope, Name: t.Name, Qualifier: name}); err != nil {
 			return err
 		}
+		if err := c.dropURLs(Target{Scope: t.Scope, Name: t.Name, Qualifier: name}); err != nil {
+			return err
+		}
 		c.delete(key)
 		c.delete(scopeKey(tablePolicy, t.Scope, t.Name, name))
 		c.delete(scopeKey(tableEventInvoke, t.Scope, t.Name, name))

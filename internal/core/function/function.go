@@ -315,6 +315,9 @@ func (r *Registry) Delete(ctx context.Context, t Target) error {
 		if err := c.releaseConcurrency(t); err != nil {
 			return err
 		}
+		if err := c.dropURLs(t); err != nil {
+			return err
+		}
 		for _, table := range functionTables {
 			c.deleteRange(scopeRange(table, t.Scope, t.Name))
 		}

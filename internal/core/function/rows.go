@@ -27,6 +27,7 @@ const (
 	tableRecursion         = "recursion"
 	tableRuntimeManagement = "runtime-management"
 	tableEventInvoke       = "event-invoke"
+	tableURL               = "url"
 	tableLayer             = "layer"
 	tableLayerVersion      = "layer-version"
 	tableLayerPolicy       = "layer-policy"
@@ -38,7 +39,7 @@ const (
 // functionTables are the tables with rows below (account, region, name) of a
 // function, all of which go when it is deleted. Its number counter stays:
 // version numbers are never reused, not even after the function was recreated.
-var functionTables = []string{tableFunction, tableVersion, tableAlias, tablePolicy, tableTags, tableConcurrency, tableProvisioned, tableRecursion, tableRuntimeManagement, tableEventInvoke, tablePending}
+var functionTables = []string{tableFunction, tableVersion, tableAlias, tablePolicy, tableTags, tableConcurrency, tableProvisioned, tableRecursion, tableRuntimeManagement, tableEventInvoke, tableURL, tablePending}
 
 func scopeKey(table string, s Scope, parts ...any) []byte {
 	return tuple.Key(append([]any{service, table, s.Account, s.Region}, parts...)...)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Form is which rules an answer keeps.
@@ -281,8 +282,16 @@ func (a *Answer) Decode() error {
 	return nil
 }
 
+// answerTimeout is how long a client may take to take an answer.
+const answerTimeout = 5 * time.Minute
+
 // Write sends the answer.
 func (a *Answer) Write(w http.ResponseWriter) {
+	control := http.NewResponseController(w)
+	// Only connections have deadlines; tests call the handler directly.
+	if err := control.SetWriteDeadline(time.Now().Add(answerTimeout)); err == nil {
+		defer control.SetWriteDeadline(time.Time{})
+	}
 	h := w.Header()
 	for name, values := range a.Header {
 		h[name] = append(h[name], values...)

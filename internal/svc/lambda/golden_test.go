@@ -51,6 +51,7 @@ func transcripts(t *testing.T) map[string][]step {
 		"provisioned": provisionedSteps(t),
 		"mappings":    mappingsSteps(t),
 		"eventinvoke": eventInvokeSteps(t),
+		"urls":        urlSteps(t),
 	}
 }
 
@@ -201,6 +202,29 @@ func mappingsSteps(t *testing.T) []step {
 		{operation: "DeleteEventSourceMapping", path: mappings + "/{UUID}"},
 		{operation: "GetEventSourceMapping", path: mappings + "/00000000-0000-4000-8000-000000000000"},
 		{operation: "GetEventSourceMapping", path: mappings + "/x"},
+	}
+}
+
+func urlSteps(t *testing.T) []step {
+	const urls = "/2021-10-31/functions"
+	return []step{
+		{operation: "CreateFunction", path: functions, body: create(t, "foo", `,"Publish":true`), wait: "foo"},
+		{operation: "CreateAlias", path: functions + "/foo/aliases", body: `{"Name":"live","FunctionVersion":"1"}`},
+		{operation: "GetFunctionUrlConfig", path: urls + "/foo/url"},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/none/url", body: `{"AuthType":"NONE"}`},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/foo/url?Qualifier=1", body: `{"AuthType":"NONE"}`},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/foo/url?Qualifier=%24LATEST", body: `{"AuthType":"NONE"}`},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/foo/url", body: `{"AuthType":"ANY"}`},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/foo/url", body: `{"AuthType":"NONE","Cors":{"AllowOrigins":["*"],"MaxAge":0}}`},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/foo/url", body: `{"AuthType":"NONE"}`},
+		{operation: "CreateFunctionUrlConfig", path: urls + "/foo/url?Qualifier=live", body: `{"AuthType":"AWS_IAM","InvokeMode":"RESPONSE_STREAM"}`},
+		{operation: "UpdateFunctionUrlConfig", path: urls + "/foo/url", body: `{"AuthType":"AWS_IAM"}`},
+		{operation: "GetFunctionUrlConfig", path: urls + "/foo/url"},
+		{operation: "ListFunctionUrlConfigs", path: urls + "/foo/urls"},
+		{operation: "ListFunctionUrlConfigs", path: urls + "/none/urls"},
+		{operation: "DeleteFunctionUrlConfig", path: urls + "/foo/url"},
+		{operation: "DeleteFunctionUrlConfig", path: urls + "/foo/url"},
+		{operation: "UpdateFunctionUrlConfig", path: urls + "/foo/url", body: `{}`},
 	}
 }
 

@@ -61,10 +61,13 @@ type Config struct {
 	Invoker  Invoker
 	Blobs    Blobs
 	Mappings Mappings
-	Queue    Queue       // nil: asynchronous calls are refused
-	Objects  Objects     // nil: code from buckets is refused
-	Secret   []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
-	Clock    clock.Clock // default clock.System
+	URLs     URLs
+	// URLAddress is how a client that reaches us at endpoint reaches the URL with that id.
+	URLAddress func(endpoint, id, region string) string
+	Queue      Queue       // nil: asynchronous calls are refused
+	Objects    Objects     // nil: code from buckets is refused
+	Secret     []byte      // signs the links to code; at least minSecretBytes, kept with the data folder
+	Clock      clock.Clock // default clock.System
 
 	// Development says that the API for development answers. DebugLayer then
 	// gives the folder that has the debugger beside what is in opt.
@@ -78,6 +81,7 @@ type Lambda struct {
 	invoker  Invoker
 	blobs    Blobs
 	mappings Mappings
+	urls     URLs
 	queue    Queue // or nil
 	objects  Objects
 	secret   []byte
@@ -85,13 +89,14 @@ type Lambda struct {
 
 	development bool
 	debugLayer  func(ctx context.Context, runtime, opt string) (string, error)
+	urlAddress  func(endpoint, id, region string) string
 	debugged    atomic.Int32 // calls that a debugger is awaited for, or attached to
 }
 
 // New only builds.
 func New(config Config) (*Lambda, error) {
-	if config.Registry == nil || config.Invoker == nil || config.Blobs == nil || config.Mappings == nil {
-		return nil, errors.New("lambda: Registry, Invoker, Blobs and Mappings are required")
+	if config.Registry == nil || config.Invoker == nil || config.Blobs == nil || config.Mappings == nil || config.URLs == nil || config.URLAddress == nil {
+		return nil, errors.New("lambda: Registry, Invoker, Blobs, Mappings, URLs and URLAddress are required")
 	}
 	if len(config.Secret) < minSecretBytes {
 		return nil, errors.New("lambda: the secret is too short")
@@ -99,13 +104,13 @@ func New(config Config) (*Lambda, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
-	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, mappings: config.Mappings, queue: config.Queue, objects: config.Objects, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
+	return &Lambda{registry: config.Registry, invoker: config.Invoker, blobs: config.Blobs, mappings: config.Mappings, urls: config.URLs, urlAddress: config.URLAddress, queue: config.Queue, objects: config.Objects, secret: config.Secret, clock: config.Clock, development: config.Development, debugLayer: config.DebugLayer}, nil
 }
 
 // Service is the table of the operations. What is not in it is answered by the
 // gateway as not implemented.
 func (l *Lambda) Service() *wire.Service {
-	return wire.NewService(lambdaapi.Model,
+	return wire.NewService(lambdaapi.Model, append(l.options(),
 		lambdaapi.HandleCreateFunction(l.createFunction),
 		lambdaapi.HandleGetFunction(l.getFunction),
 		lambdaapi.HandleGetFunctionConfiguration(l.getFunctionConfiguration),
@@ -148,6 +153,17 @@ func (l *Lambda) Service() *wire.Service {
 		lambdaapi.HandleListEventSourceMappings(l.listEventSourceMappings),
 		lambdaapi.HandleUpdateEventSourceMapping(l.updateEventSourceMapping),
 		lambdaapi.HandleDeleteEventSourceMapping(l.deleteEventSourceMapping),
+	)...)
+}
+
+// options are the operations on what functions have beside their code.
+func (l *Lambda) options() []wire.Operation {
+	return []wire.Operation{
+		lambdaapi.HandleCreateFunctionUrlConfig(l.createFunctionURLConfig),
+		lambdaapi.HandleGetFunctionUrlConfig(l.getFunctionURLConfig),
+		lambdaapi.HandleUpdateFunctionUrlConfig(l.updateFunctionURLConfig),
+		lambdaapi.HandleDeleteFunctionUrlConfig(l.deleteFunctionURLConfig),
+		lambdaapi.HandleListFunctionUrlConfigs(l.listFunctionURLConfigs),
 
 		lambdaapi.HandlePutFunctionConcurrency(l.putFunctionConcurrency),
 		lambdaapi.HandleGetFunctionConcurrency(l.getFunctionConcurrency),
@@ -167,7 +183,7 @@ func (l *Lambda) Service() *wire.Service {
 		lambdaapi.HandlePutFunctionRecursionConfig(l.putFunctionRecursionConfig),
 		lambdaapi.HandleGetFunctionRecursionConfig(l.getFunctionRecursionConfig),
 		lambdaapi.HandleGetFunctionCodeSigningConfig(l.getFunctionCodeSigningConfig),
-	)
+	}
 }
 
 // scope is the account and region of the caller.

@@ -24,6 +24,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
@@ -137,7 +138,9 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.lambda, err = New(Config{Registry: registry, Invoker: b.runner, Blobs: blobs, Mappings: mappings, Queue: b.queue, Secret: bytes.Repeat([]byte("s"), minSecretBytes)})
+	b.lambda, err = New(Config{Registry: registry, Invoker: b.runner, Blobs: blobs, Mappings: mappings, URLs: functionurl.New(functionurl.Config{Store: state}), Queue: b.queue,
+		URLAddress: func(endpoint, _, region string) string { return endpoint + "/" + region + "/ID/" },
+		Secret:     bytes.Repeat([]byte("s"), minSecretBytes)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +224,7 @@ var unknown = []struct {
 	mark    string
 }{
 	{regexp.MustCompile(`"(LastModified|CreatedDate)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000"`), `"$1":"TIME"`},
+	{regexp.MustCompile(`"(CreationTime|LastModifiedTime)":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"`), `"$1":"TIME"`},
 	{regexp.MustCompile(`"RevisionId":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`), `"RevisionId":"UUID"`},
 	{regexp.MustCompile(`"LastModified":\d+(\.\d+)?`), `"LastModified":TIME`},
 	{regexp.MustCompile(`("UUID":"|with UUID |:event-source-mapping:)[0-9a-f]{8}-[0-9a-f-]{27}`), "${1}UUID"},
