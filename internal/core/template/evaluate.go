@@ -48,6 +48,30 @@ type Evaluation struct {
 	scope      Scope
 	conditions map[string]bool
 	graph      map[string][]string
+	open       bool // names that are not known are Unknown, not refused
+}
+
+// Open resolves values of a template whose transforms have not all run: with its
+// parameters, mappings and those conditions that are sound already. Whatever else
+// a value refers to is Unknown.
+func Open(ctx context.Context, values map[string]any, scope Scope) (*Evaluation, error) {
+	t := &Template{Values: values, Parameters: Parameters{}}
+	for name := range scope.Arguments {
+		t.Parameters[name] = &Parameter{Name: name}
+	}
+	if err := t.readMappings(); err != nil {
+		return nil, err
+	}
+	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}, open: true}
+	e.scope.Resource, e.scope.Export = nil, nil
+	if object, ok := values["Conditions"].(map[string]any); ok {
+		t.Conditions = object
+		for _, name := range sorted(object) {
+			// One that cannot be decided yet stays undecided, and what needs it Unknown.
+			_, _ = e.newResolver(ctx).named(name, "Condition", 0)
+		}
+	}
+	return e, nil
 }
 
 // Evaluate asserts the rules, decides the conditions and checks what then is

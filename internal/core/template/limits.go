@@ -19,6 +19,6 @@ const (
 // Bounds of our own: far above what a template within the quotas needs.
 const (
 	maxDepth         = 200       // of values that are walked
-	maxResolvedBytes = 4_000_000 // of the texts that resolving one resource makes
+	maxResolvedBytes = MaxBytes  // of the texts that resolving one resource makes
 	maxSteps         = 2_000_000 // values that resolving one resource visits
 )

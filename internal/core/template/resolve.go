@@ -143,6 +143,9 @@ func (r *resolver) ref(name string) (any, error) {
 	case "AWS::URLSuffix":
 		return scope.suffix(), nil
 	case "AWS::StackName":
+		if scope.StackName == "" {
+			return Unknown, nil
+		}
 		return scope.StackName, nil
 	case "AWS::StackId":
 		if scope.StackID == "" {
@@ -150,6 +153,9 @@ func (r *resolver) ref(name string) (any, error) {
 		}
 		return scope.StackID, nil
 	case "AWS::NotificationARNs":
+		if r.e.open {
+			return Unknown, nil
+		}
 		list := make([]any, 0, len(scope.NotificationARNs))
 		for _, arn := range scope.NotificationARNs {
 			list = append(list, arn)
@@ -161,7 +167,7 @@ func (r *resolver) ref(name string) (any, error) {
 	if argument, ok := scope.Arguments[name]; ok {
 		return argument.Value, nil
 	}
-	if !r.e.Active(name) {
+	if !r.e.open && !r.e.Active(name) {
 		return nil, unresolvedIn("Resources", []string{name})
 	}
 	return r.resource(name, "")
@@ -181,7 +187,7 @@ func (r *resolver) getAtt(argument any, depth int) (any, error) {
 	}
 	text, unknown, err := r.text(attribute, depth, refuse("%s", badGetAtt))
 	switch {
-	case err != nil || unknown:
+	case err != nil || unknown || r.e.open:
 		return Unknown, err
 	case r.e.Template.Resources[name] == nil:
 		return nil, refuse("Template error: instance of Fn::GetAtt references undefined resource %s", name)
@@ -234,6 +240,9 @@ func (r *resolver) branch(argument any, depth int) (any, error) {
 	name, branches, err := conditionIf(argument)
 	if err != nil {
 		return nil, err
+	}
+	if _, decided := r.e.conditions[name]; r.e.open && !decided {
+		return Unknown, nil
 	}
 	holds, err := r.named(name, "Fn::If", depth)
 	switch {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// parseJSON reads one value. A key that is there twice is refused.
+// ParseJSON reads one value in JSON. A key that is there twice is refused.
 //
 // AWS: the documentation calls the behaviour undefined for keys that are there
 // twice (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html).
-func parseJSON(text string) (any, error) {
+func ParseJSON(text string) (any, error) {
 	p := &jsonParser{text: text, decoder: json.NewDecoder(strings.NewReader(text))}
 	p.decoder.UseNumber()
 	value, err := p.value(0)

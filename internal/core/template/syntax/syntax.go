@@ -64,7 +64,7 @@ func ParseSnippet(text string) (any, error) { return parse(text, true) }
 func parse(text string, snippet bool) (any, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	if trimmed := strings.TrimLeft(text, " \t\r\n"); strings.HasPrefix(trimmed, "{") {
-		return parseJSON(text)
+		return ParseJSON(text)
 	}
 	return parseYAML(text, snippet)
 }

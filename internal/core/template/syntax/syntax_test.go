@@ -96,6 +96,7 @@ func TestWhatIsNotWellFormedIsRefusedWithItsPlace(t *testing.T) {
 		{"a: {? {b: c} : d}", "Template format error: map keys must be strings; received a map instead (line 1, column 7)"},
 		{"a: !!binary aGk=", "Template format error: YAML not well-formed. The tag !!binary is not supported. (line 1, column 4)"},
 		{"a: !!timestamp 2001-01-01", "Template format error: YAML not well-formed. The tag !!timestamp is not supported. (line 1, column 4)"},
+		{"a: {!Ref b: c}", "Template format error: map keys must be strings; received one with the tag !Ref (line 1, column 5)"},
 		{"a: !x-y 1", "Template format error: YAML not well-formed. The tag !x-y is not supported. (line 1, column 4)"},
 		// Users quote this text in issues.
 		{"a: &x {b: c}\nd: *x", "Template error: YAML aliases are not allowed in CloudFormation templates"},

@@ -115,6 +115,9 @@ func (r *yamlReader) mapping(n *yaml.Node) (any, error) {
 		if key.Kind != yaml.ScalarNode {
 			return nil, r.at(key, "Template format error: map keys must be strings; received a "+kindNames[key.Kind]+" instead")
 		}
+		if key.Style&yaml.TaggedStyle != 0 && key.ShortTag() != "!!str" {
+			return nil, r.at(key, "Template format error: map keys must be strings; received one with the tag "+key.Tag)
+		}
 		value, err := r.value(n.Content[i+1])
 		if err != nil {
 			return nil, err
@@ -205,6 +208,9 @@ var (
 	decimal = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?$`)
 )
 
+// jsonNumber is a number of JSON.
+var jsonNumber = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$`)
+
 // booleans of YAML 1.1 (https://yaml.org/type/bool.html) without y and n, which
 // no implementation in use takes.
 var booleans = map[string]bool{
@@ -220,6 +226,11 @@ func scalar(n *yaml.Node) any {
 			return text
 		case "!!null":
 			return nil
+		case "!!int", "!!float":
+			if jsonNumber.MatchString(text) {
+				return json.Number(text)
+			}
+			return text
 		}
 	} else if n.Style&quoted != 0 {
 		return text
