@@ -33,6 +33,15 @@ type kind struct {
 	of     string // String, Number or an AWS-specific type: the type of each value
 }
 
+// Sorted are the parameters by name.
+func (p Parameters) Sorted() []*Parameter {
+	list := make([]*Parameter, 0, len(p))
+	for _, name := range sorted(p) {
+		list = append(list, p[name])
+	}
+	return list
+}
+
 // ReadParameters reads the Parameters section alone: macros run before the rest
 // of a template is checked, and get the parameters' values.
 func ReadParameters(values map[string]any) (Parameters, error) {
