@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/parameter"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
+	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
@@ -45,6 +46,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/apigateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
@@ -244,6 +246,9 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	if err != nil {
 		return err
 	}
+	if s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System}); err != nil {
+		return err
+	}
 	return s.buildObjects(state)
 }
 
@@ -402,6 +407,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	services := append(sqs.Services(s.queues),
 		api.Service(),
 		s3.Service(s.objects),
+		apigateway.Service(s.restAPIs),
 		sns.New(s.topics),
 		events.Service(s.buses),
 		ssm.Service(s.parameters),

@@ -37,6 +37,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/parameter"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
+	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
@@ -132,6 +133,7 @@ type Server struct {
 	secrets    *secret.Secrets
 	topics     *topic.Topics
 	objects    *object.Objects
+	restAPIs   *restapi.APIs
 	logs       *logs.Logs
 	apis       *front.Directory // what serves each API of API Gateway
 	closers    []func() error   // in the order of construction
