@@ -98,6 +98,7 @@ var goroutineFolders = []string{
 	"internal/core/mapping",           // the pollers in front of core/invoke: a call that runs is a goroutine
 	"internal/core/async",             // the queue in front of core/invoke: an event that runs is a goroutine
 	"internal/core/delivery",          // a delivery that is under way is a goroutine
+	"internal/core/stack",             // a stack, and each resource of it, that is worked on is a goroutine
 	"internal/engine/store/hold",      // renews a lease beside the work that it is for
 	"internal/engine/store/storetest", // test code that other engines' tests import
 }

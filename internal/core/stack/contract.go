@@ -1,8 +1,10 @@
-// Package stack is the engine of CloudFormation: it keeps stacks, finds what a
-// new template changes, and carries the changes out resource by resource.
+// Package stack is the contract between the engine of CloudFormation and the
+// types of resources, and what both say of errors.
 //
-// This file is its contract with what provides the resources; the engine is
-// being built on it. Start reading at Type.
+// The engine is in the folders below: engine carries changes out, plan finds them,
+// state keeps what there is. DESIGN.md has the reasons.
+//
+// No goroutines, no locks. Start reading at Type.
 package stack
 
 import (
@@ -60,6 +62,11 @@ type Facts struct {
 	Updatable bool
 	// Timeout bounds one operation; 0: DefaultTimeout.
 	Timeout time.Duration
+	// Waits tells that the methods wait for others (custom resources): they are
+	// interrupted when another resource fails or the update is cancelled.
+	Waits bool
+	// Signals tells that the type knows what to do with a CreationPolicy.
+	Signals bool
 	// NotYet, if it is not empty, says why the type is known but cannot be had.
 	NotYet string
 }
@@ -126,6 +133,16 @@ type Result struct {
 	PhysicalID string         // what Ref gives, unless Ref is set
 	Ref        string         // what Ref gives where it is not the physical id
 	Attributes map[string]any // what GetAtt gives
+	Hidden     bool           // the attributes are secret
+}
+
+// Reverter is a Type whose resources keep a way back for as long as the stack is
+// not whole (nested stacks).
+type Reverter interface {
+	// Revert undoes the last Update; Properties are those of before.
+	Revert(ctx context.Context, r *Request) (*Result, error)
+	// Settle tells that there will be no Revert.
+	Settle(ctx context.Context, r *Request) error
 }
 
 // Limits and defaults of resources.
@@ -135,8 +152,15 @@ const (
 )
 
 // ErrAbsent is what Read returns of a resource that is not there.
-const ErrAbsent absent = "the resource does not exist"
+const ErrAbsent absence = "the resource does not exist"
 
-type absent string
+type absence string
 
-func (a absent) Error() string { return string(a) }
+// Error is the text.
+func (a absence) Error() string { return string(a) }
+
+// Types are the resource types that there are.
+type Types interface {
+	Type(name string) Type // nil: there is none
+	Names() []string       // sorted
+}

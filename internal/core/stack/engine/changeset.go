@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
+
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/engine/store"
+)
+
+// ChangeSetInput is a change set to make.
+type ChangeSetInput struct {
+	Input
+	Name, Description string
+	Kind              string // CREATE, UPDATE (default), IMPORT
+	Nested            bool
+	AdoptTypes        map[string]string // types of the resources to import
+}
+
+// noChanges is the reason of a change set without changes: tools look for it.
+const noChanges = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+var changeSetForm = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`)
+
+// CreateChangeSet finds what an input would change. What is wrong with a template
+// that was transformed is in the change set, all else is an error.
+func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string, in *ChangeSetInput) (*state.ChangeSet, error) {
+	if !changeSetForm.MatchString(in.Name) {
+		return nil, stack.Invalid("1 validation error detected: Value '%s' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", in.Name)
+	}
+	found, rows, err := e.forChangeSet(ctx, s, name, in)
+	if err != nil {
+		return nil, err
+	}
+	c := &state.ChangeSet{Name: in.Name, ID: ids.UUID(), Stack: found.ARN(), StackName: found.Name, Description: in.Description, Created: e.Clock.Now().UTC(), Kind: in.Kind,
+		Status: state.ChangeComplete, Execution: state.Available, Token: in.Token, Base: found.Last().ID, Caller: in.Caller, OnFailure: in.OnFailure, Nested: in.Nested}
+	p, err := e.prepare(ctx, found, found.Now, rows, &in.Input, true)
+	var transformed *transformError
+	switch {
+	case errors.As(err, &transformed):
+		c.Status, c.Execution, c.Reason, p = state.ChangeFailed, state.Unavailable, userText(transformed.error), nil
+	case err != nil:
+		return nil, err
+	}
+	if p != nil {
+		if err := e.checkImports(ctx, rows, p, in); err != nil {
+			return nil, err
+		}
+		all, err := e.Difference(ctx, found, rows, p.configuration, p.last())
+		if err != nil {
+			return nil, err
+		}
+		c.Configuration, c.Changes = p.configuration, all.Resources
+		if all.None() && found.Status != state.CreateFailed && found.Status != state.UpdateFailed {
+			c.Status, c.Execution, c.Reason = state.ChangeFailed, state.Unavailable, noChanges
+		}
+	} else {
+		c.Configuration = &state.Configuration{Template: ids.Hex(8), Stages: 1, Parts: []int{0}, Capabilities: in.Capabilities, Tags: in.Tags}
+		p = &prepared{configuration: c.Configuration, texts: []string{in.Template}}
+	}
+	err = e.keepChangeSet(ctx, found, c, p, in)
+	return c, err
+}
+
+// forChangeSet finds the stack, or makes one that waits for its first change set.
+func (e *Engine) forChangeSet(ctx context.Context, s state.Scope, name string, in *ChangeSetInput) (found *state.Stack, rows map[string]*state.Resource, err error) {
+	if in.Kind == "" {
+		in.Kind = "UPDATE"
+	}
+	err = e.View(ctx, func(snap store.Snap) (err error) {
+		found, err = e.Find(snap, s, name)
+		var refusal *stack.Error
+		switch {
+		case errors.As(err, &refusal) && in.Kind != "UPDATE" && !strings.HasPrefix(name, "arn:"):
+			found = nil
+			return checkName(name)
+		case errors.As(err, &refusal) && in.Kind == "UPDATE":
+			return stack.Invalid("Stack [%s] does not exist", name)
+		case err != nil:
+			return err
+		case in.Kind == "CREATE" && found.Status != state.ReviewInProgress:
+			return stack.Invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", found.Name, in.Name)
+		case in.Kind == "UPDATE" && found.Status == state.ReviewInProgress:
+			return stack.Invalid("Stack:%s is in %s state and can not be updated.", found.ARN(), found.Status)
+		case found.Status != state.ReviewInProgress:
+			if err := found.MayUpdate(); err != nil {
+				return err
+			}
+		}
+		rows, _, err = e.ResourcesOf(snap, s, found.ID)
+		return err
+	})
+	if err == nil && found == nil {
+		found = e.newStack(s, name, &in.Input)
+		found.Status = state.ReviewInProgress
+	}
+	return found, rows, err
+}
+
+// keepChangeSet writes a change set, with its stack if that is new.
+func (e *Engine) keepChangeSet(ctx context.Context, s *state.Stack, c *state.ChangeSet, p *prepared, in *ChangeSetInput) error {
+	err := store.Change(ctx, e.Store, func(snap store.Snap) (*store.Batch, error) {
+		b := &store.Batch{}
+		there, at, err := e.StackByID(snap, s.Scope, s.ID)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			review := *s
+			review.Reason = userInitiated
+			if err := e.claim(snap, b, &review); err != nil {
+				return nil, err
+			}
+			if err := e.SayStack(b, &review); err != nil {
+				return nil, err
+			}
+			if _, err := e.Put(b, s.StackKey(s.ID), state.Place{}, &review); err != nil {
+				return nil, err
+			}
+		case err != nil:
+			return nil, err
+		default:
+			b.Checks = append(b.Checks, at.Check(s.StackKey(s.ID)))
+			if there.Status == state.DeleteComplete {
+				return nil, state.NoStack(s.Name)
+			}
+		}
+		if err := e.roomForChangeSet(snap, s, in); err != nil {
+			return nil, err
+		}
+		if err := e.keepTexts(b, s, p); err != nil {
+			return nil, err
+		}
+		b.Checks = append(b.Checks, store.Absent(s.ChangeKey(s.ID, c.Name)))
+		_, err = e.Put(b, s.ChangeKey(s.ID, c.Name), state.Place{}, c)
+		return b, err
+	})
+	e.begun()
+	return err
+}
+
+func (e *Engine) roomForChangeSet(snap store.Snap, s *state.Stack, in *ChangeSetInput) error {
+	_, _, err := snap.Get(s.ChangeKey(s.ID, in.Name))
+	switch {
+	case err == nil:
+		return stack.Refuse(stack.AlreadyExists, "ChangeSet %s already exists", in.Name)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	lo, hi := s.Rows("change", s.ID)
+	entries, err := snap.Scan(lo, hi, MaxChangeSets, false)
+	if err == nil && len(entries) >= MaxChangeSets {
+		return stack.Refuse(stack.LimitExceeded, "ChangeSet limit exceeded")
+	}
+	return err
+}
+
+// ExecuteChangeSet begins to do what a change set says.
+func (e *Engine) ExecuteChangeSet(ctx context.Context, s state.Scope, stackName, name string, in *Input) error {
+	var id string
+	var caller stack.Caller
+	var c *state.ChangeSet
+	if err := e.View(ctx, func(snap store.Snap) error {
+		found, set, _, err := e.FindChangeSet(snap, s, stackName, name)
+		if err != nil {
+			return err
+		}
+		id, c = found.ID, set
+		caller, err = e.actor(ctx, s, set.Settings(), in.Caller)
+		return err
+	}); err != nil {
+		return err
+	}
+	_, err := e.Rewrite(ctx, s, id, func(snap store.Snap, s *state.Stack, b *store.Batch) error {
+		at, err := e.Get(snap, s.ChangeKey(s.ID, c.Name), c)
+		if err != nil {
+			return err
+		}
+		c.Age(s)
+		if c.Execution != state.Available {
+			return stack.Refuse(stack.InvalidChangeSet, "ChangeSet [%s] cannot be executed in its current status of [%s]", c.ARN(s.Scope), c.Shown())
+		}
+		how := *in
+		how.Adopt = c.Configuration.Adopt
+		if how.OnFailure == "" {
+			how.OnFailure = c.OnFailure
+		}
+		if s.Status == state.ReviewInProgress {
+			s.Now, s.Status, s.Reason = c.Configuration, state.CreateInProgress, userInitiated
+			kind := state.CreateStack
+			e.newOperation(s, b, kind, state.Deploying, &how, caller)
+			if err := e.SetImports(snap, s, b, s.Now.Imports); err != nil {
+				return err
+			}
+			if how.Adopt != nil {
+				s.Status = state.ImportInProgress
+			}
+			if err := e.SayStack(b, s); err != nil {
+				return err
+			}
+		} else if err := e.beginUpdate(snap, s, b, c.Configuration, &how, caller); err != nil {
+			return err
+		}
+		s.ChangeSet = c.ARN(s.Scope)
+		// AWS: after the execution only the change set that was executed is left, and
+		// not for long: the others are of no use.
+		if err := e.dropChangeSets(snap, s, b, c.Name); err != nil {
+			return err
+		}
+		executed := *c
+		executed.Execution, executed.Executed = state.ExecuteRunning, true
+		_, err = e.Put(b, s.ChangeKey(s.ID, c.Name), at, &executed)
+		return err
+	})
+	e.begun()
+	return err
+}
+
+// dropChangeSets removes the change sets of a stack, with their templates, but for
+// one of that name.
+func (e *Engine) dropChangeSets(snap store.Snap, s *state.Stack, b *store.Batch, except string) error {
+	lo, hi := s.Rows("change", s.ID)
+	return state.Each(e.Records, snap, lo, hi, func(key []byte, p state.Place, c *state.ChangeSet) (bool, error) {
+		if c.Name == except {
+			return true, nil
+		}
+		if !c.Executed && c.Configuration != nil {
+			e.DropTemplate(s, b, c.Configuration)
+		}
+		e.Drop(b, key, p)
+		return len(b.Deletes) < store.MaxBatchOps/2, nil
+	})
+}
+
+// DeleteChangeSet removes a change set. That there is none is fine.
+func (e *Engine) DeleteChangeSet(ctx context.Context, s state.Scope, stackName, name string) error {
+	err := store.Change(ctx, e.Store, func(snap store.Snap) (*store.Batch, error) {
+		found, c, p, err := e.FindChangeSet(snap, s, stackName, name)
+		if err != nil {
+			return nil, err
+		}
+		c.Age(found)
+		if c.Execution == state.ExecuteRunning {
+			return nil, stack.Refuse(stack.InvalidChangeSet, "The change set [%s] cannot be deleted while it is executed", c.ARN(s))
+		}
+		key := s.ChangeKey(found.ID, c.Name)
+		b := &store.Batch{Checks: []store.Check{p.Check(key)}}
+		if !c.Executed {
+			e.DropTemplate(found, b, c.Settings())
+		}
+		e.Drop(b, key, p)
+		return b, nil
+	})
+	var refusal *stack.Error
+	if errors.As(err, &refusal) && refusal.Code == stack.ChangeSetNotFound {
+		return nil
+	}
+	return err
+}
+
+// checkImports refuses imports that cannot be.
+func (e *Engine) checkImports(_ context.Context, rows map[string]*state.Resource, p *prepared, in *ChangeSetInput) error {
+	if in.Kind == "IMPORT" && len(in.Adopt) == 0 {
+		return stack.Invalid("ResourcesToImport must be specified for a change set of type IMPORT")
+	}
+	if in.Kind != "IMPORT" {
+		if len(in.Adopt) > 0 {
+			return stack.Invalid("ResourcesToImport can only be specified for a change set of type IMPORT")
+		}
+		return nil
+	}
+	for name, ids := range in.Adopt {
+		r := p.program.Template.Resources[name]
+		switch {
+		case r == nil || !p.program.Active(name):
+			return stack.Invalid("Resources [%s] to import are not in the template", name)
+		case rows[name] != nil && rows[name].Live():
+			return stack.Invalid("Resource %s already exists in the stack", name)
+		case in.AdoptTypes[name] != "" && in.AdoptTypes[name] != r.Type:
+			return stack.Invalid("The resource type of %s in ResourcesToImport is not that of the template", name)
+		case r.DeletionPolicy == "":
+			return stack.Invalid("Resources [%s] to import must have DeletionPolicy attribute specified in the template.", name)
+		}
+		for _, primary := range p.program.Facts(name).Primary {
+			if ids[primary] == "" {
+				return stack.Invalid("Resource identifier of %s must have %s", name, primary)
+			}
+		}
+	}
+	for _, name := range p.program.Resources() {
+		if in.Adopt[name] == nil && (rows[name] == nil || !rows[name].Live()) {
+			return stack.Invalid("As part of the import operation, you cannot modify or add resources [%s]", name)
+		}
+	}
+	return nil
+}
