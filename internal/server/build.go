@@ -47,6 +47,7 @@ import (
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/apigateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/ecr"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
@@ -414,6 +415,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 		secretsmanager.Service(s.secrets),
 		iamservice.Service(s.iam),
 		s.logs.Service(),
+		ecr.Service(state, clock.System),
 		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}),
 	)
 	room := intake.NewRoom()

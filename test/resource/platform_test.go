@@ -17,6 +17,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
@@ -29,6 +30,8 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
+	"github.com/lambkin-dev/lambkin/internal/svc/ecr"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
 	"github.com/lambkin-dev/lambkin/internal/svc/lambda"
@@ -119,7 +122,7 @@ func services(t *testing.T) []*wire.Service {
 	secrets := must[*secret.Secrets](t)(secret.New(secret.Config{Store: store, Secret: secretBytes, Clock: clock.System}))
 	lines := must[*logs.Logs](t)(logs.Open(logs.Config{Folder: filepath.Join(folder, "logs"), Store: store, Clock: clock.System}))
 	run(t, lines.Run)
-	functions := must[*lambda.Lambda](t)(lambda.New(lambda.Config{Registry: registry, Invoker: nothing{}, Queue: asynchronous, Objects: objects, Mappings: mappings, Blobs: blobs,
+	functions := must[*lambda.Lambda](t)(lambda.New(lambda.Config{Registry: registry, Invoker: nothing{}, URLs: functionurl.New(functionurl.Config{Store: store, Clock: clock.System}), URLAddress: urlserver.Address, Queue: asynchronous, Objects: objects, Mappings: mappings, Blobs: blobs,
 		Secret: secretBytes, Clock: clock.System}))
 	all := append(sqs.Services(queues),
 		functions.Service(),
@@ -130,6 +133,7 @@ func services(t *testing.T) []*wire.Service {
 		secretsmanager.Service(secrets),
 		iamservice.Service(people),
 		lines.Service(),
+		ecr.Service(store, clock.System),
 	)
 	universal := &schedulerservice.Universal{Caller: local.New(all)}
 	outbox.Serve("scheduler", universal)

@@ -197,7 +197,15 @@ func TestFunctions(t *testing.T) {
 	mapping.same(values{"BatchSize": number(5), "Tags": tags("a", "1")})
 	mapping.update(values{"FunctionName": f.ref, "EventSourceArn": queue.attributes["Arn"], "FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "Enabled": false})
 	mapping.same(values{"BatchSize": number(10), "FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "Tags": tags()})
-	for _, m := range []*made{mapping, config, permission, alias, second, first} {
+	url := p.create("Url", "AWS::Lambda::Url", values{"TargetFunctionArn": f.attributes["Arn"], "AuthType": "NONE", "Cors": values{"AllowOrigins": []any{"*"}, "MaxAge": number(9)}})
+	if !strings.HasPrefix(fmt.Sprint(url.attributes["FunctionUrl"]), "http") || url.ref != f.attributes["Arn"] {
+		t.Errorf("a function's URL: %+v", url)
+	}
+	url.same(values{"AuthType": "NONE", "Cors": url.properties["Cors"]})
+	url.update(values{"TargetFunctionArn": f.attributes["Arn"], "AuthType": "AWS_IAM", "InvokeMode": "RESPONSE_STREAM"})
+	url.same(values{"AuthType": "AWS_IAM", "InvokeMode": "RESPONSE_STREAM"})
+	qualified := p.create("Qualified", "AWS::Lambda::Url", values{"TargetFunctionArn": f.ref, "Qualifier": "live", "AuthType": "NONE"})
+	for _, m := range []*made{qualified, url, mapping, config, permission, alias, second, first} {
 		m.delete()
 		m.gone()
 	}
@@ -434,6 +442,22 @@ func TestLogGroups(t *testing.T) {
 		m.delete()
 		m.gone()
 	}
+}
+
+func TestRepositories(t *testing.T) {
+	p := newPlatform(t)
+	lifecycle := values{"LifecyclePolicyText": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":1},"action":{"type":"expire"}}]}`}
+	// As in the template of cdk bootstrap.
+	r := p.create("Repository", "AWS::ECR::Repository", values{"RepositoryName": "cdk-hnb659fds-container-assets", "ImageTagMutability": "IMMUTABLE", "LifecyclePolicy": lifecycle,
+		"RepositoryPolicyText": statement("ecr:BatchGetImage"), "Tags": tags("a", "1"), "ImageScanningConfiguration": values{"ScanOnPush": true}})
+	if want := account + ".dkr.ecr." + region + ".amazonaws.com/cdk-hnb659fds-container-assets"; r.attributes["RepositoryUri"] != want {
+		t.Errorf("the URI is %v, want %s", r.attributes["RepositoryUri"], want)
+	}
+	r.same(values{"ImageTagMutability": "IMMUTABLE", "Tags": tags("a", "1")})
+	r.update(values{"RepositoryName": "cdk-hnb659fds-container-assets"})
+	r.same(values{"ImageTagMutability": "MUTABLE", "Tags": tags()})
+	r.delete()
+	r.gone()
 }
 
 // Each property of each schema is given to an operation, inert or refused for a reason.

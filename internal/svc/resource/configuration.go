@@ -15,6 +15,7 @@ func configuration() []*definition {
 	return []*definition{
 		parameter(),
 		secret(),
+		repository(),
 		{name: "AWS::SecretsManager::ResourcePolicy", service: "secretsmanager", create: "PutResourcePolicy", update: "PutResourcePolicy", remove: "DeleteResourcePolicy", read: "GetResourcePolicy",
 			identity: func(c *call) values { return values{"SecretId": c.text("SecretId")} }, physical: func(c *call, _ values) string { return c.text("SecretId") }, attributes: own("Id"),
 			inert: map[string]string{"ResourcePolicy": policiesInert, "BlockPublicPolicy": "nothing is public anyway"}},
@@ -108,7 +109,79 @@ func generated(c *call) (string, error) {
 	return document(members), nil
 }
 
-// without tells that a type is known and cannot be had.
+const repositoryNameLength = 256
+
+// noImages is why the settings of a repository change nothing.
+const noImages = "kept and shown; there is no registry, so a repository holds no images"
+
+// repository is one of images. There is no registry behind it, but the template
+// of `cdk bootstrap` declares one.
+func repository() *definition {
+	on := func(c *call, more values) values {
+		more["repositoryName"] = c.physical
+		return more
+	}
+	return &definition{name: "AWS::ECR::Repository", service: "ecr", create: "CreateRepository", remove: "DeleteRepository",
+		naming: naming{property: "RepositoryName", rule: stack.NameRule{MaxLength: repositoryNameLength, LowerCase: true}}, identity: physicalAs("repositoryName"),
+		live: func(c *call) (values, error) {
+			out, err := c.do("DescribeRepositories", values{"repositoryNames": []any{c.physical}})
+			if err != nil {
+				return nil, err
+			}
+			return list(out["repositories"])[0].(values), nil
+		},
+		steps: []step{
+			{property: "ImageScanningConfiguration", apply: func(c *call, _, want any) error {
+				if want == nil {
+					want = values{"scanOnPush": false}
+				}
+				return c.run("PutImageScanningConfiguration", on(c, values{"imageScanningConfiguration": want}))
+			}},
+			{property: "ImageTagMutability", apply: func(c *call, _, want any) error {
+				in := on(c, values{"imageTagMutability": "MUTABLE"})
+				if want != nil {
+					in["imageTagMutability"] = want
+				}
+				if exclusions := c.properties["ImageTagMutabilityExclusionFilters"]; exclusions != nil {
+					in["imageTagMutabilityExclusionFilters"] = exclusions
+				}
+				return c.run("PutImageTagMutability", in)
+			}},
+			put("RepositoryPolicyText", "SetRepositoryPolicy", "policyText", "DeleteRepositoryPolicy").with(func(v any) any { return document(v) }),
+			put("LifecyclePolicy", "PutLifecyclePolicy", "lifecyclePolicyText", "DeleteLifecyclePolicy").with(func(v any) any { return document(at(v, "LifecyclePolicyText")) }),
+		},
+		forms: map[string]form{ // the names of its templates begin with capital letters within, those of its API with small ones
+			"EncryptionConfiguration": {to: smallNames},
+			"ImageTagMutabilityExclusionFilters": {to: func(v any) any {
+				return each(v, func(one any) any {
+					return renamed(one, map[string]string{"ImageTagMutabilityExclusionFilterType": "filterType", "ImageTagMutabilityExclusionFilterValue": "filter"})
+				})
+			}},
+		},
+		tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTagsForResource", resource: "resourceArn", keys: "tagKeys",
+			of: func(c *call) any { return c.arn("ecr", "repository/"+c.physical) }},
+		attributes: pick("Arn", "repositoryArn", "RepositoryUri", "repositoryUri"), handled: []string{"EmptyOnDelete"},
+		inert: map[string]string{"EncryptionConfiguration": noImages, "ImageScanningConfiguration": noImages, "ImageTagMutability": noImages, "ImageTagMutabilityExclusionFilters": noImages,
+			"LifecyclePolicy": noImages, "RepositoryPolicyText": noImages, "EmptyOnDelete": noImages}}
+}
+
+// smallNames are the members of an object with small first letters.
+func smallNames(v any) any {
+	members, ok := v.(values)
+	if !ok {
+		return v
+	}
+	out := values{}
+	for name, value := range members {
+		if name != "" {
+			name = strings.ToLower(name[:1]) + name[1:]
+		}
+		out[name] = value
+	}
+	return out
+}
+
+// absentTypes are known and cannot be had, but for the statistics of the CDK.
 func absentTypes() []*definition {
 	return []*definition{
 		{name: "AWS::KMS::Key", notYet: noKeys},

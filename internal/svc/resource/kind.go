@@ -141,13 +141,16 @@ func (k *kind) doMake(c *call) (values, error) {
 }
 
 // adopts tells whether what is there is ours: its name is one that was made up
-// for this step, or it is as the template wants it.
+// for this step, or it is as the main call of this step would have made it.
 func (k *kind) adopts(c *call, live values) bool {
 	if !c.named() {
 		return true
 	}
 	for name, want := range c.properties {
-		if have, found := k.property(c, live, name); found && !equal(have, want) {
+		if slices.ContainsFunc(k.steps, func(s step) bool { return s.property == name }) {
+			continue
+		}
+		if have, found := k.property(c, live, name); found && !equal(smallNames(have), smallNames(want)) {
 			return false
 		}
 	}
