@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
@@ -74,4 +75,32 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: %+v", uri, target)
 		}
 	})
+}
+
+// blocked is a function that runs until it is let go.
+type blocked struct{ release chan struct{} }
+
+func (b *blocked) Resolve(context.Context, function.Scope, string, string) (*function.Resolved, error) {
+	return &function.Resolved{Version: &function.Version{}}, nil
+}
+
+func (b *blocked) Permits(context.Context, function.Target, function.Caller) (bool, error) {
+	return true, nil
+}
+
+func (b *blocked) Invoke(context.Context, *invoke.Request) (*invoke.Response, error) {
+	<-b.release
+	return &invoke.Response{Payload: []byte("late")}, nil
+}
+
+func TestAFunctionThatTakesTooLongGoesOn(t *testing.T) {
+	b := &blocked{release: make(chan struct{})}
+	f := &Functions{Registry: b, Invoker: b}
+	if _, err := f.InvokeWithin(t.Context(), &Call{}, time.Millisecond); !errors.Is(err, ErrTimeout) {
+		t.Errorf("%v", err)
+	}
+	close(b.release)
+	if r, err := f.InvokeWithin(t.Context(), &Call{}, time.Minute); err != nil || string(r.Payload) != "late" {
+		t.Errorf("%v %v", r, err)
+	}
 }
