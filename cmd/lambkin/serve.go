@@ -33,6 +33,7 @@ type serverFile struct {
 	SnapStartEarlier   bool              `toml:"snapstart_earlier"`
 	RetrySpeed         int               `toml:"retry_speed"`
 	Isolation          string            `toml:"isolation"`
+	IAM                string            `toml:"iam"`
 	Egress             string            `toml:"egress"`
 	EgressAllow        []string          `toml:"egress_allow"`
 	AllowOrigin        []string          `toml:"allow_origin"`
@@ -100,6 +101,7 @@ func serverFlags(command *cobra.Command) {
 	flags.Bool("snapstart-earlier", false, "allow SnapStart for Python before 3.12 too, which AWS does not (LAMBKIN_SNAPSTART_EARLIER=true)")
 	flags.Int("retry-speed", 0, "how many times faster the pauses and ages of asynchronous calls and deliveries pass, to try the failures of a pipeline without the minutes (default 1)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly, \"gvisor\" runs functions under an installed runsc (LAMBKIN_ISOLATION)")
+	flags.String("iam", "", "\"enforce\" decides every call, those of functions too, by the policies of callers and resources; \"off\" lets every caller of an account do everything in it (LAMBKIN_IAM; default off)")
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
 	flags.StringSlice("allow-origin", nil, "a web origin whose pages may call the APIs besides those of this machine (https://console.example.org); repeatable (LAMBKIN_ALLOW_ORIGIN, by commas)")
@@ -142,6 +144,7 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		MaxEnvironments:    cmp.Or(number("max-environments"), file.MaxEnvironments),
 		RetrySpeed:         cmp.Or(number("retry-speed"), file.RetrySpeed),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
+		IAM:                cmp.Or(flag("iam"), os.Getenv("LAMBKIN_IAM"), file.IAM),
 		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),
 		EgressAllow:        list(cmd, "egress-allow", "LAMBKIN_EGRESS_ALLOW", file.EgressAllow),
 		AllowedOrigins:     list(cmd, "allow-origin", "LAMBKIN_ALLOW_ORIGIN", file.AllowOrigin),

@@ -103,7 +103,7 @@ func (e *exchange) arrive() error {
 		return dest.refuse(claimErr)
 	case dest.op == nil && unknown != "":
 		return dest.fault(unknownOperation, unknown)
-	case missing && dest.op != nil && !dest.op.model.Unsigned:
+	case missing && dest.op != nil && !g.takesUnsigned(dest.op):
 		return dest.refuse(claimErr)
 	case g.codecs[dest.protocol] == nil:
 		return dest.fault(notImplemented, "This platform does not speak the protocol "+string(dest.protocol)+" yet.")
@@ -113,6 +113,13 @@ func (e *exchange) arrive() error {
 		return &fault.Fault{Code: "InvalidRequest", Message: "Missing required header for this request: x-amz-content-sha256", Status: http.StatusBadRequest, Sender: true}
 	}
 	return e.identify()
+}
+
+// takesUnsigned tells whether an operation may come without a signature. Where
+// permissions are enforced the policies of buckets and queues may let anybody in.
+func (g *Gateway) takesUnsigned(op *operation) bool {
+	name := op.service.model.SigningName
+	return op.model.Unsigned || g.enforced && (name == s3Name || name == "sqs")
 }
 
 // isMissing tells that a request carries no signature at all.
@@ -160,6 +167,9 @@ func (e *exchange) identify() error {
 	}
 	e.call.AccessKeyID, e.call.Account, e.call.Region = key.AccessKeyID, key.Account, e.claim.Region
 	e.call.CallerARN, e.call.UserID = key.ARN, key.UserID
+	if s := key.Session; s != nil {
+		e.call.Session = &wire.Session{Policies: s.Policies, PolicyARNs: s.PolicyARNs, Tags: s.Tags, SourceIdentity: s.SourceIdentity, Issued: s.Issued}
+	}
 	return nil
 }
 
@@ -272,7 +282,7 @@ func (e *exchange) act(body []byte) error {
 		return e.dest.refuse(&sigv4.Error{Kind: sigv4.Missing})
 	case e.dest.op == nil:
 		return e.dest.fault(unknownOperation, "Could not find operation "+echo(action)+" for version "+echo(version))
-	case !e.signed && !e.dest.op.model.Unsigned:
+	case !e.signed && !e.gateway.takesUnsigned(e.dest.op):
 		return e.dest.refuse(&sigv4.Error{Kind: sigv4.Missing})
 	}
 	e.dest.service = e.dest.op.service

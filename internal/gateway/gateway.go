@@ -53,6 +53,10 @@ type Config struct {
 	Mounts []Mount
 	Room   *intake.Room // for bodies that are read; nil: one of its own
 
+	// Enforced tells that the operations check permissions: requests without a
+	// signature reach those of services whose resources may be anybody's, and
+	// functions cannot call with keys that nothing proves.
+	Enforced bool
 	// AllowedOrigins are browser origins ("https://console.example.org") that
 	// may call the API besides those on the loopback interface.
 	AllowedOrigins []string
@@ -89,6 +93,7 @@ type Gateway struct {
 	identity *identity.Keys
 	used     func(accessKeyID, service, region string) error
 	verifier *sigv4.Verifier
+	enforced bool
 	log      *slog.Logger
 	paths    map[string]http.Handler // mounts; subtrees end with a slash
 	labels   map[string]http.Handler // mounts by host label
@@ -122,7 +127,7 @@ func New(c Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		tables: t, codecs: c.Codecs, identity: c.Identity, used: c.Used, verifier: sigv4.NewVerifier(c.Clock), log: c.Logger,
+		tables: t, codecs: c.Codecs, identity: c.Identity, used: c.Used, verifier: sigv4.NewVerifier(c.Clock), enforced: c.Enforced, log: c.Logger,
 		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
 		origins: map[string]bool{}, hosts: map[string]bool{}, buckets: c.BucketOrigins, room: c.Room,
 	}

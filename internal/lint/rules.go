@@ -42,7 +42,7 @@ var House = &Policy{
 		{"engine", []string{"internal/engine"}},
 		{"core", []string{"internal/core"}},
 		{"wire", []string{"internal/wire", "internal/api"}},
-		{"service", []string{"internal/svc"}},
+		{"service", []string{"internal/svc", "internal/guard"}},
 		{"front", []string{"internal/front"}},
 		{"edge", []string{"internal/gateway", "internal/console", "internal/cost", "internal/foreign"}},
 		{"server", []string{"internal/server"}},
@@ -86,7 +86,7 @@ var owners = []struct {
 	{"github.com/aws/aws-sdk-go-v2", "the product must not depend on a client", []string{"test"}},
 	{"github.com/aws/aws-lambda-go", "functions' own library is what our events are compared with", []string{"test"}},
 	{"flag", "only cmd and server read flags", []string{"cmd", "internal/server", "test", "internal/wire/modelgen", "internal/svc/resource/schemagen"}},
-	{"net/http", "core and engine know no HTTP", []string{"internal/wire", "internal/api", "internal/svc", "internal/front", "internal/gateway", "internal/console", "internal/cost", "internal/foreign", "internal/server", "internal/cli", "cmd", "test", "internal/engine/sandbox"}},
+	{"net/http", "core and engine know no HTTP", []string{"internal/wire", "internal/api", "internal/svc", "internal/guard", "internal/front", "internal/gateway", "internal/console", "internal/cost", "internal/foreign", "internal/server", "internal/cli", "cmd", "test", "internal/engine/sandbox"}},
 	{"testing", "test code never reaches the binary", []string{"test", "internal/engine/store/storetest"}},
 	{"C", "the binary is pure Go: it must build anywhere without a C compiler", nil},
 }

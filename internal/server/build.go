@@ -225,7 +225,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		retries = clock.Fast(s.config.RetrySpeed)
 	}
 	s.outbox, err = delivery.New(delivery.Config{Store: state, Clock: retries, Logger: s.config.Logger, Targets: map[string]delivery.Target{"sqs": s.queues},
-		GivenUp: func(m *delivery.Message, why error) { s.events.GivenUp(m, why) }})
+		Permit: s.permit, GivenUp: func(m *delivery.Message, why error) { s.events.GivenUp(m, why) }})
 	if err != nil {
 		return err
 	}
@@ -405,7 +405,10 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
-	services := append(sqs.Services(s.queues),
+	if err := s.buildGuard(); err != nil {
+		return err
+	}
+	services, err := s.guarded(append(sqs.Services(s.queues),
 		api.Service(),
 		s3.Service(s.objects),
 		apigateway.Service(s.restAPIs),
@@ -416,14 +419,21 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 		iamservice.Service(s.iam),
 		s.logs.Service(),
 		ecr.Service(state, clock.System),
-		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Roles: s.iam}),
-	)
+		sts.New(sts.Config{Identity: keys, CrossAccount: s.config.AccessKey == "", Enforced: s.guard != nil, Roles: s.iam}),
+	)...)
+	if err != nil {
+		return err
+	}
 	room := intake.NewRoom()
 	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(urls, keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
 	universal := &schedulerapi.Universal{Caller: local.New(services)}
 	s.outbox.Serve("scheduler", universal)
+	schedules, err := s.guarded(schedulerapi.Service(s.schedules, universal))
+	if err != nil {
+		return err
+	}
 	handler, err := gateway.New(gateway.Config{
-		Services: append(services, schedulerapi.Service(s.schedules, universal)),
+		Services: append(services, schedules...), Enforced: s.guard != nil,
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},
@@ -438,8 +448,8 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 			{Path: front.APIPath, Handler: door.APIs()},
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
-			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: api.Development}},
-			{Path: events.CloudEventsPath, API: &gateway.API{Service: eventsapi.Model.SigningName, BodyBytes: events.CloudEventsBodyBytes, Unsigned: true, Serve: events.CloudEvents(s.buses)}},
+			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: s.developing(api.Development)}},
+			{Path: events.CloudEventsPath, API: &gateway.API{Service: eventsapi.Model.SigningName, BodyBytes: events.CloudEventsBodyBytes, Unsigned: true, Serve: events.CloudEvents(s.buses, s.mayPutEvents)}},
 		},
 	})
 	if err != nil {

@@ -46,6 +46,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 )
 
@@ -70,6 +71,7 @@ type Config struct {
 	Isolation            string   // WeakIsolation, gvisor.Isolation, or empty: a host that isolates weakly is refused
 	Egress               string   // what functions reach: allow, list, deny; empty: allow
 	EgressAllow          []string // networks, addresses and names that they may call too, each with or without a port
+	IAM                  string   // EnforceIAM, or OffIAM or empty: permissions are not checked
 	AllowedOrigins       []string // of web pages elsewhere that may call the APIs ("https://console.example.org")
 	AllowedHosts         []string // names by which callers with unverified keys may reach us, besides addresses and local names
 	Logger               *slog.Logger
@@ -79,6 +81,9 @@ type Config struct {
 func (c *Config) Validate() error {
 	if c.Isolation != "" && c.Isolation != WeakIsolation && c.Isolation != gvisor.Isolation {
 		return fmt.Errorf("isolation %q: the values are %q, which accepts a host that isolates weakly, and %q, which runs functions under an installed runsc", c.Isolation, WeakIsolation, gvisor.Isolation)
+	}
+	if c.IAM != "" && c.IAM != OffIAM && c.IAM != EnforceIAM {
+		return fmt.Errorf("iam %q: the values are %q, which lets every caller of an account do everything in it, and %q, which decides each call by the policies of callers and resources", c.IAM, OffIAM, EnforceIAM)
 	}
 	if err := c.validateEgress(); err != nil {
 		return err
@@ -129,6 +134,7 @@ type Server struct {
 	buses      *bus.Buses
 	schedules  *scheduler.Schedules
 	iam        *iam.IAM
+	guard      *guard.Guard // nil: permissions are not enforced
 	parameters *parameter.Parameters
 	secrets    *secret.Secrets
 	topics     *topic.Topics

@@ -1,6 +1,7 @@
 // Package apidoc compares the tables of docs/api.md with what a service
 // registers: every operation has a row, every member of its input stands in one
-// column of it, and no row is left over.
+// column of it, and no row is left over. It also asks internal/guard whether it
+// knows the permission that each operation needs.
 //
 // No goroutines, no locks. Start reading at Check.
 package apidoc
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -59,6 +61,9 @@ func Check(t *testing.T, section string, service *wire.Service) {
 		if !found || !slices.Equal(members, documented) {
 			t.Errorf("%s: docs/api.md has %v, the model %v", name, documented, members)
 		}
+	}
+	for _, gap := range guard.Gaps(service) {
+		t.Error(gap)
 	}
 	for name := range rows {
 		t.Errorf("docs/api.md has %s, the service does not", name)

@@ -124,7 +124,7 @@ func (t *Target) message(id ID, name string, e *event) (*delivery.Message, error
 		policy.DeadLetter = &delivery.DeadLetter{Target: t.DeadLetter, ErrorCode: "ERROR_CODE", ErrorMessage: "ERROR_MESSAGE", Condition: "EXHAUSTED_RETRY_CONDITION", Retries: "RETRY_ATTEMPTS",
 			Attributes: map[string]delivery.Attribute{"RULE_ARN": {Type: "String", String: id.RuleARN(name)}, "TARGET_ARN": {Type: "String", String: t.ARN}}}
 	}
-	m := &delivery.Message{Target: t.ARN, Body: body, GroupID: t.GroupID, Principal: "events.amazonaws.com", Source: id.RuleARN(name), TraceID: e.trace,
+	m := &delivery.Message{Target: t.ARN, Body: body, GroupID: t.GroupID, Principal: "events.amazonaws.com", Source: id.RuleARN(name), Role: t.Role, TraceID: e.trace,
 		Purpose: "target " + t.ID + " of rule " + name, Policy: policy, Detail: map[string]string{DetailForwarded: "true"}}
 	if t.GroupID != "" {
 		m.DeduplicationID, m.Lane = e.ID, t.GroupID

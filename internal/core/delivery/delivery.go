@@ -66,6 +66,7 @@ type Message struct {
 	Lane            string               `json:"l,omitempty"` // messages to one target with the same Lane keep their order
 	Principal       string               `json:"p,omitempty"` // who sends ("sns.amazonaws.com"), for permission checks
 	Source          string               `json:"f,omitempty"` // ARN of the resource that sends
+	Role            string               `json:"o,omitempty"` // ARN of the role in whose name it is sent; "": Principal's own
 	TraceID         string               `json:"x,omitempty"` // X-Amzn-Trace-Id, with its Lineage
 	Purpose         string               `json:"u,omitempty"` // what it is for, in the words of its sender: for logs and Config.GivenUp
 	Detail          map[string]string    `json:"m,omitempty"` // whatever else sender and target agree on
@@ -114,6 +115,9 @@ type Config struct {
 	// Targets by service: "sqs", "sns", "lambda", "events", "s3" for ARNs, "http"
 	// for URLs. Serve adds more.
 	Targets map[string]Target
+	// Permit, if not nil, tells before each try whether the message may be
+	// delivered; its error is that of the try.
+	Permit func(ctx context.Context, m *Message) error
 	// GivenUp, if not nil, is told of each message that was given up and why.
 	GivenUp func(m *Message, why error)
 }

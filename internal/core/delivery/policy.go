@@ -40,6 +40,7 @@ const (
 // DeadLetter is the queue for a message that is given up.
 type DeadLetter struct {
 	Target     string               `json:"to"`          // ARN
+	Role       string               `json:"o,omitempty"` // as in Message
 	Body       []byte               `json:"b,omitempty"` // nil: that of the message
 	Attributes map[string]Attribute `json:"a,omitempty"` // beside those of the message
 
@@ -141,7 +142,7 @@ func (p *Policy) letter(m *Message, tries int, condition string, why error) *Mes
 		return nil
 	}
 	letter := &Message{Target: d.Target, Body: m.Body, Attributes: map[string]Attribute{}, GroupID: m.GroupID, DeduplicationID: m.DeduplicationID, Lane: m.Lane,
-		Principal: m.Principal, Source: m.Source, TraceID: m.TraceID, Purpose: m.Purpose + deadLetterOf, Policy: Internal()}
+		Principal: m.Principal, Source: m.Source, Role: d.Role, TraceID: m.TraceID, Purpose: m.Purpose + deadLetterOf, Policy: Internal()}
 	if d.Body != nil {
 		letter.Body = d.Body
 	}

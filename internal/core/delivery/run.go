@@ -283,6 +283,11 @@ func (r *run) try(ctx context.Context, m *Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, deliverTime)
 	defer cancel()
+	if r.config.Permit != nil {
+		if err := r.config.Permit(ctx, m); err != nil {
+			return err
+		}
+	}
 	return target.Deliver(ctx, m)
 }
 

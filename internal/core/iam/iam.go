@@ -11,7 +11,7 @@
 // things carry ids, so a new name changes one row. Whoever makes a link writes the
 // row that it leads to again: so its deletion, which checks the row, sees the link.
 //
-// There is no state beside the store: every change checks the rows that it read
+// There is no state beside the store but a counter of changes: every change checks the rows that it read
 // and is done again if another was faster. No goroutines, no locks. Start reading
 // at IAM.
 package iam
@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -80,8 +81,9 @@ type Config struct {
 
 // IAM holds everything of all accounts.
 type IAM struct {
-	config Config
-	sealer *seal.Sealer
+	config     Config
+	sealer     *seal.Sealer
+	generation atomic.Uint64 // of all rows: see Generation
 }
 
 // New only builds.
@@ -93,7 +95,7 @@ func New(config Config) (*IAM, error) {
 		config.Clock = clock.System
 	}
 	sealer, err := seal.New(config.Secret, "iam access keys")
-	return &IAM{config, sealer}, err
+	return &IAM{config: config, sealer: sealer}, err
 }
 
 func (i *IAM) now() time.Time { return i.config.Clock.Now().UTC().Truncate(time.Second) }
@@ -173,6 +175,7 @@ func (i *IAM) change(ctx context.Context, account string, do func(t *transaction
 			return err
 		}
 		if _, err = i.config.Store.Commit(context.WithoutCancel(ctx), &t.batch); !errors.Is(err, store.ErrConflict) {
+			i.generation.Add(1)
 			return err
 		}
 	}

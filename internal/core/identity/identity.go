@@ -31,12 +31,13 @@ const MasterBytes = 32
 // Key is one identity that may sign requests.
 type Key struct {
 	AccessKeyID string
-	Secret      string // empty for an unverified key
-	Account     string // 12 digits
-	ARN         string // of the user, root or assumed-role session
-	UserID      string // what GetCallerIdentity calls UserId
-	Verified    bool   // the signature must be checked with Secret; false only in development mode
-	Stored      bool   // it comes from Config.Stored
+	Secret      string   // empty for an unverified key
+	Account     string   // 12 digits
+	ARN         string   // of the user, root or assumed-role session
+	UserID      string   // what GetCallerIdentity calls UserId
+	Verified    bool     // the signature must be checked with Secret; false only in development mode
+	Stored      bool     // it comes from Config.Stored
+	Session     *Session // of temporary credentials; nil for others
 }
 
 // Config is what New needs.
@@ -147,7 +148,11 @@ func (k *Keys) Lookup(accessKeyID, sessionToken string) (Key, error) {
 		case !k.clock.Now().Before(s.expires):
 			return Key{}, ErrExpiredToken
 		}
-		return s.key(k.tokens.secret(accessKeyID)), nil
+		key, err := s.key(k.tokens.secret(accessKeyID))
+		if err != nil {
+			return Key{}, ErrInvalidToken
+		}
+		return key, nil
 	}
 	if !k.allowUnknown || accessKeyID == "" || len(accessKeyID) > maxAccessKeyID {
 		if sessionToken != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,10 @@ func TestRoleCredentialsSurviveARestart(t *testing.T) {
 	}
 	after := open(t, Config{Clock: clock})
 	key, err := after.Lookup(issued.AccessKeyID, issued.SessionToken)
+	if key.Session == nil || !key.Session.Issued.Equal(clock.now.Truncate(time.Second)) {
+		t.Errorf("session %+v", key.Session)
+	}
+	key.Session = nil
 	want := Key{AccessKeyID: issued.AccessKeyID, Secret: issued.SecretAccessKey, Account: "123456789012",
 		ARN: "arn:aws:sts::123456789012:assumed-role/worker/my-function", UserID: RoleID(role) + ":my-function", Verified: true}
 	if err != nil || key != want {
@@ -179,6 +184,24 @@ func TestSessionKeepsTheCaller(t *testing.T) {
 	key, err := k.Lookup(c.AccessKeyID, c.SessionToken)
 	if err != nil || key.ARN != "arn:aws:iam::123456789012:user/two" || key.UserID != "AIDATWO" || !key.Verified || !IsTemporary(key.AccessKeyID) {
 		t.Errorf("%+v, %v", key, err)
+	}
+}
+
+func TestSessionKeepsItsPolicies(t *testing.T) {
+	k := open(t, Config{})
+	given := Session{Policies: []string{`{"Statement":[]}`}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Tags: map[string]string{"team": "blue"}, SourceIdentity: "ann"}
+	c := k.Assume("123456789012", role, "f", time.Hour, given)
+	key, err := k.Lookup(c.AccessKeyID, c.SessionToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given.Issued = key.Session.Issued
+	if !reflect.DeepEqual(*key.Session, given) {
+		t.Errorf("%+v, want %+v", *key.Session, given)
+	}
+	old := session{accessKeyID: "ASIA", account: "123456789012", arn: role, userID: "u", expires: time.Unix(1, 0).UTC()}.marshal()
+	if s, err := unmarshalSession(old[:len(old)-1]); err != nil || s.extra != "" {
+		t.Errorf("a token without a session: %+v, %v", s, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -10,6 +11,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,9 +31,9 @@ type Credentials struct {
 // account are told from ours without trying to decrypt them.
 const tokenMark = "lmb1."
 
-// maxToken bounds the text that is decrypted: role ARNs (2,048) and session
-// names (64) fit twice.
-const maxToken = 8 << 10
+// maxToken bounds the text that is decrypted: role ARNs (2,048), session names (64)
+// and what a session may say beside (4,096, with the escapes of JSON) fit.
+const maxToken = 16 << 10
 
 // keyIDBytes are the random bytes of an access key id: 16 letters of base32.
 const keyIDBytes = 10
@@ -48,28 +50,49 @@ type session struct {
 	arn         string // of the caller that the session is
 	userID      string
 	expires     time.Time
+	extra       string // JSON of a Session
+}
+
+// Session is what temporary credentials say beside who their caller is.
+type Session struct {
+	Policies       []string          `json:"p,omitempty"` // documents that restrict the session
+	PolicyARNs     []string          `json:"a,omitempty"` // managed policies that do
+	Tags           map[string]string `json:"t,omitempty"`
+	SourceIdentity string            `json:"s,omitempty"`
+	Issued         time.Time         `json:"i,omitzero"`
 }
 
 // ForRole makes the credentials of a session of a role. The account is that of
 // the role; ttl is cut to whole seconds.
 func (k *Keys) ForRole(account, roleARN, sessionName string, ttl time.Duration) Credentials {
+	return k.Assume(account, roleARN, sessionName, ttl, Session{})
+}
+
+// Assume is ForRole for a session with policies or tags of its own.
+func (k *Keys) Assume(account, roleARN, sessionName string, ttl time.Duration, s Session) Credentials {
 	return k.issue(session{
 		account: account,
 		arn:     "arn:aws:sts::" + account + ":assumed-role/" + roleName(roleARN) + "/" + sessionName,
 		userID:  RoleID(roleARN) + ":" + sessionName,
-	}, ttl)
+	}, ttl, s)
 }
 
 // ForSession makes temporary credentials of a caller, who stays who they are.
 func (k *Keys) ForSession(account, arn, userID string, ttl time.Duration) Credentials {
-	return k.issue(session{account: account, arn: arn, userID: userID}, ttl)
+	return k.issue(session{account: account, arn: arn, userID: userID}, ttl, Session{})
 }
 
-func (k *Keys) issue(s session, ttl time.Duration) Credentials {
+func (k *Keys) issue(s session, ttl time.Duration, more Session) Credentials {
 	var random [keyIDBytes]byte
 	rand.Read(random[:]) // never fails: crypto/rand.Read aborts the program instead
 	s.accessKeyID = temporaryKeyPrefix + keyIDText.EncodeToString(random[:])
-	s.expires = k.clock.Now().Add(ttl).UTC().Truncate(time.Second)
+	now := k.clock.Now().UTC()
+	s.expires, more.Issued = now.Add(ttl).Truncate(time.Second), now.Truncate(time.Second)
+	extra, err := json.Marshal(more)
+	if err != nil {
+		panic("identity: a session that is no JSON: " + err.Error()) // texts and a time always are
+	}
+	s.extra = string(extra)
 	return Credentials{
 		AccessKeyID:     s.accessKeyID,
 		SecretAccessKey: k.tokens.secret(s.accessKeyID),
@@ -87,8 +110,10 @@ func IsTemporary(accessKeyID string) bool {
 }
 
 // key is the identity of the session.
-func (s session) key(secret string) Key {
-	return Key{AccessKeyID: s.accessKeyID, Secret: secret, Account: s.account, ARN: s.arn, UserID: s.userID, Verified: true}
+func (s session) key(secret string) (Key, error) {
+	key := Key{AccessKeyID: s.accessKeyID, Secret: secret, Account: s.account, ARN: s.arn, UserID: s.userID, Verified: true}
+	key.Session = &Session{}
+	return key, json.Unmarshal([]byte(cmp.Or(s.extra, "{}")), key.Session)
 }
 
 // roleName is the last part of a role's path: assumed-role ARNs carry no path.
@@ -175,7 +200,7 @@ func (t tokens) open(token string) (session, error) {
 // marshal writes the expiry and then each text with its length.
 func (s session) marshal() []byte {
 	b := binary.AppendVarint(nil, s.expires.Unix())
-	for _, text := range []string{s.accessKeyID, s.account, s.arn, s.userID} {
+	for _, text := range []string{s.accessKeyID, s.account, s.arn, s.userID, s.extra} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
@@ -190,7 +215,10 @@ func unmarshalSession(b []byte) (session, error) {
 	}
 	b = b[n:]
 	s.expires = time.Unix(seconds, 0).UTC()
-	for _, text := range []*string{&s.accessKeyID, &s.account, &s.arn, &s.userID} {
+	for i, text := range []*string{&s.accessKeyID, &s.account, &s.arn, &s.userID, &s.extra} {
+		if i == 4 && len(b) == 0 {
+			break // a token of an earlier version, which had no extra
+		}
 		length, n := binary.Uvarint(b)
 		if n <= 0 || length > uint64(len(b)-n) {
 			return session{}, errToken

@@ -196,10 +196,10 @@ func (p *planned) message(id ID, due, now time.Time) *delivery.Message {
 	execution := ids.UUID()
 	if t.DeadLetter != "" {
 		// AWS: configuring-schedule-dlq.html, "Message attributes".
-		policy.DeadLetter = &delivery.DeadLetter{Target: t.DeadLetter, ErrorCode: "ERROR_CODE", ErrorMessage: "ERROR_MESSAGE", Condition: "EXHAUSTED_RETRY_CONDITION", Retries: "RETRY_ATTEMPTS",
+		policy.DeadLetter = &delivery.DeadLetter{Target: t.DeadLetter, Role: t.Role, ErrorCode: "ERROR_CODE", ErrorMessage: "ERROR_MESSAGE", Condition: "EXHAUSTED_RETRY_CONDITION", Retries: "RETRY_ATTEMPTS",
 			Attributes: map[string]delivery.Attribute{"SCHEDULE_ARN": {Type: "String", String: id.ARN()}, "TARGET_ARN": {Type: "String", String: t.ARN}, "SCHEDULED_TIME": {Type: "String", String: due.UTC().Format(time.RFC3339)}}}
 	}
-	m := &delivery.Message{ID: execution, Target: t.ARN, Body: t.body(id, due, execution), GroupID: t.GroupID, Principal: "scheduler.amazonaws.com", Source: id.ARN(),
+	m := &delivery.Message{ID: execution, Target: t.ARN, Body: t.body(id, due, execution), GroupID: t.GroupID, Principal: "scheduler.amazonaws.com", Source: id.ARN(), Role: t.Role,
 		Purpose: "schedule " + id.Group + "/" + id.Name, Policy: policy}
 	if t.GroupID != "" {
 		m.DeduplicationID = execution

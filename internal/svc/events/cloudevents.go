@@ -25,7 +25,9 @@ const CloudEventsBodyBytes = 2 * bus.MaxEntryBytes
 
 // CloudEvents answers a POST with 202 when all its events are durable for all
 // targets; of a request that is refused none was taken.
-func CloudEvents(buses *bus.Buses) func(context.Context, *wire.Call, http.ResponseWriter, []byte) error {
+//
+// may decides whether a caller may put events on a bus.
+func CloudEvents(buses *bus.Buses, may func(ctx context.Context, call *wire.Call, busARN string) error) func(context.Context, *wire.Call, http.ResponseWriter, []byte) error {
 	return func(ctx context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error {
 		if call.Request.Method != http.MethodPost {
 			return refusal(http.StatusMethodNotAllowed, "MethodNotAllowedException", "CloudEvents come by POST.").WithHeader("Allow", http.MethodPost)
@@ -37,6 +39,9 @@ func CloudEvents(buses *bus.Buses) func(context.Context, *wire.Call, http.Respon
 		target := bus.ParseID(scope(call), name)
 		if target.Account != call.Account {
 			return refusal(http.StatusForbidden, "AccessDeniedException", "The event bus is another account's.")
+		}
+		if err := may(ctx, call, target.ARN()); err != nil {
+			return err
 		}
 		if _, err := buses.Get(target); err != nil {
 			return cloudEventFault(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -83,6 +84,9 @@ func TestTheDocumentationListsEveryOperationAndOption(t *testing.T) {
 	}
 	if len(rows) > 0 {
 		t.Errorf("docs/api.md has rows of no operation: %v", rows)
+	}
+	for _, gap := range guard.Gaps((&Lambda{}).Service()) {
+		t.Error(gap)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -61,6 +62,9 @@ func TestTheDocumentationListsEveryOperationAndOption(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	lines := strings.Split(section, "\n")
 	service := Service(nil)
+	for _, gap := range guard.Gaps(service) {
+		t.Error(gap)
+	}
 	var missing []string
 	for _, op := range service.Model.Operations {
 		do, there := service.Operations[op.Name]

@@ -11,6 +11,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 )
@@ -51,6 +52,16 @@ func (u *Universal) check(target string) error {
 	return nil
 }
 
+// caller is the role of the schedule, in a session with the name of the occasion.
+func caller(m *delivery.Message) local.Identity {
+	who := local.Identity{Account: m.Detail[scheduler.DetailAccount], Region: m.Detail[scheduler.DetailRegion]}
+	if role, err := arn.Parse(m.Role); err == nil {
+		name := role.Resource[strings.LastIndexByte(role.Resource, '/')+1:]
+		who.CallerARN, who.UserID = arn.New("sts", "", role.Account, "assumed-role/"+name+"/"+m.ID).String(), identity.RoleID(m.Role)+":"+m.ID
+	}
+	return who
+}
+
 // Deliver calls the operation: Universal is a delivery.Target.
 func (u *Universal) Deliver(ctx context.Context, m *delivery.Message) error {
 	service, action, err := operation(m.Target)
@@ -64,7 +75,7 @@ func (u *Universal) Deliver(ctx context.Context, m *delivery.Message) error {
 	if err != nil {
 		return delivery.Permanent(delivery.Coded("ValidationException", err))
 	}
-	_, err = u.Caller.Call(ctx, local.Identity{Account: m.Detail[scheduler.DetailAccount], Region: m.Detail[scheduler.DetailRegion]}, service, action, input)
+	_, err = u.Caller.Call(ctx, caller(m), service, action, input)
 	if refusal := fault.From(err); refusal != nil {
 		err = delivery.Coded(refusal.Code, err)
 		if refusal.Sender && refusal.Status != http.StatusTooManyRequests {

@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/snsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -155,4 +156,10 @@ func FuzzParameters(f *testing.F) {
 		}
 		_ = checkBatch([]snsapi.PublishBatchRequestEntry{{Id: &given}, {Id: &token}})
 	})
+}
+
+func TestEveryOperationHasItsPermission(t *testing.T) {
+	for _, gap := range guard.Gaps(New(nil)) {
+		t.Error(gap)
+	}
 }

@@ -2,12 +2,13 @@
 // credentials of a role or of the caller.
 //
 // Credentials are those of core/identity: stateless, gone only when they expire.
-// A role need not exist in IAM, and policies are not evaluated, so a role of the
-// caller's own account may be assumed by every caller of that account, and one of
-// another account only where the platform accepts any caller anyway (development
-// mode). Of a role that is there, its MaxSessionDuration counts. What would
-// restrict a session (session policies, MFA, tags for policies) is
-// refused, because accepting it without effect would grant more than was asked.
+// Where permissions are enforced the trust policy of a role decides, and sessions
+// keep their policies and tags. Where they are not, a role need not exist in IAM: one
+// of the caller's own account may be assumed by every caller of that account, and
+// one of another account only where the platform accepts any caller anyway
+// (development mode). Of a role that is there, its MaxSessionDuration counts. What
+// could not restrict a session (then policies and tags, always MFA) is refused,
+// because accepting it without effect would grant more than was asked.
 //
 // No state, no locks, no goroutines. Start reading at New.
 package sts
@@ -15,6 +16,7 @@ package sts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
@@ -40,6 +43,7 @@ const (
 type Config struct {
 	Identity     *identity.Keys
 	CrossAccount bool // roles of every account may be assumed: development mode
+	Enforced     bool // permissions are: the operations are called through a guard
 	// Roles knows those that were created; nil: none.
 	Roles *iam.IAM
 }
@@ -61,15 +65,8 @@ func (s *service) getCallerIdentity(_ context.Context, call *wire.Call, _ *stsap
 }
 
 func (s *service) assumeRole(ctx context.Context, call *wire.Call, in *stsapi.AssumeRoleInput) (*stsapi.AssumeRoleOutput, error) {
-	switch {
-	case in.Policy != nil || len(in.PolicyArns) > 0:
-		return nil, unsupported("session policies")
-	case len(in.Tags) > 0 || len(in.TransitiveTagKeys) > 0:
-		return nil, unsupported("session tags")
-	case in.SerialNumber != nil || in.TokenCode != nil:
-		return nil, unsupported("multi-factor authentication")
-	case len(in.ProvidedContexts) > 0:
-		return nil, unsupported("provided contexts")
+	if err := s.refuse(in); err != nil {
+		return nil, err
 	}
 	role, err := arn.Parse(*in.RoleArn)
 	if err != nil || role.Service != "iam" || !identity.IsAccount(role.Account) || !isRole(role.Resource) {
@@ -85,7 +82,11 @@ func (s *service) assumeRole(ctx context.Context, call *wire.Call, in *stsapi.As
 	if err := s.checkLife(ctx, role, life); err != nil {
 		return nil, err
 	}
-	credentials := s.Identity.ForRole(role.Account, *in.RoleArn, *in.RoleSessionName, life)
+	session, packed, err := sessionOf(in)
+	if err != nil {
+		return nil, err
+	}
+	credentials := s.Identity.Assume(role.Account, *in.RoleArn, *in.RoleSessionName, life, session)
 	key, err := s.Identity.Lookup(credentials.AccessKeyID, credentials.SessionToken)
 	if err != nil {
 		return nil, err
@@ -93,8 +94,76 @@ func (s *service) assumeRole(ctx context.Context, call *wire.Call, in *stsapi.As
 	return &stsapi.AssumeRoleOutput{
 		Credentials:     onTheWire(credentials),
 		AssumedRoleUser: &stsapi.AssumedRoleUser{Arn: &key.ARN, AssumedRoleId: &key.UserID},
-		SourceIdentity:  in.SourceIdentity,
+		SourceIdentity:  in.SourceIdentity, PackedPolicySize: packed,
 	}, nil
+}
+
+// refuse refuses what could not restrict the session.
+func (s *service) refuse(in *stsapi.AssumeRoleInput) error {
+	switch {
+	case !s.Enforced && (in.Policy != nil || len(in.PolicyArns) > 0):
+		return unsupported("session policies")
+	case !s.Enforced && len(in.Tags) > 0:
+		return unsupported("session tags")
+	case len(in.TransitiveTagKeys) > 0:
+		return unsupported("transitive session tags")
+	case in.SerialNumber != nil || in.TokenCode != nil:
+		return unsupported("multi-factor authentication")
+	case len(in.ProvidedContexts) > 0:
+		return unsupported("provided contexts")
+	}
+	return nil
+}
+
+// maxSessionBytes bounds session policies and tags together.
+//
+// AWS: packs them in a way of its own and tells how full that is; here their letters count.
+const maxSessionBytes = 4096
+
+// maxSessionPolicies is how many managed policies a session may have.
+// AWS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, PolicyArns.
+const maxSessionPolicies = 10
+
+// sessionOf is what restricts or adds to a session, and how full that makes it in
+// per cent; nil for nothing.
+func sessionOf(in *stsapi.AssumeRoleInput) (session identity.Session, packed *int32, err error) {
+	size := 0
+	if in.Policy != nil {
+		if _, err := policy.CheckIdentity(*in.Policy); err != nil {
+			return session, nil, stsapi.MalformedPolicyDocumentException("%s", err)
+		}
+		session.Policies, size = []string{*in.Policy}, len(*in.Policy)
+	}
+	if len(in.PolicyArns) > maxSessionPolicies {
+		return session, nil, validationError(fmt.Sprintf("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicies))
+	}
+	for _, p := range in.PolicyArns {
+		if p.Arn != nil {
+			session.PolicyARNs = append(session.PolicyARNs, *p.Arn)
+			size += len(*p.Arn)
+		}
+	}
+	if len(in.Tags) > 0 {
+		session.Tags = make(map[string]string, len(in.Tags))
+	}
+	for _, tag := range in.Tags {
+		if _, twice := session.Tags[*tag.Key]; twice {
+			return session, nil, validationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		session.Tags[*tag.Key] = *tag.Value
+		size += len(*tag.Key) + len(*tag.Value)
+	}
+	if in.SourceIdentity != nil {
+		session.SourceIdentity = *in.SourceIdentity
+	}
+	if size == 0 {
+		return session, nil, nil
+	}
+	percent := int32((size*100 + maxSessionBytes - 1) / maxSessionBytes)
+	if percent > 100 {
+		return session, nil, stsapi.PackedPolicyTooLargeException("PackedPolicySize: %d%%, the policies and tags of a session are too large.", percent)
+	}
+	return session, &percent, nil
 }
 
 // checkLife refuses a session that is longer than the role allows, if it was created.

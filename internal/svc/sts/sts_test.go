@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/stsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
@@ -137,6 +138,36 @@ func TestGetSessionToken(t *testing.T) {
 	temporary.AccessKeyID = "ASIATEST"
 	_, err := call[stsapi.GetSessionTokenOutput](t, s, "GetSessionToken", temporary, &stsapi.GetSessionTokenInput{})
 	if f := fault.From(err); f == nil || f.Code != "AccessDenied" || f.Message != "Cannot call GetSessionToken with session credentials" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestEveryOperationHasItsPermission(t *testing.T) {
+	for _, gap := range guard.Gaps(New(Config{})) {
+		t.Error(gap)
+	}
+}
+
+func TestSessionsKeepWhatRestrictsThemWherePermissionsAreEnforced(t *testing.T) {
+	k := newKeys(t)
+	s := New(Config{Identity: k, Enforced: true})
+	const document = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
+	in := &stsapi.AssumeRoleInput{RoleArn: p(role), RoleSessionName: p("name"), Policy: p(document), PolicyArns: []stsapi.PolicyDescriptorType{{Arn: p("arn:aws:iam::aws:policy/X")}},
+		Tags: []stsapi.Tag{{Key: p("team"), Value: p("blue")}}, SourceIdentity: p("ann")}
+	out, err := call[stsapi.AssumeRoleOutput](t, s, "AssumeRole", caller("arn:aws:iam::123456789012:user/ada", "AIDAADA"), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := k.Lookup(*out.Credentials.AccessKeyId, *out.Credentials.SessionToken)
+	if err != nil || key.Session.Policies[0] != document || key.Session.PolicyARNs[0] != "arn:aws:iam::aws:policy/X" || key.Session.Tags["team"] != "blue" || key.Session.SourceIdentity != "ann" || *out.PackedPolicySize != 3 {
+		t.Errorf("%+v, %v, %d %%", key.Session, err, *out.PackedPolicySize)
+	}
+	in.Policy = p(strings.Replace(document, `"*"}`, `"*","Sid":"`+strings.Repeat("x", 1900)+`"}`, 1))
+	for range 9 {
+		in.PolicyArns = append(in.PolicyArns, stsapi.PolicyDescriptorType{Arn: p("arn:aws:iam::123456789012:policy" + strings.Repeat("/x", 120))})
+	}
+	_, err = call[stsapi.AssumeRoleOutput](t, s, "AssumeRole", caller("arn:aws:iam::123456789012:user/ada", "AIDAADA"), in)
+	if f := fault.From(err); f == nil || f.Code != "PackedPolicyTooLargeException" {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/lambkin-dev/lambkin/internal/api/eventsapi"
+	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/guard"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+)
+
+// The values of Config.IAM.
+const (
+	OffIAM     = "off"
+	EnforceIAM = "enforce"
+)
+
+// buildGuard makes what enforces permissions, if that is asked for.
+func (s *Server) buildGuard() (err error) {
+	if s.config.IAM != EnforceIAM {
+		return nil
+	}
+	s.guard, err = guard.New(guard.Config{IAM: s.iam, Functions: s.registry, Mappings: s.mappings, Queues: s.queues, Topics: s.topics, Buses: s.buses,
+		Objects: s.objects, Secrets: s.secrets, Clock: clock.System})
+	return err
+}
+
+// guarded are the services with their operations under guard. Whatever calls an
+// operation, the gateway or a part of this process, has to call these.
+func (s *Server) guarded(services ...*wire.Service) ([]*wire.Service, error) {
+	if s.guard == nil {
+		return services, nil
+	}
+	return s.guard.Wrap(services)
+}
+
+// permit decides about the messages of the outbox, which is made before the guard.
+func (s *Server) permit(ctx context.Context, m *delivery.Message) error {
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.Permit(ctx, m)
+}
+
+// mayPutEvents decides about events that come as CloudEvents.
+func (s *Server) mayPutEvents(ctx context.Context, call *wire.Call, busARN string) error {
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.Check(ctx, call, eventsapi.Model, "events:PutEvents", busARN)
+}
+
+// developing lets nobody change functions by the API for development who may not
+// change the code of every function.
+func (s *Server) developing(serve func(context.Context, *wire.Call, http.ResponseWriter, []byte) error) func(context.Context, *wire.Call, http.ResponseWriter, []byte) error {
+	return func(ctx context.Context, call *wire.Call, w http.ResponseWriter, body []byte) error {
+		if s.guard != nil {
+			if err := s.guard.Check(ctx, call, lambdaapi.Model, "lambda:UpdateFunctionCode", "*"); err != nil {
+				return err
+			}
+		}
+		return serve(ctx, call, w, body)
+	}
+}

@@ -1,0 +1,27 @@
+package boto
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lambkin-dev/lambkin/test/platform"
+)
+
+// enforcing is the suite of a server that enforces permissions.
+const enforcing = "test_enforce"
+
+func TestPermissionsAreEnforced(t *testing.T) {
+	enforced, err := platform.Start(t.Context(), binary, t.TempDir(), "--retry-speed=120", "--iam=enforce")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := enforced.Stop(); err != nil {
+			t.Error(err)
+		}
+		if log := enforced.Log(); strings.Contains(log, "panic") || strings.Contains(log, "level=ERROR") {
+			t.Errorf("log of the server:\n%s", log)
+		}
+	}()
+	runSuite(t, enforced, enforcing)
+}
