@@ -48,7 +48,7 @@ func (t *Template) checkFunctions() error {
 		}
 	}
 	for _, name := range sorted(t.Resources) {
-		for _, value := range t.Resources[name].resolvable() {
+		for _, value := range append(t.Resources[name].resolvable(), plain(t.Resources[name].calls)) {
 			if err := c.check(value, inValue, 0); err != nil {
 				return err
 			}

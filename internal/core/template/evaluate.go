@@ -44,7 +44,7 @@ func (s Scope) suffix() string {
 
 // Evaluation is a template in a scope, its conditions decided.
 type Evaluation struct {
-	Template   *Template
+	Template   *Template // that was evaluated, the policies of its resources resolved
 	scope      Scope
 	conditions map[string]bool
 	graph      map[string][]string
@@ -78,7 +78,7 @@ func Open(ctx context.Context, values map[string]any, scope Scope) (*Evaluation,
 // left: no reference to a resource that a condition leaves out, no cycle.
 func (t *Template) Evaluate(ctx context.Context, scope Scope) (*Evaluation, error) {
 	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}}
-	for _, step := range []func(context.Context) error{e.decide, e.assert, e.checkActive} {
+	for _, step := range []func(context.Context) error{e.decide, e.assert, e.checkActive, e.resolvePolicies} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -164,6 +164,9 @@ func (t *Template) checkResourceReferences() error {
 		if _, known := t.Conditions[r.Condition]; r.Condition != "" && !known {
 			return refuse("Template format error: Unresolved condition dependency %s in the Resources block of the template", r.Condition)
 		}
+		if bad := t.unresolved(t.collect(plain(r.calls), nil), true); len(bad) > 0 {
+			return refuse("Template format error: Unresolved dependencies [%s]. Cannot reference resources in DeletionPolicy and UpdateReplacePolicy", strings.Join(bad, ", "))
+		}
 		found := t.collect(r.resolvable(), nil)
 		if err := t.undefinedAttributes(r.resolvable()); err != nil {
 			return err

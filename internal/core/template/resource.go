@@ -1,5 +1,11 @@
 package template
 
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
 // resourceMembers are the attributes of a resource
 // (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-product-attribute-reference.html).
 var resourceMembers = map[string]func(r *Resource, value any) error{
@@ -96,21 +102,61 @@ func readDependsOn(r *Resource, value any) error {
 	return nil
 }
 
-// policies that a resource may have when it goes; with the language extensions
-// they may be functions, which are resolved before a template is read.
+// policies that a resource may have when it goes. They may be functions of
+// parameters, also without the language extensions (recorded: localstack,
+// test_deletion_policy_with_retain), although the documentation asks for these.
 var policies = map[string][]string{
 	"DeletionPolicy":      {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"},
 	"UpdateReplacePolicy": {"Delete", "Retain", "Snapshot"},
 }
 
 func policy(r *Resource, into *string, value any, member string) error {
+	if _, _, isCall := call(value); isCall {
+		if r.calls == nil {
+			r.calls = map[string]any{}
+		}
+		r.calls[member] = value
+		return nil
+	}
 	if err := name(into, value, member); err != nil {
 		return err
 	}
-	for _, known := range policies[member] {
-		if *into == known {
-			return nil
-		}
+	return knownPolicy(r, member, *into)
+}
+
+func knownPolicy(r *Resource, member, value string) error {
+	if !slices.Contains(policies[member], value) {
+		return refuse("Template format error: Unrecognized %s %s for resource %s", member, value, r.Name)
 	}
-	return refuse("Template format error: Unrecognized %s %s for resource %s", member, *into, r.Name)
+	return nil
+}
+
+// resolvePolicies gives the resources whose policies are functions these
+// policies; the template of an evaluation is a copy then.
+func (e *Evaluation) resolvePolicies(ctx context.Context) error {
+	t := *e.Template
+	t.Resources = maps.Clone(t.Resources)
+	for _, name := range sorted(t.Resources) {
+		if t.Resources[name].calls == nil {
+			continue
+		}
+		r := *t.Resources[name]
+		for member, into := range map[string]*string{"DeletionPolicy": &r.DeletionPolicy, "UpdateReplacePolicy": &r.UpdateReplacePolicy} {
+			value, there := r.calls[member]
+			if !there {
+				continue
+			}
+			text, err := e.textOf(ctx, value, member)
+			if err != nil {
+				return err
+			}
+			*into, _ = text.(string)
+			if err := knownPolicy(&r, member, *into); err != nil {
+				return err
+			}
+		}
+		t.Resources[name] = &r
+	}
+	e.Template = &t
+	return nil
 }

@@ -50,12 +50,14 @@ type Resource struct {
 	Properties          map[string]any
 	Condition           string // name, or empty
 	DependsOn           []string
-	DeletionPolicy      string // Delete, Retain, RetainExceptOnCreate, Snapshot, or empty
+	DeletionPolicy      string // Delete, Retain, RetainExceptOnCreate, Snapshot, or empty; one that is a function: see Evaluation.Template
 	UpdateReplacePolicy string
 	CreationPolicy      map[string]any
 	UpdatePolicy        map[string]any
 	Metadata            any
 	Version             string
+
+	calls map[string]any // policies that are functions, by member
 }
 
 // Output is one of the Outputs section, its functions unresolved.

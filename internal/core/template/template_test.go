@@ -348,6 +348,23 @@ Outputs:
 	}
 }
 
+func TestPoliciesMayBeFunctions(t *testing.T) {
+	const text = "Parameters: {Env: {Type: String}}\nConditions: {Prod: !Equals [!Ref Env, prod]}\nResources:\n  A: {Type: X, DeletionPolicy: !If [Prod, Retain, Delete], UpdateReplacePolicy: !Ref Env}\n  B: {Type: X}"
+	if _, err := evaluate(t, text, map[string]string{"Env": "prod"}); message(err) != "Template format error: Unrecognized UpdateReplacePolicy prod for resource A" {
+		t.Error(err)
+	}
+	e, err := evaluate(t, strings.Replace(text, "!Ref Env}", "Retain}", 1), map[string]string{"Env": "prod"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := e.Template.Resources["A"]; a.DeletionPolicy != "Retain" || a.UpdateReplacePolicy != "Retain" || e.Template.Resources["B"].DeletionPolicy != "" {
+		t.Errorf("%+v", a)
+	}
+	if _, err := evaluate(t, "Resources: {A: {Type: X, DeletionPolicy: !Ref B}, B: {Type: X}}", nil); message(err) != "Template format error: Unresolved dependencies [B]. Cannot reference resources in DeletionPolicy and UpdateReplacePolicy" {
+		t.Error(err)
+	}
+}
+
 func TestWhatAConditionLeavesOutCannotBeReferredTo(t *testing.T) {
 	const head = "Parameters: {Env: {Type: String, Default: dev}}\nConditions: {Never: !Equals [!Ref Env, prod]}\nResources:\n  MyTopic: {Type: X, Condition: Never}\n"
 	for _, c := range []struct{ rest, want string }{

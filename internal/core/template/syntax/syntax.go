@@ -8,7 +8,7 @@
 // AWS's words with line and column for what is not well-formed. What the values
 // mean is package template's.
 //
-// Pure: no state, no goroutines, no locks. Start reading at Parse.
+// No goroutines; room bounds how many large texts are read at once. Start reading at Parse.
 package syntax
 
 import (
@@ -18,6 +18,12 @@ import (
 
 // MaxDepth bounds the nesting of a text's maps and lists.
 const MaxDepth = 100
+
+// largeBytes is from where on a text waits for one of the places in room: reading
+// YAML takes up to two hundred times its bytes.
+const largeBytes = 100_000
+
+var room = make(chan struct{}, 2)
 
 // maxSnippetValues bounds what the aliases of a snippet may expand to.
 const maxSnippetValues = 200_000
@@ -45,7 +51,7 @@ const (
 	noAliases   = "Template error: YAML aliases are not allowed in CloudFormation templates"
 )
 
-// Parse reads a template: JSON when its first character is a brace, YAML otherwise.
+// Parse reads a template in JSON or YAML.
 func Parse(text string) (map[string]any, error) {
 	value, err := parse(text, false)
 	if err != nil {
@@ -62,11 +68,52 @@ func Parse(text string) (map[string]any, error) {
 func ParseSnippet(text string) (any, error) { return parse(text, true) }
 
 func parse(text string, snippet bool) (any, error) {
-	text = strings.TrimPrefix(text, "\ufeff")
-	if trimmed := strings.TrimLeft(text, " \t\r\n"); strings.HasPrefix(trimmed, "{") {
-		return ParseJSON(text)
+	if len(text) >= largeBytes {
+		room <- struct{}{}
+		defer func() { <-room }()
 	}
-	return parseYAML(text, snippet)
+	text = strings.TrimPrefix(text, "\ufeff")
+	if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		return parseYAML(text, snippet)
+	}
+	value, err := ParseJSON(text)
+	if err == nil {
+		return value, nil
+	}
+	// CloudFormation takes commas behind the last member, as YAML does (localstack
+	// deploys such a template on AWS: cfn_lambda_serverless.yml).
+	if plain, found := withoutLastCommas(text); found {
+		if value, other := ParseJSON(plain); other == nil {
+			return value, nil
+		}
+	}
+	return nil, err
+}
+
+// withoutLastCommas blanks the commas between a value and a closing bracket.
+func withoutLastCommas(text string) (plain string, found bool) {
+	bytes, comma, last := []byte(text), -1, byte('[')
+	quoted := false
+	for i := 0; i < len(bytes); i++ {
+		c := bytes[i]
+		switch {
+		case quoted && c == '\\':
+			i++
+			continue
+		case c == '"':
+			quoted = !quoted
+		case quoted || strings.IndexByte(" \t\r\n", c) >= 0:
+			continue
+		case c == ',' && strings.IndexByte("[{,:", last) < 0:
+			comma = i
+		case (c == '}' || c == ']') && last == ',' && comma >= 0:
+			bytes[comma], found = ' ', true
+		case c == ',':
+			comma = -1
+		}
+		last = c
+	}
+	return string(bytes), found
 }
 
 // place is the line and column of an offset.

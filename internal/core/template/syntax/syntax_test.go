@@ -3,6 +3,7 @@ package syntax
 import (
 	"encoding/json"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -23,6 +24,7 @@ func TestYAMLIsReadAsCloudFormationReadsIt(t *testing.T) {
 		{"a: !If [X, !GetAtt B.Arn, !Ref 'AWS::NoValue']", map[string]any{"Fn::If": []any{"X", map[string]any{"Fn::GetAtt": []any{"B", "Arn"}}, map[string]any{"Ref": "AWS::NoValue"}}}},
 		{"a: !Base64\n  Fn::Sub: x", map[string]any{"Fn::Base64": map[string]any{"Fn::Sub": "x"}}},
 		{"a: !GetAZs ''", map[string]any{"Fn::GetAZs": ""}},
+		{"a: !GetAZs", map[string]any{"Fn::GetAZs": ""}},
 		{"a: !Ref 1", map[string]any{"Ref": "1"}},
 		{"a: !Equals [yes, 'yes']", map[string]any{"Fn::Equals": []any{true, "yes"}}},
 		{"a: !Sub |\n  x\n  y\n", map[string]any{"Fn::Sub": "x\ny\n"}},
@@ -59,6 +61,8 @@ func TestYAMLIsReadAsCloudFormationReadsIt(t *testing.T) {
 		{"a: {on: 1, 1: 2, 2012-10-17: 3, null: 4}", map[string]any{"on": json.Number("1"), "1": json.Number("2"), "2012-10-17": json.Number("3"), "null": json.Number("4")}},
 		{"a: &x 1", json.Number("1")},
 		{"\ufeffa: b", "b"},
+		{"{\n \"a\": {\"Ref\": \"B,]\"} , \n}", map[string]any{"Ref": "B,]"}},
+		{"{\"a\": [\"\\\",}\", {},]}", []any{"\",}", map[string]any{}}},
 		{"%YAML 1.1\n---\na: b\n...\n", "b"},
 	} {
 		got, err := Parse(c.text)
@@ -103,8 +107,10 @@ func TestWhatIsNotWellFormedIsRefusedWithItsPlace(t *testing.T) {
 		{"a: *nowhere", "Template error: YAML aliases are not allowed in CloudFormation templates"},
 		// Recorded: localstack, test_validate_invalid_json_template_should_fail.
 		{`{"this is invalid JSON"="bobbins"}`, "Template format error: JSON not well-formed. (line 1, column 25)"},
-		{`{"a": }`, "Template format error: JSON not well-formed. (line 1, column 8)"},
-		{"{\n \"a\": 1,\n}", "Template format error: JSON not well-formed. (line 3, column 2)"},
+		{`{"a": ]`, "Template format error: JSON not well-formed. (line 1, column 8)"},
+		{"{\n \"a\": 1,\n \"b\"", "Template format error: JSON not well-formed. (line 3, column 5)"},
+		{`{"a": [,]}`, "Template format error: JSON not well-formed. (line 1, column 9)"},
+		{`{"a": [1,,]}`, "Template format error: JSON not well-formed. (line 1, column 11)"},
 		{`{"a": 1} x`, "Template format error: JSON not well-formed. (line 1, column 11)"},
 		{`{"a": 1, "a": 2}`, "Template format error: JSON not well-formed. Duplicate key a (line 1, column 10)"},
 		{`{"a": "b`, "Template format error: JSON not well-formed. (line 1, column 9)"},
@@ -128,6 +134,29 @@ func TestNestingIsBounded(t *testing.T) {
 	for _, text := range []string{`{"a":` + strings.Repeat("[", deep) + strings.Repeat("]", deep) + "}", "a: " + strings.Repeat("[", deep) + strings.Repeat("]", deep)} {
 		if _, err := Parse(text); err != nil {
 			t.Errorf("%.20s...: %v", text, err)
+		}
+	}
+}
+
+func TestLargeTextsTakeBoundedMemory(t *testing.T) {
+	const size, most = 1_000_000, 300 << 20
+	for name, text := range map[string]string{
+		"a list":           "a: [" + strings.Repeat("a,", size/2) + "]",
+		"tags":             "a: [" + strings.Repeat("!Ref b,", size/7) + "]",
+		"lines":            "a:\n" + strings.Repeat("- b\n", size/4),
+		"JSON":             `{"a":[` + strings.Repeat("1,", size/2) + `1]}`,
+		"almost JSON":      `{"a":[` + strings.Repeat("1,", size/2) + `]]`,
+		"comments":         "a:\n" + strings.Repeat("  #x\n  - b\n", size/12),
+		"an open map":      "a: {" + strings.Repeat("k: v, ", size/6),
+		"open explicitly":  strings.Repeat("? a\n", size/4),
+		"many small texts": `{"a":[` + strings.Repeat(`"",`, size/3) + `]`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = Parse(text)
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > most {
+			t.Errorf("%s: %d MB", name, taken>>20)
 		}
 	}
 }

@@ -192,8 +192,8 @@ func (r *yamlReader) call(n *yaml.Node, function string) (any, error) {
 		case function == "Fn::GetAtt" && strings.Contains(n.Value, "."):
 			resource, attribute, _ := strings.Cut(n.Value, ".")
 			value = []any{resource, attribute}
-		case n.Value != "" || n.Style&quoted != 0:
-			value = n.Value // the argument of a tag is text: !Ref 1 names 1
+		default:
+			value = n.Value // the argument of a tag is text, also an empty one: !Ref 1 names 1
 		}
 	}
 	return map[string]any{function: value}, nil
