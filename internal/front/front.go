@@ -27,17 +27,10 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
-)
-
-// The second labels of the host names, and the path forms of the doors.
-const (
-	URLLabel = "lambda-url"
-	APILabel = "execute-api"
-	URLPath  = "/_aws/lambda-url/"
-	APIPath  = "/_aws/execute-api/"
 )
 
 // Request is a request at the door.
@@ -136,14 +129,14 @@ func New(c Config) *Door {
 	return &Door{config: c}
 }
 
-// URLs serves function URLs: hosts with URLLabel, and paths below URLPath.
+// URLs serves function URLs: hosts with hosts.URLLabel, and paths below hosts.URLPath.
 func (d *Door) URLs() http.Handler {
-	return d.handler(URLPath, func(w http.ResponseWriter, r *Request) { d.config.URLs.ServeFront(w, r) })
+	return d.handler(hosts.URLPath, func(w http.ResponseWriter, r *Request) { d.config.URLs.ServeFront(w, r) })
 }
 
-// APIs serves the APIs: hosts with APILabel, and paths below APIPath.
+// APIs serves the APIs: hosts with hosts.APILabel, and paths below hosts.APIPath.
 func (d *Door) APIs() http.Handler {
-	return d.handler(APIPath, func(w http.ResponseWriter, r *Request) {
+	return d.handler(hosts.APIPath, func(w http.ResponseWriter, r *Request) {
 		h := d.config.APIs.Find(r.ID)
 		if h == nil {
 			// AWS: the answer for a host name of no API.

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 )
 
 // echo answers with what the door made of the request.
@@ -58,7 +60,7 @@ func TestAPanicEndsOneRequest(t *testing.T) {
 	server := httptest.NewServer(door.URLs())
 	defer server.Close()
 	for range 2 {
-		reply, err := http.Get(server.URL + URLPath + "x")
+		reply, err := http.Get(server.URL + hosts.URLPath + "x")
 		if err != nil {
 			continue // cut off
 		}
@@ -85,7 +87,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host, path string) {
 		in := httptest.NewRequest("GET", "http://x/", nil)
 		in.Host, in.URL.Path = host, path
-		r := door.request(in, URLPath)
+		r := door.request(in, hosts.URLPath)
 		if !strings.HasPrefix(r.Path, "/") || strings.Contains(r.ID, "/") && r.ByPath {
 			t.Errorf("%q %q: id %q, path %q", host, path, r.ID, r.Path)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
@@ -442,10 +443,10 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts, Room: room,
 		BucketOrigins: s3.Origins(s.objects),
 		Mounts: []gateway.Mount{
-			{Label: front.URLLabel, Handler: door.URLs()},
-			{Path: front.URLPath, Handler: door.URLs()},
-			{Label: front.APILabel, Handler: door.APIs()},
-			{Path: front.APIPath, Handler: door.APIs()},
+			{Label: hosts.URLLabel, Handler: door.URLs()},
+			{Path: hosts.URLPath, Handler: door.URLs()},
+			{Label: hosts.APILabel, Handler: door.APIs()},
+			{Path: hosts.APIPath, Handler: door.APIs()},
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
 			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: s.developing(api.Development)}},

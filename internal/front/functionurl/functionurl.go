@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
@@ -164,7 +165,7 @@ func event(r *front.Request, u *functionurl.URL, who *identity.Key, body []byte)
 		RequestID: r.RequestID, Received: r.Received, SourceIP: r.SourceIP, TraceID: r.TraceID(),
 	}}
 	if r.ByPath {
-		e.Context.DomainName = u.ID + "." + front.URLLabel + "." + u.Target.Scope.Region + ".localhost"
+		e.Context.DomainName = u.ID + "." + hosts.URLLabel + "." + u.Target.Scope.Region + ".localhost"
 	}
 	if who != nil {
 		e.Context.AccountID = who.Account
@@ -275,5 +276,5 @@ func Address(endpoint, id, region string) string {
 	if err != nil {
 		return endpoint
 	}
-	return front.Address(u, front.URLLabel, front.URLPath, id, region) + "/"
+	return hosts.Address(u, hosts.URLLabel, hosts.URLPath, id, region) + "/"
 }

@@ -1,10 +1,23 @@
-package front
+// Package hosts knows the names and addresses by which HTTP clients of users'
+// applications reach function URLs and APIs. The server's door takes requests by
+// them, services tell them, the command line shows them.
+//
+// No goroutines, no locks. Start reading at Address.
+package hosts
 
 import (
 	"net"
 	"net/netip"
 	"net/url"
 	"strings"
+)
+
+// The second labels of the host names, and the path forms of the doors.
+const (
+	URLLabel = "lambda-url"
+	APILabel = "execute-api"
+	URLPath  = "/_aws/lambda-url/"
+	APIPath  = "/_aws/execute-api/"
 )
 
 // Address is the URL, without a final slash, by which a client that reaches the

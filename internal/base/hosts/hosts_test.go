@@ -1,0 +1,24 @@
+package hosts
+
+import (
+	"net/url"
+	"testing"
+)
+
+func TestAddresses(t *testing.T) {
+	for endpoint, want := range map[string]string{
+		"http://127.0.0.1:4566":  "http://abc.lambda-url.eu-west-1.localhost:4566",
+		"http://[::1]:4566":      "http://abc.lambda-url.eu-west-1.localhost:4566",
+		"https://localhost:4566": "https://abc.lambda-url.eu-west-1.localhost:4566",
+		"http://lambkin.test":    "http://abc.lambda-url.eu-west-1.lambkin.test",
+		"http://10.0.0.1:4566":   "http://10.0.0.1:4566/_aws/lambda-url/abc",
+	} {
+		u, err := url.Parse(endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Address(u, URLLabel, URLPath, "abc", "eu-west-1"); got != want {
+			t.Errorf("%s: %s, want %s", endpoint, got, want)
+		}
+	}
+}
