@@ -25,7 +25,7 @@ func root() *cobra.Command {
 	command.PersistentFlags().String("output", "text", "form of the output: text or json")
 	completeFlag(command, "output", "text", "json")
 	command.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return fmt.Errorf("%w\n%s", err, usageHint(cmd)) })
-	command.AddCommand(serve(), demo(), deploy(), invoke(), logs(), functions(), doctor(), version())
+	command.AddCommand(serve(), demo(), deploy(), invoke(), logs(), functions(), endpoints(), doctor(), version())
 	for _, c := range command.Commands() {
 		c.Args = withHint(c.Args)
 	}
