@@ -163,8 +163,8 @@ func absent(err error) bool {
 // exists tells an error that says that a resource is there already.
 func exists(err error) bool {
 	f := fault.From(err)
-	return f != nil && (strings.Contains(f.Code, "Exists") && !strings.Contains(f.Code, "NotExist") || strings.Contains(f.Code, "AlreadyOwned") ||
-		strings.Contains(f.Code, "Conflict") && strings.Contains(f.Message, "exist"))
+	return f != nil && (strings.Contains(f.Message, "already has") || strings.Contains(f.Code, "Exists") && !strings.Contains(f.Code, "NotExist") || strings.Contains(f.Code, "AlreadyOwned") ||
+		strings.Contains(f.Code, "Conflict") && (strings.Contains(f.Message, "exist") || strings.Contains(f.Message, "already")))
 }
 
 func ignoreAbsent(err error) error {

@@ -150,7 +150,7 @@ func (k *kind) adopts(c *call, live values) bool {
 		if slices.ContainsFunc(k.steps, func(s step) bool { return s.property == name }) {
 			continue
 		}
-		if have, found := k.property(c, live, name); found && !equal(smallNames(have), smallNames(want)) {
+		if have, found := k.property(c, live, name); found && !includes(normal(have), normal(want)) {
 			return false
 		}
 	}
@@ -367,3 +367,27 @@ func (k *kind) input(c *call, operation string, was values) values {
 }
 
 func equal(a, b any) bool { return reflect.DeepEqual(normal(a), normal(b)) }
+
+// includes tells whether have is want, or want and defaults that were added to it.
+func includes(have, want any) bool {
+	switch want := want.(type) {
+	case values:
+		members, ok := have.(values)
+		for name, value := range want {
+			ok = ok && includes(members[name], value)
+		}
+		return ok
+	case []any:
+		elements, ok := have.([]any)
+		if !ok || len(elements) != len(want) {
+			return false
+		}
+		for i := range want {
+			if !includes(elements[i], want[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return reflect.DeepEqual(have, want)
+}

@@ -47,6 +47,7 @@ func definitions() (all []*definition) {
 		mappings(),
 		identities(),
 		queues(),
+		restAPIs(),
 		topics(),
 		buckets(),
 		rules(),

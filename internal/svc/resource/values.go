@@ -167,7 +167,40 @@ func (k *kind) templated(c *call, name string, v any) any {
 			return parsed(s)
 		}
 	}
-	return v
+	return likeDeployed(v, c.properties[name])
+}
+
+// likeDeployed gives the members of what is live the names that the template has
+// for them: those of some APIs begin with small letters.
+func likeDeployed(live, deployed any) any {
+	switch deployed := deployed.(type) {
+	case values:
+		members, ok := live.(values)
+		if !ok {
+			return live
+		}
+		out := values{}
+		for name, value := range members {
+			for wanted := range deployed {
+				if sameName(name, wanted) {
+					name = wanted
+				}
+			}
+			out[name] = likeDeployed(value, deployed[name])
+		}
+		return out
+	case []any:
+		elements, ok := live.([]any)
+		if !ok || len(elements) != len(deployed) {
+			return live
+		}
+		out := make([]any, len(elements))
+		for i := range elements {
+			out[i] = likeDeployed(elements[i], deployed[i])
+		}
+		return out
+	}
+	return live
 }
 
 // normal has one form for what templates write in several: plain values as text,

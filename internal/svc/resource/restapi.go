@@ -1,0 +1,606 @@
+package resource
+
+import (
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/lambkin-dev/lambkin/internal/core/stack"
+)
+
+// restAPIs are the types of REST APIs, version 1 of API Gateway.
+func restAPIs() []*definition {
+	all := []*definition{
+		restAPI(),
+		apiResource(),
+		method(),
+		deployment(),
+		stage(),
+		{name: "AWS::ApiGateway::Account", handled: []string{"CloudWatchRoleArn"}, attributes: own("Id"), apply: func(c *call, was, want values) error {
+			if want == nil { // it is the account's: AWS leaves it as it is, too
+				return nil
+			}
+			before, after := leaves{}, leaves{}
+			before.set("/cloudwatchRoleArn", was["CloudWatchRoleArn"])
+			after.set("/cloudwatchRoleArn", want["CloudWatchRoleArn"])
+			return patch(c, "UpdateAccount", before, after)
+		}},
+		authorizer(),
+		{name: "AWS::ApiGateway::Model", create: "CreateModel", remove: "DeleteModel", read: "GetModel", naming: naming{property: "Name"},
+			make: func(c *call) (values, error) {
+				in := c.k.input(c, "CreateModel", nil)
+				c.physical = alphanumeric(c.name())
+				in["name"] = c.physical
+				if in["contentType"] == nil {
+					in["contentType"] = "application/json"
+				}
+				return c.do("CreateModel", in)
+			},
+			physical: func(c *call, _ values) string { return alphanumeric(c.name()) },
+			identity: func(c *call) values {
+				return values{"restApiId": c.text("RestApiId"), "modelName": alphanumeric(c.physical)}
+			},
+			change: patchedBy("UpdateModel", func(p values) leaves {
+				l := leaves{}
+				l.set("/description", p["Description"])
+				l.always("/schema", p["Schema"], "{}")
+				return l
+			})},
+		{name: "AWS::ApiGateway::RequestValidator", create: "CreateRequestValidator", remove: "DeleteRequestValidator", read: "GetRequestValidator", identity: partOf("requestValidatorId"),
+			naming: naming{property: "Name"}, physical: member("id"), attributes: own("RequestValidatorId"),
+			change: patchedBy("UpdateRequestValidator", func(p values) leaves {
+				l := leaves{}
+				l.always("/validateRequestBody", p["ValidateRequestBody"], "false")
+				l.always("/validateRequestParameters", p["ValidateRequestParameters"], "false")
+				return l
+			})},
+		{name: "AWS::ApiGateway::GatewayResponse", create: "PutGatewayResponse", update: "PutGatewayResponse", remove: "DeleteGatewayResponse", attributes: own("Id"),
+			live: func(c *call) (values, error) {
+				out, err := c.do("GetGatewayResponse", c.identity())
+				if err == nil && text(out["defaultResponse"]) == "true" {
+					err = stack.ErrAbsent
+				}
+				return out, err
+			},
+			identity: func(c *call) values {
+				return values{"restApiId": c.text("RestApiId"), "responseType": c.text("ResponseType")}
+			},
+			physical: func(c *call, _ values) string { return c.text("RestApiId") + "|" + c.text("ResponseType") }},
+	}
+	all = append(all, usagePlans()...)
+	all = append(all, domains()...)
+	for _, d := range all {
+		d.service = "apigateway"
+	}
+	return all
+}
+
+func authorizer() *definition {
+	return &definition{name: "AWS::ApiGateway::Authorizer", create: "CreateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: partOf("authorizerId"), physical: member("id"), attributes: own("AuthorizerId"),
+		change: patchedBy("UpdateAuthorizer", func(p values) leaves {
+			l := leaves{}
+			l.always("/name", p["Name"], "")
+			l.always("/type", p["Type"], "TOKEN")
+			l.always("/authorizerUri", p["AuthorizerUri"], "")
+			l.always("/authorizerResultTtlInSeconds", p["AuthorizerResultTtlInSeconds"], "300")
+			l.set("/authType", p["AuthType"])
+			l.set("/authorizerCredentials", p["AuthorizerCredentials"])
+			l.set("/identitySource", p["IdentitySource"])
+			l.set("/identityValidationExpression", p["IdentityValidationExpression"])
+			return l
+		}), refused: map[string]string{"ProviderARNs": "there are no Cognito user pools"}, inert: map[string]string{"AuthType": "it says what documents show"}}
+}
+
+// partOf is the identity of a part of an API.
+func partOf(member string) func(c *call) values {
+	return func(c *call) values { return values{"restApiId": c.text("RestApiId"), member: c.physical} }
+}
+
+// alphanumeric is a name without anything else.
+func alphanumeric(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return -1
+	}, name)
+}
+
+// gatewayTags are tags of what the path names below the region.
+func gatewayTags(path func(c *call) string) *tagging {
+	return &tagging{tag: "TagResource", untag: "UntagResource", list: "GetTags", resource: "resourceArn", keys: "tagKeys",
+		of: func(c *call) any { return "arn:aws:apigateway:" + c.r.Region + "::" + path(c) }}
+}
+
+func restAPI() *definition {
+	return &definition{name: "AWS::ApiGateway::RestApi", create: "CreateRestApi", remove: "DeleteRestApi", read: "GetRestApi", identity: physicalAs("restApiId"), physical: member("id"),
+		members: values{"ApiKeySourceType": "apiKeySource"},
+		// AWS: a crash at the very moment in which an API is made may leave it, as one that no stack knows: names of APIs are not unique.
+		make: func(c *call) (values, error) {
+			in := c.k.input(c, "CreateRestApi", nil)
+			body, err := definitionOf(c, c.properties)
+			if err != nil {
+				return nil, err
+			}
+			if in["name"] == nil && body != nil {
+				in["name"] = titleOf(body)
+			}
+			return c.do("CreateRestApi", in)
+		},
+		steps: []step{{property: "Body", apply: importBody}, {property: "BodyS3Location", apply: importBody}},
+		change: func(c *call, was values) error {
+			before, want := apiLeaves(was), apiLeaves(c.properties)
+			if c.properties["Name"] == nil { // it is that of the document, which is imported again
+				delete(before, "/name")
+			}
+			return patch(c, "UpdateRestApi", before, want)
+		},
+		tags:       gatewayTags(func(c *call) string { return "/restapis/" + c.physical }),
+		attributes: pick("RestApiId", "id", "RootResourceId", "rootResourceId"),
+		handled:    []string{"Parameters", "FailOnWarnings", "Mode"},
+		inert: map[string]string{"FailOnWarnings": "there are no warnings: what cannot be imported is an error", "MinimumCompressionSize": "answers are not compressed", "EndpointAccessMode": noModes,
+			"SecurityPolicy": noModes}}
+}
+
+// noModes is why the modes of addresses change nothing.
+const noModes = "kept and shown; addresses are those of this platform"
+
+func apiLeaves(p values) leaves {
+	l := leaves{}
+	l.set("/name", p["Name"])
+	l.set("/description", p["Description"])
+	l.set("/version", p["Version"])
+	l.set("/policy", p["Policy"])
+	l.set("/minimumCompressionSize", p["MinimumCompressionSize"])
+	l.always("/apiKeySource", p["ApiKeySourceType"], "HEADER")
+	l.always("/disableExecuteApiEndpoint", p["DisableExecuteApiEndpoint"], "false")
+	l.elements("/binaryMediaTypes", p["BinaryMediaTypes"])
+	if types := texts(at(p["EndpointConfiguration"], "Types")); len(types) > 0 {
+		l["/endpointConfiguration/types/0"] = types[0]
+	}
+	return l
+}
+
+// maxBodyBytes bounds an API's document in a bucket.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+const maxBodyBytes = 6 << 20
+
+// definitionOf is the document of an API: in the template or in a bucket; nil if there is none.
+func definitionOf(c *call, properties values) ([]byte, error) {
+	if body := properties["Body"]; body != nil {
+		return []byte(document(body)), nil
+	}
+	place, ok := properties["BodyS3Location"].(values)
+	if !ok {
+		return nil, nil
+	}
+	in := values{"Bucket": place["Bucket"], "Key": place["Key"]}
+	if version := place["Version"]; version != nil {
+		in["VersionId"] = version
+	}
+	out, err := c.of("s3", "GetObject", in)
+	if err != nil {
+		return nil, err
+	}
+	stream, ok := out["Body"].(io.ReadCloser)
+	if !ok {
+		return nil, failed("The document of the API cannot be read.")
+	}
+	defer stream.Close()
+	body, err := io.ReadAll(io.LimitReader(stream, maxBodyBytes+1))
+	if err == nil && len(body) > maxBodyBytes {
+		err = failed("The document of the API is longer than %d bytes.", maxBodyBytes)
+	}
+	return body, err
+}
+
+// titleOf is the name that a document gives to its API.
+func titleOf(body []byte) any {
+	if title := at(parsed(string(body)), "info", "title"); title != nil {
+		return text(title)
+	}
+	return "api" // a document in YAML: the import takes its title
+}
+
+// importBody makes the API what its document says.
+func importBody(c *call, _, want any) error {
+	if want == nil {
+		return nil
+	}
+	body, err := definitionOf(c, c.properties)
+	if err != nil || body == nil {
+		return err
+	}
+	in := values{"restApiId": c.physical, "mode": "overwrite", "body": body}
+	for property, member := range map[string]string{"Mode": "mode", "FailOnWarnings": "failOnWarnings"} {
+		if value := c.properties[property]; value != nil {
+			in[member] = value
+		}
+	}
+	if parameters, ok := c.properties["Parameters"].(values); ok {
+		in["parameters"] = parameters
+	}
+	if err := c.run("PutRestApi", in); err != nil {
+		return err
+	}
+	after := apiLeaves(c.properties) // what the template says itself counts more than the document
+	for path, property := range map[string]string{"/apiKeySource": "ApiKeySourceType", "/disableExecuteApiEndpoint": "DisableExecuteApiEndpoint"} {
+		if c.properties[property] == nil {
+			delete(after, path)
+		}
+	}
+	return patchEach(c, "UpdateRestApi", patched(leaves{}, after))
+}
+
+func apiResource() *definition {
+	return &definition{name: "AWS::ApiGateway::Resource", create: "CreateResource", remove: "DeleteResource", identity: partOf("resourceId"), physical: member("id"), attributes: own("ResourceId"),
+		live: func(c *call) (values, error) {
+			if c.physical != c.r.Name {
+				return c.do("GetResource", c.identity())
+			}
+			in := values{"restApiId": c.text("RestApiId")}
+			for {
+				out, err := c.do("GetResources", in)
+				if err != nil {
+					return nil, err
+				}
+				for _, one := range list(out["items"]) {
+					if text(at(one, "parentId")) == c.text("ParentId") && text(at(one, "pathPart")) == c.text("PathPart") {
+						return one.(values), nil
+					}
+				}
+				if out["position"] == nil {
+					return nil, stack.ErrAbsent
+				}
+				in["position"] = out["position"]
+			}
+		}}
+}
+
+// method is a method with its integration and their answers. A change makes it
+// anew: what is served is the snapshot of a deployment, so nobody sees it missing.
+func method() *definition {
+	return &definition{name: "AWS::ApiGateway::Method", create: "PutMethod", remove: "DeleteMethod", read: "GetMethod",
+		identity: func(c *call) values {
+			return values{"restApiId": c.text("RestApiId"), "resourceId": c.text("ResourceId"), "httpMethod": c.text("HttpMethod")}
+		},
+		physical: func(c *call, _ values) string {
+			return c.text("RestApiId") + "|" + c.text("ResourceId") + "|" + c.text("HttpMethod")
+		},
+		make:    func(c *call) (values, error) { return values{}, putMethod(c, c.r.Again) },
+		change:  func(c *call, _ values) error { return putMethod(c, true) },
+		handled: []string{"Integration", "MethodResponses"}, inert: map[string]string{"AuthorizationScopes": "they are for Cognito user pools"}}
+}
+
+func putMethod(c *call, anew bool) error {
+	if anew {
+		if err := ignoreAbsent(c.run("DeleteMethod", c.identity())); err != nil {
+			return err
+		}
+	}
+	in := c.k.input(c, "PutMethod", nil)
+	if in["authorizationType"] == nil {
+		in["authorizationType"] = "NONE"
+	}
+	if err := c.run("PutMethod", in); err != nil {
+		return err
+	}
+	if err := putEach(c, "PutMethodResponse", c.properties["MethodResponses"]); err != nil {
+		return err
+	}
+	integration, ok := c.properties["Integration"].(values)
+	if !ok {
+		return nil
+	}
+	in = c.identity()
+	for name, value := range integration {
+		if name != "IntegrationResponses" {
+			in[name] = value
+		}
+	}
+	if err := c.run("PutIntegration", in); err != nil {
+		return err
+	}
+	return putEach(c, "PutIntegrationResponse", integration["IntegrationResponses"])
+}
+
+func putEach(c *call, operation string, elements any) error {
+	for _, element := range list(elements) {
+		in := c.identity()
+		members, _ := element.(values)
+		for name, value := range members {
+			in[name] = value
+		}
+		if err := c.run(operation, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deployment is a snapshot. AWS: as there, one that a crash left is never seen again, and goes with its API.
+func deployment() *definition {
+	return &definition{name: "AWS::ApiGateway::Deployment", create: "CreateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: partOf("deploymentId"), physical: member("id"),
+		attributes: own("DeploymentId"),
+		make: func(c *call) (values, error) {
+			in := values{"restApiId": c.text("RestApiId")}
+			for property, member := range map[string]string{"StageName": "stageName", "Description": "description", "DeploymentCanarySettings": "canarySettings"} {
+				if value := c.properties[property]; value != nil {
+					in[member] = value
+				}
+			}
+			for name, member := range map[string]string{"Description": "stageDescription", "Variables": "variables", "TracingEnabled": "tracingEnabled", "CacheClusterEnabled": "cacheClusterEnabled"} {
+				if value := at(c.properties["StageDescription"], name); value != nil {
+					in[member] = value
+				}
+			}
+			return c.do("CreateDeployment", in)
+		},
+		steps: []step{{property: "StageDescription", apply: func(c *call, was, want any) error {
+			name := c.text("StageName")
+			if name == "" {
+				return nil
+			}
+			operations := patched(describedStage(was), describedStage(want))
+			if len(operations) == 0 {
+				return nil
+			}
+			return c.run("UpdateStage", values{"restApiId": c.text("RestApiId"), "stageName": name, "patchOperations": operations})
+		}}},
+		change: patchedBy("UpdateDeployment", func(p values) leaves {
+			l := leaves{}
+			l.set("/description", p["Description"])
+			return l
+		}),
+		drop: func(c *call) error {
+			// The stage that the deployment made goes with it, if it does not show a later one.
+			if name := c.text("StageName"); name != "" {
+				in := values{"restApiId": c.text("RestApiId"), "stageName": name}
+				out, err := c.do("GetStage", in)
+				if err == nil && text(out["deploymentId"]) == c.physical {
+					err = c.run("DeleteStage", in)
+				}
+				if ignoreAbsent(err) != nil {
+					return err
+				}
+			}
+			return c.run("DeleteDeployment", c.identity())
+		},
+		handled: []string{"StageName", "StageDescription", "DeploymentCanarySettings"}, inert: map[string]string{"DeploymentCanarySettings": "kept and shown; all requests meet the deployment of the stage"}}
+}
+
+// describedStage are the leaves of a stage that its deployment describes, whose
+// settings for all methods stand outside the list.
+func describedStage(v any) leaves {
+	p, ok := v.(values)
+	if !ok {
+		return leaves{}
+	}
+	all := renamed(p, nil)
+	general := values{"ResourcePath": "/*", "HttpMethod": "*"}
+	for _, name := range []string{"LoggingLevel", "MetricsEnabled", "DataTraceEnabled", "ThrottlingBurstLimit", "ThrottlingRateLimit", "CachingEnabled", "CacheTtlInSeconds", "CacheDataEncrypted"} {
+		move(all, name, general, name)
+	}
+	if len(general) > 2 {
+		all["MethodSettings"] = append(list(all["MethodSettings"]), general)
+	}
+	return settingLeaves(all)
+}
+
+// settingLeaves are the parts of a stage that CreateStage does not take.
+func settingLeaves(p values) leaves {
+	l := leaves{}
+	l.set("/accessLogSettings/destinationArn", at(p["AccessLogSetting"], "DestinationArn"))
+	l.set("/accessLogSettings/format", at(p["AccessLogSetting"], "Format"))
+	for _, setting := range list(p["MethodSettings"]) {
+		path := text(at(setting, "ResourcePath"))
+		if path == "/*" || path == "" {
+			path = "*"
+		}
+		of := text(at(setting, "HttpMethod"))
+		if of == "" {
+			of = "*"
+		}
+		below := "/" + escaped(path) + "/" + of
+		for name, leaf := range map[string]string{"MetricsEnabled": "/metrics/enabled", "LoggingLevel": "/logging/loglevel", "DataTraceEnabled": "/logging/dataTrace",
+			"ThrottlingBurstLimit": "/throttling/burstLimit", "ThrottlingRateLimit": "/throttling/rateLimit", "CachingEnabled": "/caching/enabled", "CacheTtlInSeconds": "/caching/ttlInSeconds",
+			"CacheDataEncrypted": "/caching/dataEncrypted"} {
+			l.set(below+leaf, at(setting, name))
+		}
+	}
+	return l
+}
+
+func stageLeaves(p values) leaves {
+	l := settingLeaves(p)
+	l.always("/deploymentId", p["DeploymentId"], "")
+	l.set("/description", p["Description"])
+	l.entries("/variables", p["Variables"])
+	l.always("/tracingEnabled", p["TracingEnabled"], "false")
+	return l
+}
+
+func stage() *definition {
+	return &definition{name: "AWS::ApiGateway::Stage", create: "CreateStage", remove: "DeleteStage", read: "GetStage", naming: naming{property: "StageName", fixed: true}, identity: partOf("stageName"),
+		make: func(c *call) (values, error) {
+			in := c.k.input(c, "CreateStage", nil)
+			delete(in, "canarySettings")
+			return c.do("CreateStage", in)
+		},
+		steps: []step{
+			{property: "MethodSettings", apply: func(c *call, was, want any) error {
+				return patchStage(c, values{"MethodSettings": was}, values{"MethodSettings": want})
+			}},
+			{property: "AccessLogSetting", apply: func(c *call, was, want any) error {
+				return patchStage(c, values{"AccessLogSetting": was}, values{"AccessLogSetting": want})
+			}},
+		},
+		change: func(c *call, was values) error {
+			without := func(p values) leaves {
+				p = renamed(p, nil)
+				delete(p, "MethodSettings")
+				delete(p, "AccessLogSetting")
+				return stageLeaves(p)
+			}
+			return patch(c, "UpdateStage", without(was), without(c.properties))
+		},
+		tags: gatewayTags(func(c *call) string { return "/restapis/" + c.text("RestApiId") + "/stages/" + c.physical }),
+		refused: map[string]string{"CacheClusterSize": "answers are not cached", "ClientCertificateId": "there are no client certificates", "DocumentationVersion": "there are no versions of documentation",
+			"CanarySetting": "all requests meet the deployment of the stage"},
+		inert: map[string]string{"CacheClusterEnabled": "only false is accepted: answers are not cached", "TracingEnabled": "only false is accepted: nothing records traces"}}
+}
+
+// patchStage changes settings; those of a method that are gone go together.
+func patchStage(c *call, was, want values) error {
+	before, after := settingLeaves(was), settingLeaves(want)
+	operations := []any{}
+	removed := map[string]bool{}
+	for _, one := range patched(before, after) {
+		path := text(at(one, "path"))
+		if at(one, "op") != "remove" || path == "/accessLogSettings" || strings.HasPrefix(path, "/accessLogSettings/") {
+			operations = append(operations, one)
+			continue
+		}
+		parts := strings.Split(path, "/")
+		if of := "/" + parts[1] + "/" + parts[2]; !removed[of] { // all of it goes; what stays is set again
+			removed[of] = true
+			operations = append(operations, values{"op": "remove", "path": of})
+			for path, value := range after {
+				if strings.HasPrefix(path, of+"/") {
+					operations = append(operations, values{"op": "replace", "path": path, "value": value})
+				}
+			}
+		}
+	}
+	if len(operations) == 0 {
+		return nil
+	}
+	in := c.identity()
+	in["patchOperations"] = operations
+	return c.run("UpdateStage", in)
+}
+
+func usagePlans() []*definition {
+	return []*definition{
+		{name: "AWS::ApiGateway::ApiKey", create: "CreateApiKey", remove: "DeleteApiKey", read: "GetApiKey", naming: naming{property: "Name"}, identity: physicalAs("apiKey"), physical: member("id"),
+			change: patchedBy("UpdateApiKey", func(p values) leaves {
+				l := leaves{}
+				l.set("/description", p["Description"])
+				l.set("/customerId", p["CustomerId"])
+				l.always("/enabled", p["Enabled"], "false")
+				return l
+			}),
+			tags: gatewayTags(func(c *call) string { return "/apikeys/" + c.physical }), attributes: own("APIKeyId"),
+			refused: map[string]string{"StageKeys": "API Gateway itself no longer takes them: use a usage plan"}, inert: map[string]string{"GenerateDistinctId": "a key's id is always another than its value"}},
+		{name: "AWS::ApiGateway::UsagePlan", create: "CreateUsagePlan", remove: "DeleteUsagePlan", read: "GetUsagePlan", members: values{"UsagePlanName": "name"}, naming: naming{property: "UsagePlanName"},
+			identity: physicalAs("usagePlanId"), physical: member("id"), change: patchedBy("UpdateUsagePlan", planLeaves),
+			drop: func(c *call) error {
+				stages := leaves{}
+				for _, s := range planStages(c.properties) {
+					stages["+/apiStages "+s] = ""
+				}
+				if err := ignoreAbsent(patchPlan(c, stages, leaves{})); err != nil {
+					return err
+				}
+				return c.run("DeleteUsagePlan", c.identity())
+			},
+			steps: []step{{property: "ApiStages", apply: func(c *call, was, want any) error {
+				if c.r.Previous == nil { // CreateUsagePlan has taken them
+					return nil
+				}
+				before, after := leaves{}, leaves{}
+				for _, s := range planStages(values{"ApiStages": was}) {
+					before["+/apiStages "+s] = ""
+				}
+				for _, s := range planStages(values{"ApiStages": want}) {
+					after["+/apiStages "+s] = ""
+				}
+				return patchPlan(c, before, after)
+			}}},
+			tags: gatewayTags(func(c *call) string { return "/usageplans/" + c.physical }), attributes: own("Id")},
+		{name: "AWS::ApiGateway::UsagePlanKey", create: "CreateUsagePlanKey", remove: "DeleteUsagePlanKey", read: "GetUsagePlanKey", attributes: own("Id"),
+			identity: func(c *call) values {
+				return values{"usagePlanId": c.text("UsagePlanId"), "keyId": c.text("KeyId")}
+			},
+			physical: func(c *call, _ values) string { return c.text("KeyId") + ":" + c.text("UsagePlanId") }},
+	}
+}
+
+func planLeaves(p values) leaves {
+	l := leaves{}
+	l.set("/name", p["UsagePlanName"])
+	l.set("/description", p["Description"])
+	for name, leaf := range map[string]string{"Limit": "/quota/limit", "Offset": "/quota/offset", "Period": "/quota/period"} {
+		l.set(leaf, at(p["Quota"], name))
+	}
+	l.set("/throttle/rateLimit", at(p["Throttle"], "RateLimit"))
+	l.set("/throttle/burstLimit", at(p["Throttle"], "BurstLimit"))
+	return l
+}
+
+// planStages are the stages of a plan: "API:STAGE".
+func planStages(p values) (all []string) {
+	for _, s := range list(p["ApiStages"]) {
+		all = append(all, text(at(s, "ApiId"))+":"+text(at(s, "Stage")))
+	}
+	return all
+}
+
+// patchPlan adds and removes stages, which are values of one path.
+func patchPlan(c *call, was, want leaves) error {
+	for _, one := range patched(was, want) {
+		path, stage, _ := strings.Cut(text(at(one, "path")), " ")
+		in := c.identity()
+		in["patchOperations"] = []any{values{"op": at(one, "op"), "path": path, "value": stage}}
+		if err := c.run("UpdateUsagePlan", in); err != nil && !(c.r.Again && (absent(err) || exists(err))) {
+			return err
+		}
+	}
+	return nil
+}
+
+// noCertificate is why certificates change nothing.
+const noCertificate = "kept and shown; this platform's own certificate is served"
+
+func domains() []*definition {
+	return []*definition{
+		{name: "AWS::ApiGateway::DomainName", create: "CreateDomainName", remove: "DeleteDomainName", read: "GetDomainName", naming: naming{property: "DomainName", fixed: true}, identity: physicalAs("domainName"),
+			change: patchedBy("UpdateDomainName", func(p values) leaves {
+				l := leaves{}
+				l.set("/certificateArn", p["CertificateArn"])
+				l.set("/regionalCertificateArn", p["RegionalCertificateArn"])
+				l.set("/securityPolicy", p["SecurityPolicy"])
+				return l
+			}),
+			tags: gatewayTags(func(c *call) string { return "/domainnames/" + c.physical }),
+			attributes: func(c *call, live values) values {
+				found := values{}
+				for _, name := range []string{"DomainNameArn", "RegionalHostedZoneId", "DistributionDomainName", "RegionalDomainName", "DistributionHostedZoneId"} {
+					found[name] = text(live[strings.ToLower(name[:1])+name[1:]])
+				}
+				return found
+			},
+			inert: map[string]string{"CertificateArn": noCertificate, "RegionalCertificateArn": noCertificate, "OwnershipVerificationCertificateArn": noCertificate, "SecurityPolicy": noCertificate,
+				"EndpointAccessMode": noModes},
+			refused: map[string]string{"MutualTlsAuthentication": "clients are not asked for certificates", "RoutingMode": noWay}},
+		{name: "AWS::ApiGateway::BasePathMapping", create: "CreateBasePathMapping", remove: "DeleteBasePathMapping", read: "GetBasePathMapping",
+			identity: func(c *call) values { return values{"domainName": c.text("DomainName"), "basePath": basePath(c)} },
+			physical: func(c *call, _ values) string { return c.text("DomainName") + "|" + basePath(c) },
+			change: patchedBy("UpdateBasePathMapping", func(p values) leaves {
+				l := leaves{}
+				l.set("/restapiId", p["RestApiId"])
+				l.always("/stage", p["Stage"], "")
+				return l
+			})},
+	}
+}
+
+// noBasePath is the API's word for none.
+const noBasePath = "(none)"
+
+func basePath(c *call) string {
+	if path := c.text("BasePath"); path != "" {
+		return path
+	}
+	return noBasePath
+}
