@@ -116,10 +116,18 @@ func (p *Parameter) choose(given map[string]Input, previous map[string]string) (
 func (p Parameters) lookUp(ctx context.Context, arguments Arguments, store Store) error {
 	var absent, secret []string
 	for _, name := range sorted(p) {
+		a := arguments[name]
+		if p[name].kind.of == parameterName {
+			// The value stays the name; but the parameter must be there.
+			if _, err := store(ctx, a.Given); errors.Is(err, ErrNotStored) {
+				return doesNotExist(a.Given, name)
+			} else if err != nil {
+				return err
+			}
+		}
 		if !p[name].kind.stored {
 			continue
 		}
-		a := arguments[name]
 		if a.Given == "" {
 			// Recorded: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
 			// names a parameter always.
@@ -222,7 +230,11 @@ func (p *Parameter) violated(format string, args ...any) error {
 
 func (p *Parameter) checkForm(item, of string) error {
 	if form := specific[of]; form != nil && !form.MatchString(item) {
-		return refuse("Parameter validation failed: parameter value %s for parameter name %s does not exist", item, p.Name)
+		return doesNotExist(item, p.Name)
 	}
 	return nil
+}
+
+func doesNotExist(value, name string) error {
+	return refuse("Parameter validation failed: parameter value %s for parameter name %s does not exist", value, name)
 }

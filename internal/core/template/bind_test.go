@@ -17,6 +17,8 @@ func stored(_ context.Context, name string) (Stored, error) {
 		return Stored{"String", "21"}, nil
 	case "/subnets":
 		return Stored{"StringList", "subnet-01234567, subnet-89abcdef"}, nil
+	case "/any":
+		return Stored{"String", "x"}, nil
 	case "/secret":
 		return Stored{"SecureString", "x"}, nil
 	case "/down":
@@ -78,6 +80,7 @@ func TestParametersAreRefusedInAWSsWords(t *testing.T) {
 		{"{P: {Type: Number, MaxValue: 3}}", "3.1", "Parameter 'P' must be a number not greater than 3"},
 		{"{P: {Type: List<Number>}}", "1,x", "Parameter 'P' must be a number."},
 		{"{P: {Type: AWS::EC2::VPC::Id}}", "vpc-x", "Parameter validation failed: parameter value vpc-x for parameter name P does not exist"},
+		{"{P: {Type: AWS::SSM::Parameter::Name}}", "/none", "Parameter validation failed: parameter value /none for parameter name P does not exist"},
 		{"{P: {Type: String}}", "PREVIOUS", "Invalid input for parameter key P. Cannot specify usePreviousValue as true for a parameter key not in the previous template"},
 		{"{P: {Type: String, AllowedPattern: '(?=a)'}}", "a", "Template error: Parameter 'P' AllowedPattern must be a valid regular expression: invalid or unsupported Perl syntax: `(?=`"},
 		{"{P: {Type: String, MinLength: 3, MaxLength: 2}}", "a", "Template error: Parameter 'P' MinLength must be less than MaxLength."},

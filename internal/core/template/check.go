@@ -88,7 +88,7 @@ func (c *checker) check(value any, where section, depth int) error {
 	}
 	switch value := value.(type) {
 	case map[string]any:
-		if name, ok := value["Condition"]; ok && len(value) == 1 && where != inValue {
+		if name, ok := conditionOf(value); ok && where != inValue {
 			return c.condition(name, "Condition")
 		}
 		return c.object(value, where, depth)
@@ -117,6 +117,17 @@ func (c *checker) all(items []any, where section, depth int) error {
 		}
 	}
 	return nil
+}
+
+// conditionOf is the name in {"Condition": name}. The SAM transform writes two of
+// them into one another, {"Condition": {"Condition": name}}, for the destinations
+// of a function that has a condition.
+func conditionOf(value map[string]any) (name any, ok bool) {
+	name, ok = value["Condition"]
+	if inner, isMap := name.(map[string]any); isMap && len(inner) == 1 && inner["Condition"] != nil {
+		name = inner["Condition"]
+	}
+	return name, ok && len(value) == 1
 }
 
 func (c *checker) condition(name any, function string) error {

@@ -34,8 +34,10 @@ func (r *resolver) holds(value any, depth int) (bool, error) {
 		return false, refuse("Template error: the conditions are nested too deeply")
 	}
 	object, _ := value.(map[string]any)
-	if name, ok := object["Condition"].(string); ok && len(object) == 1 {
-		return r.named(name, "Condition", depth)
+	if named, ok := conditionOf(object); ok {
+		if name, isText := named.(string); isText {
+			return r.named(name, "Condition", depth)
+		}
 	}
 	function, argument, ok := call(value)
 	switch {

@@ -3,6 +3,7 @@ package template
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +57,60 @@ func Reveal(ctx context.Context, value any, lookup Lookup) (any, error) {
 		return revealed, nil
 	}
 	return value, nil
+}
+
+// secure are the properties that may have {{resolve:ssm-secure:...}}, by type
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html).
+var secure = map[string][]string{
+	"AWS::DirectoryService::MicrosoftAD":   {"Password"},
+	"AWS::DirectoryService::SimpleAD":      {"Password"},
+	"AWS::ElastiCache::ReplicationGroup":   {"AuthToken"},
+	"AWS::IAM::User":                       {"LoginProfile/Password"},
+	"AWS::KinesisFirehose::DeliveryStream": {"RedshiftDestinationConfiguration/Password"},
+	"AWS::RDS::DBCluster":                  {"MasterUserPassword"},
+	"AWS::RDS::DBInstance":                 {"MasterUserPassword"},
+	"AWS::Redshift::Cluster":               {"MasterUserPassword"},
+}
+
+// checkSecure refuses references to secure parameters anywhere else.
+func (t *Template) checkSecure() error {
+	for _, name := range sorted(t.Resources) {
+		r := t.Resources[name]
+		path, found := findSecure(plain(r.Properties), "", secure[r.Type], 0)
+		if found {
+			return refuse("SSM Secure reference is not supported in: [%s/Properties%s]", r.Type, path)
+		}
+	}
+	return nil
+}
+
+// findSecure is the path of the first such reference that may not be there.
+func findSecure(value any, path string, allowed []string, depth int) (string, bool) {
+	if depth > maxDepth {
+		return "", false
+	}
+	switch value := value.(type) {
+	case string:
+		ok := slices.ContainsFunc(allowed, func(place string) bool { return strings.HasPrefix(path+"/", "/"+place+"/") })
+		return path, strings.Contains(value, opening+ServiceSecure+":") && !ok
+	case []any:
+		for _, item := range value {
+			if found, is := findSecure(item, path, allowed, depth+1); is {
+				return found, true
+			}
+		}
+	case map[string]any:
+		for _, key := range sorted(value) {
+			inner := path + "/" + key
+			if strings.HasPrefix(key, "Fn::") {
+				inner = path
+			}
+			if found, is := findSecure(value[key], inner, allowed, depth+1); is {
+				return found, true
+			}
+		}
+	}
+	return "", false
 }
 
 const opening = "{{resolve:"

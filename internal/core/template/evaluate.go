@@ -174,7 +174,10 @@ func (e *Evaluation) Properties(ctx context.Context, name string) (map[string]an
 		return nil, err
 	}
 	properties, ok := value.(map[string]any)
-	if !ok {
+	switch {
+	case value == nil: // AWS::NoValue
+		return map[string]any{}, nil
+	case !ok:
 		return nil, refuse("Template format error: Any Properties member must be an object.")
 	}
 	return properties, nil

@@ -26,7 +26,7 @@ func Read(values map[string]any) (*Template, error) {
 		t.readHeader,
 		func() (err error) { t.Parameters, err = ReadParameters(values); return err },
 		t.readMappings, t.readConditions, t.readResources, t.readOutputs, t.readRules,
-		t.checkNames, t.checkFunctions, t.checkConditionGraph, t.checkReferences,
+		t.checkNames, t.checkFunctions, t.checkConditionGraph, t.checkReferences, t.checkSecure,
 		func() error { return cycle(t.staticGraph()) },
 	} {
 		if err := step(); err != nil {
@@ -91,7 +91,7 @@ func (t *Template) readHeader() error {
 		case !ok:
 			return refuse("Template format error: Description must be a string.")
 		case len(text) > MaxDescriptionBytes:
-			return refuse("Template format error: 'Description' length is greater than %d.", MaxDescriptionBytes)
+			return refuse("Template format error: 'Description' length is greater than %d", MaxDescriptionBytes)
 		}
 		t.Description = text
 	}
@@ -112,6 +112,10 @@ func members(values map[string]any, section string) (map[string]map[string]any, 
 	found := make(map[string]map[string]any, len(object))
 	for _, name := range sorted(object) {
 		member, ok := object[name].(map[string]any)
+		if strings.HasPrefix(name, "Fn::ForEach::") {
+			// Measured by others on an account: a loop without the language extensions.
+			return nil, refuse("Template format error: [/%s/%s] resource definition is malformed", section, name)
+		}
 		if !ok {
 			return nil, refuse("Template format error: Any %s member must be an object.", section)
 		}

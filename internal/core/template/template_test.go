@@ -171,6 +171,10 @@ func TestStructureIsRefusedInAWSsWords(t *testing.T) {
 		{"ImportValue", "Resources: {A: {Type: X, Properties: {N: !ImportValue {Ref: B}}}, B: {Type: X}}",
 			"Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs"},
 		{"mapping", "Resources: {A: {Type: X, Properties: {N: !FindInMap [Nope, a, b]}}}", "Template error: Mapping named 'Nope' is not present in the 'Mappings' section of template."},
+		{"loop without the extensions", "Resources: {Fn::ForEach::T: [X, [a], {A: {Type: X}}]}", "Template format error: [/Resources/Fn::ForEach::T] resource definition is malformed"},
+		{"long description", "Description: " + strings.Repeat("x", 1025) + oneResource, "Template format error: 'Description' length is greater than 1024"},
+		{"secure reference", "Resources: {A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {K: !Sub 'x{{resolve:ssm-secure:n}}'}}}}}",
+			"SSM Secure reference is not supported in: [AWS::Lambda::Function/Properties/Environment/Variables/K]"},
 		{"policy", "Resources: {A: {Type: X, DeletionPolicy: Keep}}", "Template format error: Unrecognized DeletionPolicy Keep for resource A"},
 		{"default", "Parameters: {P: {Type: String, Default: [a]}}" + oneResource, "Template format error: Every Default member must be a string."},
 		{"parameter type", "Parameters: {P: {Type: Strin}}" + oneResource, "Template format error: Unrecognized parameter type: Strin"},
@@ -313,7 +317,8 @@ func TestConditionsDecideWhatThereIs(t *testing.T) {
 Parameters: {Env: {Type: String}}
 Conditions:
   IsProd: !Equals [!Ref Env, prod]
-  Other: !Or [!Condition IsProd, !Not [!Condition IsProd]]
+  Other: !Or [!Condition IsProd, {Condition: {Condition: Dev}}]
+  Dev: !Not [!Condition IsProd]
 Resources:
   Prod: {Type: X, Condition: IsProd}
   User: {Type: X, Properties: {N: !If [IsProd, !Ref Prod, none]}}
@@ -397,7 +402,7 @@ func TestReferencesAreNamedAsChangeSetsDo(t *testing.T) {
 }
 
 func TestDynamicReferencesAreRevealedLast(t *testing.T) {
-	e, err := evaluate(t, functionHead+`{A: !Sub "{{resolve:ssm:/db/${Env}:3}}", B: "x-{{resolve:secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf:SecretString:password}}-y", C: "{{resolve:ssm-secure:name}}{{resolve:secretsmanager:db::::v1}}"}`, nil)
+	e, err := evaluate(t, functionHead+`{A: !Sub "{{resolve:ssm:/db/${Env}:3}}", B: "x-{{resolve:secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:db-AbCdEf:SecretString:password}}-y", C: "{{resolve:ssm:name}}{{resolve:secretsmanager:db::::v1}}"}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,6 +424,9 @@ func TestDynamicReferencesAreRevealedLast(t *testing.T) {
 	}
 	if len(asked) != 4 {
 		t.Errorf("%+v", asked)
+	}
+	if _, err := read(t, "Resources: {U: {Type: AWS::IAM::User, Properties: {LoginProfile: {Password: '{{resolve:ssm-secure:n:1}}'}}}}"); err != nil {
+		t.Error(err)
 	}
 	for _, c := range []struct{ text, secret, want string }{
 		{"{{resolve:ssm:}}", "", "Incorrect format is used in the following SSM reference: [{{resolve:ssm:}}]"},
