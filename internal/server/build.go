@@ -433,8 +433,13 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
+	services = append(services, schedules...)
+	stacks, err := s.buildStacks(state, secret, local.New(services))
+	if err != nil {
+		return err
+	}
 	handler, err := gateway.New(gateway.Config{
-		Services: append(services, schedules...), Enforced: s.guard != nil,
+		Services: append(services, stacks...), Enforced: s.guard != nil,
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
 			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},

@@ -40,6 +40,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
@@ -141,6 +142,7 @@ type Server struct {
 	objects    *object.Objects
 	restAPIs   *restapi.APIs
 	logs       *logs.Logs
+	stacks     *engine.Engine
 	apis       *front.Directory // what serves each API of API Gateway
 	closers    []func() error   // in the order of construction
 }
@@ -202,6 +204,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.schedules.Run(background) }) // ends when background does
 	group.Go(func() error { return s.secrets.Run(background) })   // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
+	group.Go(func() error { return s.stacks.Run(ctx) })           // ends when ctx does; what is under way goes on at the next start
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
 	group.Go(func() error { <-ctx.Done(); return s.drain(stop) }) // ends when everything is drained

@@ -9,6 +9,7 @@ package stack
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -163,4 +164,22 @@ func (a absence) Error() string { return string(a) }
 type Types interface {
 	Type(name string) Type // nil: there is none
 	Names() []string       // sorted
+}
+
+// Table is Types as a table.
+type Table map[string]Type
+
+// Type is the type of that name; nil if there is none.
+func (t Table) Type(name string) Type { return t[name] }
+
+// Names are those of the types that can be had, sorted.
+func (t Table) Names() []string {
+	var names []string
+	for name, found := range t {
+		if found.Facts().NotYet == "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

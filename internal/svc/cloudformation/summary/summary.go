@@ -62,15 +62,15 @@ func Translate(err error) error {
 	var malformed *syntax.Error
 	switch {
 	case errors.As(err, &refusal):
-		return invalid(refusal.Message)
+		return Invalid(refusal.Message)
 	case errors.As(err, &malformed):
-		return invalid(malformed.Error())
+		return Invalid(malformed.Error())
 	}
 	return err
 }
 
-// invalid is common to AWS's query services and in no API model.
-func invalid(message string) error {
+// Invalid is common to AWS's query services and in no API model.
+func Invalid(message string) error {
 	return &fault.Fault{Code: "ValidationError", Message: message, Status: http.StatusBadRequest, Sender: true}
 }
 
@@ -147,7 +147,7 @@ func (a *api) textOf(ctx context.Context, call *wire.Call, in *cloudformationapi
 	case in.StackSetName != nil:
 		return "", cloudformationapi.StackSetNotFoundException("StackSet %s not found", *in.StackSetName)
 	case in.StackName != nil && (in.TemplateBody != nil || in.TemplateURL != nil):
-		return "", invalid("You can specify only one of StackName, TemplateBody and TemplateURL")
+		return "", Invalid("You can specify only one of StackName, TemplateBody and TemplateURL")
 	case in.StackName == nil:
 		return a.config.Source.Template(ctx, Who(call), in.TemplateBody, in.TemplateURL)
 	}

@@ -1,0 +1,33 @@
+package server
+
+import (
+	"maps"
+
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/builtin"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/source"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/world"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
+)
+
+// buildStacks makes the engine of CloudFormation, which deploys by calls of the
+// other services.
+func (s *Server) buildStacks(state *localstore.Store, secret []byte, caller *local.Caller) ([]*wire.Service, error) {
+	types := stack.Table(resource.New(caller))
+	maps.Copy(types, builtin.Types())
+	templates := source.New(caller)
+	asked := &world.World{Calls: caller, Source: templates, Transformers: map[string]world.Transformer{}}
+	var err error
+	s.stacks, err = engine.New(engine.Config{Store: state, Secret: secret, Clock: clock.System, Logger: s.config.Logger, Outbox: s.outbox, Types: types,
+		Fetch: asked.Fetch, Stored: asked.Stored, Lookup: asked.Lookup, Transform: asked.Transform, Role: asked.Role})
+	if err != nil {
+		return nil, err
+	}
+	return s.guarded(cloudformation.Service(s.stacks, templates))
+}
