@@ -36,6 +36,8 @@ const (
 	Chalice Set = "chalice" // Chalice
 	CDK     Set = "cdk"     // the CDK's library for Python
 	node    Set = "node"    // Node.js
+
+	Translator Set = "translator" // the SAM translator
 )
 
 //go:embed *.txt
