@@ -200,7 +200,7 @@ func (p *Parameter) checkOne(item, of string) error {
 	switch length := utf8.RuneCountInString(item); {
 	case len(p.AllowedValues) > 0 && !slices.Contains(p.AllowedValues, item):
 		problem = "must be one of AllowedValues"
-	case p.pattern != nil && !p.pattern.MatchString(item):
+	case p.pattern != nil && !p.pattern.matches(item):
 		problem = "must match pattern " + p.AllowedPattern
 	case p.MinLength != nil && length < *p.MinLength:
 		return p.violated("must contain at least %d characters", *p.MinLength)

@@ -82,7 +82,7 @@ func TestParametersAreRefusedInAWSsWords(t *testing.T) {
 		{"{P: {Type: AWS::EC2::VPC::Id}}", "vpc-x", "Parameter validation failed: parameter value vpc-x for parameter name P does not exist"},
 		{"{P: {Type: AWS::SSM::Parameter::Name}}", "/none", "Parameter validation failed: parameter value /none for parameter name P does not exist"},
 		{"{P: {Type: String}}", "PREVIOUS", "Invalid input for parameter key P. Cannot specify usePreviousValue as true for a parameter key not in the previous template"},
-		{"{P: {Type: String, AllowedPattern: '(?=a)'}}", "a", "Template error: Parameter 'P' AllowedPattern must be a valid regular expression: invalid or unsupported Perl syntax: `(?=`"},
+		{"{P: {Type: String, AllowedPattern: 'a(?=b)'}}", "a", "Template error: Parameter 'P' AllowedPattern must be a valid regular expression: invalid or unsupported Perl syntax: `(?=`"},
 		{"{P: {Type: String, MinLength: 3, MaxLength: 2}}", "a", "Template error: Parameter 'P' MinLength must be less than MaxLength."},
 		{"{P: {Type: String, Default: [a]}}", "a", "Template format error: Every Default member must be a string."},
 		{"{P: {Type: String, Foo: a}}", "a", "Invalid template parameter property 'Foo'"},

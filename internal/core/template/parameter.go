@@ -23,7 +23,7 @@ type Parameter struct {
 	MinValue, MaxValue    json.Number // empty = none
 
 	kind    kind
-	pattern *regexp.Regexp
+	pattern *expression
 }
 
 // kind is what a parameter's type means.
@@ -160,9 +160,7 @@ func (p *Parameter) checkDeclaration() error {
 	}
 	if p.AllowedPattern != "" {
 		var err error
-		if p.pattern, err = regexp.Compile(`\A(?:` + p.AllowedPattern + `)\z`); err != nil {
-			// AWS: Java's regular expressions, which have constructs (look-around,
-			// back references) that take exponential time; they are refused here.
+		if p.pattern, err = compile(p.AllowedPattern); err != nil {
 			return refuse("Template error: Parameter '%s' AllowedPattern must be a valid regular expression: %s", p.Name, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
 	}
