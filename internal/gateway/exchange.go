@@ -167,10 +167,17 @@ func (e *exchange) identify() error {
 	}
 	e.call.AccessKeyID, e.call.Account, e.call.Region = key.AccessKeyID, key.Account, e.claim.Region
 	e.call.CallerARN, e.call.UserID = key.ARN, key.UserID
-	if s := key.Session; s != nil {
-		e.call.Session = &wire.Session{Policies: s.Policies, PolicyARNs: s.PolicyARNs, Tags: s.Tags, SourceIdentity: s.SourceIdentity, Issued: s.Issued}
-	}
+	e.call.Session = Session(&key)
 	return nil
+}
+
+// Session is what the temporary credentials of a caller say, nil for other keys.
+func Session(key *identity.Key) *wire.Session {
+	s := key.Session
+	if s == nil {
+		return nil
+	}
+	return &wire.Session{Policies: s.Policies, PolicyARNs: s.PolicyARNs, Tags: s.Tags, SourceIdentity: s.SourceIdentity, Issued: s.Issued}
 }
 
 func (e *exchange) signingName() string {

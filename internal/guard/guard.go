@@ -148,6 +148,26 @@ func (g *Guard) Check(ctx context.Context, wireCall *wire.Call, model *shape.Ser
 	return err
 }
 
+// Allows decides about what is no operation of a service, such as a request to a
+// function URL: every action must be allowed. Keys are condition keys of its own.
+func (g *Guard) Allows(ctx context.Context, wireCall *wire.Call, actions []string, on string, keys map[string][]string) (bool, error) {
+	c := &call{Call: wireCall, ctx: ctx, guard: g, plan: &plan{}, extra: keys}
+	var err error
+	if c.caller, err = g.callerOf(ctx, c.CallerARN, c.UserID); err != nil {
+		return false, err
+	}
+	if c.session, err = c.rights(); err != nil {
+		return false, err
+	}
+	for _, action := range actions {
+		verdict, _, err := c.verdict(action, &resource{arn: on})
+		if err != nil || !verdict.Allowed {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // call is one call on its way.
 type call struct {
 	*wire.Call

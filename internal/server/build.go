@@ -470,7 +470,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 // urlServer is what serves function URLs.
 func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserver.Server {
 	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker},
-		Callers: caller.New(keys, clock.System, s.iam.Used), Logger: s.config.Logger}
+		Callers: caller.New(keys, clock.System, s.iam.Used), Logger: s.config.Logger, May: s.mayCallURL()}
 }
 
 // baseContext marks the requests of functions, which come by a listener of their own.

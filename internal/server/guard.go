@@ -8,8 +8,13 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 )
 
 // The values of Config.IAM.
@@ -63,5 +68,24 @@ func (s *Server) developing(serve func(context.Context, *wire.Call, http.Respons
 			}
 		}
 		return serve(ctx, call, w, body)
+	}
+}
+
+// mayCallURL decides about who signed a request to a function URL; nil where
+// permissions are not enforced.
+//
+// AWS: both permissions are needed,
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+func (s *Server) mayCallURL() func(*http.Request, *identity.Key, function.Target) (bool, error) {
+	if s.guard == nil {
+		return nil
+	}
+	return func(r *http.Request, who *identity.Key, t function.Target) (bool, error) {
+		if !who.Verified && intake.FromFunction(r.Context()) {
+			return false, nil // it would be the account's root
+		}
+		call := &wire.Call{Account: who.Account, Region: t.Scope.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: gateway.Session(who), Request: r}
+		return s.guard.Allows(r.Context(), call, []string{"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}, t.ARN(),
+			map[string][]string{"lambda:functionurlauthtype": {functionurl.AuthIAM}, "lambda:invokedviafunctionurl": {"true"}})
 	}
 }

@@ -360,6 +360,28 @@ func HandleGetAccountSummary(do func(context.Context, *wire.Call, *GetAccountSum
 	return wire.Handle(&operations[30], do)
 }
 
+// GetContextKeysForCustomPolicyInput is what the model calls GetContextKeysForCustomPolicyRequest.
+type GetContextKeysForCustomPolicyInput = GetContextKeysForCustomPolicyRequest
+
+// GetContextKeysForCustomPolicyOutput is what the model calls GetContextKeysForPolicyResponse.
+type GetContextKeysForCustomPolicyOutput = GetContextKeysForPolicyResponse
+
+// HandleGetContextKeysForCustomPolicy is operation GetContextKeysForCustomPolicy: POST /.
+func HandleGetContextKeysForCustomPolicy(do func(context.Context, *wire.Call, *GetContextKeysForCustomPolicyInput) (*GetContextKeysForCustomPolicyOutput, error)) wire.Operation {
+	return wire.Handle(&operations[31], do)
+}
+
+// GetContextKeysForPrincipalPolicyInput is what the model calls GetContextKeysForPrincipalPolicyRequest.
+type GetContextKeysForPrincipalPolicyInput = GetContextKeysForPrincipalPolicyRequest
+
+// GetContextKeysForPrincipalPolicyOutput is what the model calls GetContextKeysForPolicyResponse.
+type GetContextKeysForPrincipalPolicyOutput = GetContextKeysForPolicyResponse
+
+// HandleGetContextKeysForPrincipalPolicy is operation GetContextKeysForPrincipalPolicy: POST /.
+func HandleGetContextKeysForPrincipalPolicy(do func(context.Context, *wire.Call, *GetContextKeysForPrincipalPolicyInput) (*GetContextKeysForPrincipalPolicyOutput, error)) wire.Operation {
+	return wire.Handle(&operations[32], do)
+}
+
 // GetGroupInput is what the model calls GetGroupRequest.
 type GetGroupInput = GetGroupRequest
 
@@ -368,7 +390,7 @@ type GetGroupOutput = GetGroupResponse
 
 // HandleGetGroup is operation GetGroup: POST /.
 func HandleGetGroup(do func(context.Context, *wire.Call, *GetGroupInput) (*GetGroupOutput, error)) wire.Operation {
-	return wire.Handle(&operations[31], do)
+	return wire.Handle(&operations[33], do)
 }
 
 // GetGroupPolicyInput is what the model calls GetGroupPolicyRequest.
@@ -379,7 +401,7 @@ type GetGroupPolicyOutput = GetGroupPolicyResponse
 
 // HandleGetGroupPolicy is operation GetGroupPolicy: POST /.
 func HandleGetGroupPolicy(do func(context.Context, *wire.Call, *GetGroupPolicyInput) (*GetGroupPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[32], do)
+	return wire.Handle(&operations[34], do)
 }
 
 // GetInstanceProfileInput is what the model calls GetInstanceProfileRequest.
@@ -390,7 +412,7 @@ type GetInstanceProfileOutput = GetInstanceProfileResponse
 
 // HandleGetInstanceProfile is operation GetInstanceProfile: POST /.
 func HandleGetInstanceProfile(do func(context.Context, *wire.Call, *GetInstanceProfileInput) (*GetInstanceProfileOutput, error)) wire.Operation {
-	return wire.Handle(&operations[33], do)
+	return wire.Handle(&operations[35], do)
 }
 
 // GetPolicyInput is what the model calls GetPolicyRequest.
@@ -401,7 +423,7 @@ type GetPolicyOutput = GetPolicyResponse
 
 // HandleGetPolicy is operation GetPolicy: POST /.
 func HandleGetPolicy(do func(context.Context, *wire.Call, *GetPolicyInput) (*GetPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[34], do)
+	return wire.Handle(&operations[36], do)
 }
 
 // GetPolicyVersionInput is what the model calls GetPolicyVersionRequest.
@@ -412,7 +434,7 @@ type GetPolicyVersionOutput = GetPolicyVersionResponse
 
 // HandleGetPolicyVersion is operation GetPolicyVersion: POST /.
 func HandleGetPolicyVersion(do func(context.Context, *wire.Call, *GetPolicyVersionInput) (*GetPolicyVersionOutput, error)) wire.Operation {
-	return wire.Handle(&operations[35], do)
+	return wire.Handle(&operations[37], do)
 }
 
 // GetRoleInput is what the model calls GetRoleRequest.
@@ -423,7 +445,7 @@ type GetRoleOutput = GetRoleResponse
 
 // HandleGetRole is operation GetRole: POST /.
 func HandleGetRole(do func(context.Context, *wire.Call, *GetRoleInput) (*GetRoleOutput, error)) wire.Operation {
-	return wire.Handle(&operations[36], do)
+	return wire.Handle(&operations[38], do)
 }
 
 // GetRolePolicyInput is what the model calls GetRolePolicyRequest.
@@ -434,7 +456,7 @@ type GetRolePolicyOutput = GetRolePolicyResponse
 
 // HandleGetRolePolicy is operation GetRolePolicy: POST /.
 func HandleGetRolePolicy(do func(context.Context, *wire.Call, *GetRolePolicyInput) (*GetRolePolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[37], do)
+	return wire.Handle(&operations[39], do)
 }
 
 // GetUserInput is what the model calls GetUserRequest.
@@ -445,7 +467,7 @@ type GetUserOutput = GetUserResponse
 
 // HandleGetUser is operation GetUser: POST /.
 func HandleGetUser(do func(context.Context, *wire.Call, *GetUserInput) (*GetUserOutput, error)) wire.Operation {
-	return wire.Handle(&operations[38], do)
+	return wire.Handle(&operations[40], do)
 }
 
 // GetUserPolicyInput is what the model calls GetUserPolicyRequest.
@@ -456,7 +478,7 @@ type GetUserPolicyOutput = GetUserPolicyResponse
 
 // HandleGetUserPolicy is operation GetUserPolicy: POST /.
 func HandleGetUserPolicy(do func(context.Context, *wire.Call, *GetUserPolicyInput) (*GetUserPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[39], do)
+	return wire.Handle(&operations[41], do)
 }
 
 // ListAccessKeysInput is what the model calls ListAccessKeysRequest.
@@ -467,7 +489,7 @@ type ListAccessKeysOutput = ListAccessKeysResponse
 
 // HandleListAccessKeys is operation ListAccessKeys: POST /.
 func HandleListAccessKeys(do func(context.Context, *wire.Call, *ListAccessKeysInput) (*ListAccessKeysOutput, error)) wire.Operation {
-	return wire.Handle(&operations[40], do)
+	return wire.Handle(&operations[42], do)
 }
 
 // ListAccountAliasesInput is what the model calls ListAccountAliasesRequest.
@@ -478,7 +500,7 @@ type ListAccountAliasesOutput = ListAccountAliasesResponse
 
 // HandleListAccountAliases is operation ListAccountAliases: POST /.
 func HandleListAccountAliases(do func(context.Context, *wire.Call, *ListAccountAliasesInput) (*ListAccountAliasesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[41], do)
+	return wire.Handle(&operations[43], do)
 }
 
 // ListAttachedGroupPoliciesInput is what the model calls ListAttachedGroupPoliciesRequest.
@@ -489,7 +511,7 @@ type ListAttachedGroupPoliciesOutput = ListAttachedGroupPoliciesResponse
 
 // HandleListAttachedGroupPolicies is operation ListAttachedGroupPolicies: POST /.
 func HandleListAttachedGroupPolicies(do func(context.Context, *wire.Call, *ListAttachedGroupPoliciesInput) (*ListAttachedGroupPoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[42], do)
+	return wire.Handle(&operations[44], do)
 }
 
 // ListAttachedRolePoliciesInput is what the model calls ListAttachedRolePoliciesRequest.
@@ -500,7 +522,7 @@ type ListAttachedRolePoliciesOutput = ListAttachedRolePoliciesResponse
 
 // HandleListAttachedRolePolicies is operation ListAttachedRolePolicies: POST /.
 func HandleListAttachedRolePolicies(do func(context.Context, *wire.Call, *ListAttachedRolePoliciesInput) (*ListAttachedRolePoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[43], do)
+	return wire.Handle(&operations[45], do)
 }
 
 // ListAttachedUserPoliciesInput is what the model calls ListAttachedUserPoliciesRequest.
@@ -511,7 +533,7 @@ type ListAttachedUserPoliciesOutput = ListAttachedUserPoliciesResponse
 
 // HandleListAttachedUserPolicies is operation ListAttachedUserPolicies: POST /.
 func HandleListAttachedUserPolicies(do func(context.Context, *wire.Call, *ListAttachedUserPoliciesInput) (*ListAttachedUserPoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[44], do)
+	return wire.Handle(&operations[46], do)
 }
 
 // ListEntitiesForPolicyInput is what the model calls ListEntitiesForPolicyRequest.
@@ -522,7 +544,7 @@ type ListEntitiesForPolicyOutput = ListEntitiesForPolicyResponse
 
 // HandleListEntitiesForPolicy is operation ListEntitiesForPolicy: POST /.
 func HandleListEntitiesForPolicy(do func(context.Context, *wire.Call, *ListEntitiesForPolicyInput) (*ListEntitiesForPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[45], do)
+	return wire.Handle(&operations[47], do)
 }
 
 // ListGroupPoliciesInput is what the model calls ListGroupPoliciesRequest.
@@ -533,7 +555,7 @@ type ListGroupPoliciesOutput = ListGroupPoliciesResponse
 
 // HandleListGroupPolicies is operation ListGroupPolicies: POST /.
 func HandleListGroupPolicies(do func(context.Context, *wire.Call, *ListGroupPoliciesInput) (*ListGroupPoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[46], do)
+	return wire.Handle(&operations[48], do)
 }
 
 // ListGroupsInput is what the model calls ListGroupsRequest.
@@ -544,7 +566,7 @@ type ListGroupsOutput = ListGroupsResponse
 
 // HandleListGroups is operation ListGroups: POST /.
 func HandleListGroups(do func(context.Context, *wire.Call, *ListGroupsInput) (*ListGroupsOutput, error)) wire.Operation {
-	return wire.Handle(&operations[47], do)
+	return wire.Handle(&operations[49], do)
 }
 
 // ListGroupsForUserInput is what the model calls ListGroupsForUserRequest.
@@ -555,7 +577,7 @@ type ListGroupsForUserOutput = ListGroupsForUserResponse
 
 // HandleListGroupsForUser is operation ListGroupsForUser: POST /.
 func HandleListGroupsForUser(do func(context.Context, *wire.Call, *ListGroupsForUserInput) (*ListGroupsForUserOutput, error)) wire.Operation {
-	return wire.Handle(&operations[48], do)
+	return wire.Handle(&operations[50], do)
 }
 
 // ListInstanceProfileTagsInput is what the model calls ListInstanceProfileTagsRequest.
@@ -566,7 +588,7 @@ type ListInstanceProfileTagsOutput = ListInstanceProfileTagsResponse
 
 // HandleListInstanceProfileTags is operation ListInstanceProfileTags: POST /.
 func HandleListInstanceProfileTags(do func(context.Context, *wire.Call, *ListInstanceProfileTagsInput) (*ListInstanceProfileTagsOutput, error)) wire.Operation {
-	return wire.Handle(&operations[49], do)
+	return wire.Handle(&operations[51], do)
 }
 
 // ListInstanceProfilesInput is what the model calls ListInstanceProfilesRequest.
@@ -577,7 +599,7 @@ type ListInstanceProfilesOutput = ListInstanceProfilesResponse
 
 // HandleListInstanceProfiles is operation ListInstanceProfiles: POST /.
 func HandleListInstanceProfiles(do func(context.Context, *wire.Call, *ListInstanceProfilesInput) (*ListInstanceProfilesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[50], do)
+	return wire.Handle(&operations[52], do)
 }
 
 // ListInstanceProfilesForRoleInput is what the model calls ListInstanceProfilesForRoleRequest.
@@ -588,7 +610,7 @@ type ListInstanceProfilesForRoleOutput = ListInstanceProfilesForRoleResponse
 
 // HandleListInstanceProfilesForRole is operation ListInstanceProfilesForRole: POST /.
 func HandleListInstanceProfilesForRole(do func(context.Context, *wire.Call, *ListInstanceProfilesForRoleInput) (*ListInstanceProfilesForRoleOutput, error)) wire.Operation {
-	return wire.Handle(&operations[51], do)
+	return wire.Handle(&operations[53], do)
 }
 
 // ListPoliciesInput is what the model calls ListPoliciesRequest.
@@ -599,7 +621,7 @@ type ListPoliciesOutput = ListPoliciesResponse
 
 // HandleListPolicies is operation ListPolicies: POST /.
 func HandleListPolicies(do func(context.Context, *wire.Call, *ListPoliciesInput) (*ListPoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[52], do)
+	return wire.Handle(&operations[54], do)
 }
 
 // ListPolicyTagsInput is what the model calls ListPolicyTagsRequest.
@@ -610,7 +632,7 @@ type ListPolicyTagsOutput = ListPolicyTagsResponse
 
 // HandleListPolicyTags is operation ListPolicyTags: POST /.
 func HandleListPolicyTags(do func(context.Context, *wire.Call, *ListPolicyTagsInput) (*ListPolicyTagsOutput, error)) wire.Operation {
-	return wire.Handle(&operations[53], do)
+	return wire.Handle(&operations[55], do)
 }
 
 // ListPolicyVersionsInput is what the model calls ListPolicyVersionsRequest.
@@ -621,7 +643,7 @@ type ListPolicyVersionsOutput = ListPolicyVersionsResponse
 
 // HandleListPolicyVersions is operation ListPolicyVersions: POST /.
 func HandleListPolicyVersions(do func(context.Context, *wire.Call, *ListPolicyVersionsInput) (*ListPolicyVersionsOutput, error)) wire.Operation {
-	return wire.Handle(&operations[54], do)
+	return wire.Handle(&operations[56], do)
 }
 
 // ListRolePoliciesInput is what the model calls ListRolePoliciesRequest.
@@ -632,7 +654,7 @@ type ListRolePoliciesOutput = ListRolePoliciesResponse
 
 // HandleListRolePolicies is operation ListRolePolicies: POST /.
 func HandleListRolePolicies(do func(context.Context, *wire.Call, *ListRolePoliciesInput) (*ListRolePoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[55], do)
+	return wire.Handle(&operations[57], do)
 }
 
 // ListRoleTagsInput is what the model calls ListRoleTagsRequest.
@@ -643,7 +665,7 @@ type ListRoleTagsOutput = ListRoleTagsResponse
 
 // HandleListRoleTags is operation ListRoleTags: POST /.
 func HandleListRoleTags(do func(context.Context, *wire.Call, *ListRoleTagsInput) (*ListRoleTagsOutput, error)) wire.Operation {
-	return wire.Handle(&operations[56], do)
+	return wire.Handle(&operations[58], do)
 }
 
 // ListRolesInput is what the model calls ListRolesRequest.
@@ -654,7 +676,7 @@ type ListRolesOutput = ListRolesResponse
 
 // HandleListRoles is operation ListRoles: POST /.
 func HandleListRoles(do func(context.Context, *wire.Call, *ListRolesInput) (*ListRolesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[57], do)
+	return wire.Handle(&operations[59], do)
 }
 
 // ListUserPoliciesInput is what the model calls ListUserPoliciesRequest.
@@ -665,7 +687,7 @@ type ListUserPoliciesOutput = ListUserPoliciesResponse
 
 // HandleListUserPolicies is operation ListUserPolicies: POST /.
 func HandleListUserPolicies(do func(context.Context, *wire.Call, *ListUserPoliciesInput) (*ListUserPoliciesOutput, error)) wire.Operation {
-	return wire.Handle(&operations[58], do)
+	return wire.Handle(&operations[60], do)
 }
 
 // ListUserTagsInput is what the model calls ListUserTagsRequest.
@@ -676,7 +698,7 @@ type ListUserTagsOutput = ListUserTagsResponse
 
 // HandleListUserTags is operation ListUserTags: POST /.
 func HandleListUserTags(do func(context.Context, *wire.Call, *ListUserTagsInput) (*ListUserTagsOutput, error)) wire.Operation {
-	return wire.Handle(&operations[59], do)
+	return wire.Handle(&operations[61], do)
 }
 
 // ListUsersInput is what the model calls ListUsersRequest.
@@ -687,7 +709,7 @@ type ListUsersOutput = ListUsersResponse
 
 // HandleListUsers is operation ListUsers: POST /.
 func HandleListUsers(do func(context.Context, *wire.Call, *ListUsersInput) (*ListUsersOutput, error)) wire.Operation {
-	return wire.Handle(&operations[60], do)
+	return wire.Handle(&operations[62], do)
 }
 
 // PutGroupPolicyInput is what the model calls PutGroupPolicyRequest.
@@ -698,7 +720,7 @@ type PutGroupPolicyOutput = struct{}
 
 // HandlePutGroupPolicy is operation PutGroupPolicy: POST /.
 func HandlePutGroupPolicy(do func(context.Context, *wire.Call, *PutGroupPolicyInput) (*PutGroupPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[61], do)
+	return wire.Handle(&operations[63], do)
 }
 
 // PutRolePermissionsBoundaryInput is what the model calls PutRolePermissionsBoundaryRequest.
@@ -709,7 +731,7 @@ type PutRolePermissionsBoundaryOutput = struct{}
 
 // HandlePutRolePermissionsBoundary is operation PutRolePermissionsBoundary: POST /.
 func HandlePutRolePermissionsBoundary(do func(context.Context, *wire.Call, *PutRolePermissionsBoundaryInput) (*PutRolePermissionsBoundaryOutput, error)) wire.Operation {
-	return wire.Handle(&operations[62], do)
+	return wire.Handle(&operations[64], do)
 }
 
 // PutRolePolicyInput is what the model calls PutRolePolicyRequest.
@@ -720,7 +742,7 @@ type PutRolePolicyOutput = struct{}
 
 // HandlePutRolePolicy is operation PutRolePolicy: POST /.
 func HandlePutRolePolicy(do func(context.Context, *wire.Call, *PutRolePolicyInput) (*PutRolePolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[63], do)
+	return wire.Handle(&operations[65], do)
 }
 
 // PutUserPermissionsBoundaryInput is what the model calls PutUserPermissionsBoundaryRequest.
@@ -731,7 +753,7 @@ type PutUserPermissionsBoundaryOutput = struct{}
 
 // HandlePutUserPermissionsBoundary is operation PutUserPermissionsBoundary: POST /.
 func HandlePutUserPermissionsBoundary(do func(context.Context, *wire.Call, *PutUserPermissionsBoundaryInput) (*PutUserPermissionsBoundaryOutput, error)) wire.Operation {
-	return wire.Handle(&operations[64], do)
+	return wire.Handle(&operations[66], do)
 }
 
 // PutUserPolicyInput is what the model calls PutUserPolicyRequest.
@@ -742,7 +764,7 @@ type PutUserPolicyOutput = struct{}
 
 // HandlePutUserPolicy is operation PutUserPolicy: POST /.
 func HandlePutUserPolicy(do func(context.Context, *wire.Call, *PutUserPolicyInput) (*PutUserPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[65], do)
+	return wire.Handle(&operations[67], do)
 }
 
 // RemoveRoleFromInstanceProfileInput is what the model calls RemoveRoleFromInstanceProfileRequest.
@@ -753,7 +775,7 @@ type RemoveRoleFromInstanceProfileOutput = struct{}
 
 // HandleRemoveRoleFromInstanceProfile is operation RemoveRoleFromInstanceProfile: POST /.
 func HandleRemoveRoleFromInstanceProfile(do func(context.Context, *wire.Call, *RemoveRoleFromInstanceProfileInput) (*RemoveRoleFromInstanceProfileOutput, error)) wire.Operation {
-	return wire.Handle(&operations[66], do)
+	return wire.Handle(&operations[68], do)
 }
 
 // RemoveUserFromGroupInput is what the model calls RemoveUserFromGroupRequest.
@@ -764,7 +786,7 @@ type RemoveUserFromGroupOutput = struct{}
 
 // HandleRemoveUserFromGroup is operation RemoveUserFromGroup: POST /.
 func HandleRemoveUserFromGroup(do func(context.Context, *wire.Call, *RemoveUserFromGroupInput) (*RemoveUserFromGroupOutput, error)) wire.Operation {
-	return wire.Handle(&operations[67], do)
+	return wire.Handle(&operations[69], do)
 }
 
 // SetDefaultPolicyVersionInput is what the model calls SetDefaultPolicyVersionRequest.
@@ -775,7 +797,29 @@ type SetDefaultPolicyVersionOutput = struct{}
 
 // HandleSetDefaultPolicyVersion is operation SetDefaultPolicyVersion: POST /.
 func HandleSetDefaultPolicyVersion(do func(context.Context, *wire.Call, *SetDefaultPolicyVersionInput) (*SetDefaultPolicyVersionOutput, error)) wire.Operation {
-	return wire.Handle(&operations[68], do)
+	return wire.Handle(&operations[70], do)
+}
+
+// SimulateCustomPolicyInput is what the model calls SimulateCustomPolicyRequest.
+type SimulateCustomPolicyInput = SimulateCustomPolicyRequest
+
+// SimulateCustomPolicyOutput is what the model calls SimulatePolicyResponse.
+type SimulateCustomPolicyOutput = SimulatePolicyResponse
+
+// HandleSimulateCustomPolicy is operation SimulateCustomPolicy: POST /.
+func HandleSimulateCustomPolicy(do func(context.Context, *wire.Call, *SimulateCustomPolicyInput) (*SimulateCustomPolicyOutput, error)) wire.Operation {
+	return wire.Handle(&operations[71], do)
+}
+
+// SimulatePrincipalPolicyInput is what the model calls SimulatePrincipalPolicyRequest.
+type SimulatePrincipalPolicyInput = SimulatePrincipalPolicyRequest
+
+// SimulatePrincipalPolicyOutput is what the model calls SimulatePolicyResponse.
+type SimulatePrincipalPolicyOutput = SimulatePolicyResponse
+
+// HandleSimulatePrincipalPolicy is operation SimulatePrincipalPolicy: POST /.
+func HandleSimulatePrincipalPolicy(do func(context.Context, *wire.Call, *SimulatePrincipalPolicyInput) (*SimulatePrincipalPolicyOutput, error)) wire.Operation {
+	return wire.Handle(&operations[72], do)
 }
 
 // TagInstanceProfileInput is what the model calls TagInstanceProfileRequest.
@@ -786,7 +830,7 @@ type TagInstanceProfileOutput = struct{}
 
 // HandleTagInstanceProfile is operation TagInstanceProfile: POST /.
 func HandleTagInstanceProfile(do func(context.Context, *wire.Call, *TagInstanceProfileInput) (*TagInstanceProfileOutput, error)) wire.Operation {
-	return wire.Handle(&operations[69], do)
+	return wire.Handle(&operations[73], do)
 }
 
 // TagPolicyInput is what the model calls TagPolicyRequest.
@@ -797,7 +841,7 @@ type TagPolicyOutput = struct{}
 
 // HandleTagPolicy is operation TagPolicy: POST /.
 func HandleTagPolicy(do func(context.Context, *wire.Call, *TagPolicyInput) (*TagPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[70], do)
+	return wire.Handle(&operations[74], do)
 }
 
 // TagRoleInput is what the model calls TagRoleRequest.
@@ -808,7 +852,7 @@ type TagRoleOutput = struct{}
 
 // HandleTagRole is operation TagRole: POST /.
 func HandleTagRole(do func(context.Context, *wire.Call, *TagRoleInput) (*TagRoleOutput, error)) wire.Operation {
-	return wire.Handle(&operations[71], do)
+	return wire.Handle(&operations[75], do)
 }
 
 // TagUserInput is what the model calls TagUserRequest.
@@ -819,7 +863,7 @@ type TagUserOutput = struct{}
 
 // HandleTagUser is operation TagUser: POST /.
 func HandleTagUser(do func(context.Context, *wire.Call, *TagUserInput) (*TagUserOutput, error)) wire.Operation {
-	return wire.Handle(&operations[72], do)
+	return wire.Handle(&operations[76], do)
 }
 
 // UntagInstanceProfileInput is what the model calls UntagInstanceProfileRequest.
@@ -830,7 +874,7 @@ type UntagInstanceProfileOutput = struct{}
 
 // HandleUntagInstanceProfile is operation UntagInstanceProfile: POST /.
 func HandleUntagInstanceProfile(do func(context.Context, *wire.Call, *UntagInstanceProfileInput) (*UntagInstanceProfileOutput, error)) wire.Operation {
-	return wire.Handle(&operations[73], do)
+	return wire.Handle(&operations[77], do)
 }
 
 // UntagPolicyInput is what the model calls UntagPolicyRequest.
@@ -841,7 +885,7 @@ type UntagPolicyOutput = struct{}
 
 // HandleUntagPolicy is operation UntagPolicy: POST /.
 func HandleUntagPolicy(do func(context.Context, *wire.Call, *UntagPolicyInput) (*UntagPolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[74], do)
+	return wire.Handle(&operations[78], do)
 }
 
 // UntagRoleInput is what the model calls UntagRoleRequest.
@@ -852,7 +896,7 @@ type UntagRoleOutput = struct{}
 
 // HandleUntagRole is operation UntagRole: POST /.
 func HandleUntagRole(do func(context.Context, *wire.Call, *UntagRoleInput) (*UntagRoleOutput, error)) wire.Operation {
-	return wire.Handle(&operations[75], do)
+	return wire.Handle(&operations[79], do)
 }
 
 // UntagUserInput is what the model calls UntagUserRequest.
@@ -863,7 +907,7 @@ type UntagUserOutput = struct{}
 
 // HandleUntagUser is operation UntagUser: POST /.
 func HandleUntagUser(do func(context.Context, *wire.Call, *UntagUserInput) (*UntagUserOutput, error)) wire.Operation {
-	return wire.Handle(&operations[76], do)
+	return wire.Handle(&operations[80], do)
 }
 
 // UpdateAccessKeyInput is what the model calls UpdateAccessKeyRequest.
@@ -874,7 +918,7 @@ type UpdateAccessKeyOutput = struct{}
 
 // HandleUpdateAccessKey is operation UpdateAccessKey: POST /.
 func HandleUpdateAccessKey(do func(context.Context, *wire.Call, *UpdateAccessKeyInput) (*UpdateAccessKeyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[77], do)
+	return wire.Handle(&operations[81], do)
 }
 
 // UpdateAssumeRolePolicyInput is what the model calls UpdateAssumeRolePolicyRequest.
@@ -885,7 +929,7 @@ type UpdateAssumeRolePolicyOutput = struct{}
 
 // HandleUpdateAssumeRolePolicy is operation UpdateAssumeRolePolicy: POST /.
 func HandleUpdateAssumeRolePolicy(do func(context.Context, *wire.Call, *UpdateAssumeRolePolicyInput) (*UpdateAssumeRolePolicyOutput, error)) wire.Operation {
-	return wire.Handle(&operations[78], do)
+	return wire.Handle(&operations[82], do)
 }
 
 // UpdateGroupInput is what the model calls UpdateGroupRequest.
@@ -896,7 +940,7 @@ type UpdateGroupOutput = struct{}
 
 // HandleUpdateGroup is operation UpdateGroup: POST /.
 func HandleUpdateGroup(do func(context.Context, *wire.Call, *UpdateGroupInput) (*UpdateGroupOutput, error)) wire.Operation {
-	return wire.Handle(&operations[79], do)
+	return wire.Handle(&operations[83], do)
 }
 
 // UpdateRoleInput is what the model calls UpdateRoleRequest.
@@ -907,7 +951,7 @@ type UpdateRoleOutput = UpdateRoleResponse
 
 // HandleUpdateRole is operation UpdateRole: POST /.
 func HandleUpdateRole(do func(context.Context, *wire.Call, *UpdateRoleInput) (*UpdateRoleOutput, error)) wire.Operation {
-	return wire.Handle(&operations[80], do)
+	return wire.Handle(&operations[84], do)
 }
 
 // UpdateRoleDescriptionInput is what the model calls UpdateRoleDescriptionRequest.
@@ -918,7 +962,7 @@ type UpdateRoleDescriptionOutput = UpdateRoleDescriptionResponse
 
 // HandleUpdateRoleDescription is operation UpdateRoleDescription: POST /.
 func HandleUpdateRoleDescription(do func(context.Context, *wire.Call, *UpdateRoleDescriptionInput) (*UpdateRoleDescriptionOutput, error)) wire.Operation {
-	return wire.Handle(&operations[81], do)
+	return wire.Handle(&operations[85], do)
 }
 
 // UpdateUserInput is what the model calls UpdateUserRequest.
@@ -929,60 +973,65 @@ type UpdateUserOutput = struct{}
 
 // HandleUpdateUser is operation UpdateUser: POST /.
 func HandleUpdateUser(do func(context.Context, *wire.Call, *UpdateUserInput) (*UpdateUserOutput, error)) wire.Operation {
-	return wire.Handle(&operations[82], do)
+	return wire.Handle(&operations[86], do)
 }
 
 // ConcurrentModificationException makes that error, status 409.
 func ConcurrentModificationException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[10], format, args...)
+	return shape.Errorf(&shapes[15], format, args...)
 }
 
 // DeleteConflictException makes that error, status 409.
 func DeleteConflictException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[29], format, args...)
+	return shape.Errorf(&shapes[41], format, args...)
 }
 
 // EntityAlreadyExistsException makes that error, status 409.
 func EntityAlreadyExistsException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[44], format, args...)
+	return shape.Errorf(&shapes[56], format, args...)
 }
 
 // EntityTemporarilyUnmodifiableException makes that error, status 409.
 func EntityTemporarilyUnmodifiableException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[45], format, args...)
+	return shape.Errorf(&shapes[57], format, args...)
 }
 
 // InvalidInputException makes that error, status 400.
 func InvalidInputException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[70], format, args...)
+	return shape.Errorf(&shapes[90], format, args...)
 }
 
 // LimitExceededException makes that error, status 409.
 func LimitExceededException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[71], format, args...)
+	return shape.Errorf(&shapes[91], format, args...)
 }
 
 // MalformedPolicyDocumentException makes that error, status 400.
 func MalformedPolicyDocumentException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[114], format, args...)
+	return shape.Errorf(&shapes[135], format, args...)
 }
 
 // NoSuchEntityException makes that error, status 404.
 func NoSuchEntityException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[115], format, args...)
+	return shape.Errorf(&shapes[136], format, args...)
+}
+
+// PolicyEvaluationException makes that error, status 500.
+func PolicyEvaluationException(format string, args ...any) *fault.Fault {
+	return shape.Errorf(&shapes[144], format, args...)
 }
 
 // PolicyNotAttachableException makes that error, status 400.
 func PolicyNotAttachableException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[120], format, args...)
+	return shape.Errorf(&shapes[151], format, args...)
 }
 
 // ServiceFailureException makes that error, status 500.
 func ServiceFailureException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[136], format, args...)
+	return shape.Errorf(&shapes[174], format, args...)
 }
 
 // UnmodifiableEntityException makes that error, status 400.
 func UnmodifiableEntityException(format string, args ...any) *fault.Fault {
-	return shape.Errorf(&shapes[143], format, args...)
+	return shape.Errorf(&shapes[187], format, args...)
 }

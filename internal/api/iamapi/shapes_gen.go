@@ -72,6 +72,13 @@ type AttachedPolicy struct {
 	PolicyArn  *string
 }
 
+// ContextEntry is the structure ContextEntry of the model.
+type ContextEntry struct {
+	ContextKeyName   *string
+	ContextKeyValues []string
+	ContextKeyType   *string
+}
+
 // CreateAccessKeyRequest is the structure CreateAccessKeyRequest of the model.
 type CreateAccessKeyRequest struct {
 	UserName *string
@@ -253,6 +260,19 @@ type DetachUserPolicyRequest struct {
 	PolicyArn *string // required
 }
 
+// EvaluationResult is the structure EvaluationResult of the model.
+type EvaluationResult struct {
+	EvalActionName                    *string // required
+	EvalResourceName                  *string
+	EvalDecision                      *string // required
+	MatchedStatements                 []Statement
+	MissingContextValues              []string
+	OrganizationsDecisionDetail       *OrganizationsDecisionDetail
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail
+	EvalDecisionDetails               map[string]string
+	ResourceSpecificResults           []ResourceSpecificResult
+}
+
 // GetAccessKeyLastUsedRequest is the structure GetAccessKeyLastUsedRequest of the model.
 type GetAccessKeyLastUsedRequest struct {
 	AccessKeyId *string // required
@@ -267,6 +287,22 @@ type GetAccessKeyLastUsedResponse struct {
 // GetAccountSummaryResponse is the structure GetAccountSummaryResponse of the model.
 type GetAccountSummaryResponse struct {
 	SummaryMap map[string]int32
+}
+
+// GetContextKeysForCustomPolicyRequest is the structure GetContextKeysForCustomPolicyRequest of the model.
+type GetContextKeysForCustomPolicyRequest struct {
+	PolicyInputList []string // required
+}
+
+// GetContextKeysForPolicyResponse is the structure GetContextKeysForPolicyResponse of the model.
+type GetContextKeysForPolicyResponse struct {
+	ContextKeyNames []string
+}
+
+// GetContextKeysForPrincipalPolicyRequest is the structure GetContextKeysForPrincipalPolicyRequest of the model.
+type GetContextKeysForPrincipalPolicyRequest struct {
+	PolicySourceArn *string // required
+	PolicyInputList []string
 }
 
 // GetGroupPolicyRequest is the structure GetGroupPolicyRequest of the model.
@@ -381,6 +417,13 @@ type Group struct {
 	GroupId    *string    // required
 	Arn        *string    // required
 	CreateDate *time.Time // required
+}
+
+// InlinePolicyIdentifierType is the structure InlinePolicyIdentifierType of the model.
+type InlinePolicyIdentifierType struct {
+	PolicyName     *string // required
+	AttachmentType *string // required
+	AttachmentName *string // required
 }
 
 // InstanceProfile is the structure InstanceProfile of the model.
@@ -698,6 +741,21 @@ type ListUsersResponse struct {
 	Marker      *string
 }
 
+// OrderedOrganizationPolicyType is the structure OrderedOrganizationPolicyType of the model.
+type OrderedOrganizationPolicyType struct {
+	ServiceControlPolicyInputList []string
+}
+
+// OrganizationsDecisionDetail is the structure OrganizationsDecisionDetail of the model.
+type OrganizationsDecisionDetail struct {
+	AllowedByOrganizations *bool
+}
+
+// PermissionsBoundaryDecisionDetail is the structure PermissionsBoundaryDecisionDetail of the model.
+type PermissionsBoundaryDecisionDetail struct {
+	AllowedByPermissionsBoundary *bool
+}
+
 // Policy is the structure Policy of the model.
 type Policy struct {
 	PolicyName                    *string
@@ -720,6 +778,13 @@ type PolicyGroup struct {
 	GroupId   *string
 }
 
+// PolicyIdentifier is the union PolicyIdentifier of the model.
+type PolicyIdentifier struct {
+	PolicyType             *string
+	PolicyArn              *string
+	InlinePolicyIdentifier *InlinePolicyIdentifierType
+}
+
 // PolicyRole is the structure PolicyRole of the model.
 type PolicyRole struct {
 	RoleName *string
@@ -738,6 +803,12 @@ type PolicyVersion struct {
 	VersionId        *string
 	IsDefaultVersion *bool
 	CreateDate       *time.Time
+}
+
+// Position is the structure Position of the model.
+type Position struct {
+	Line   *int32
+	Column *int32
 }
 
 // PutGroupPolicyRequest is the structure PutGroupPolicyRequest of the model.
@@ -785,6 +856,16 @@ type RemoveUserFromGroupRequest struct {
 	UserName  *string // required
 }
 
+// ResourceSpecificResult is the structure ResourceSpecificResult of the model.
+type ResourceSpecificResult struct {
+	EvalResourceName                  *string // required
+	EvalResourceDecision              *string // required
+	MatchedStatements                 []Statement
+	MissingContextValues              []string
+	EvalDecisionDetails               map[string]string
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail
+}
+
 // Role is the structure Role of the model.
 type Role struct {
 	Path                     *string    // required
@@ -810,6 +891,54 @@ type RoleLastUsed struct {
 type SetDefaultPolicyVersionRequest struct {
 	PolicyArn *string // required
 	VersionId *string // required
+}
+
+// SimulateCustomPolicyRequest is the structure SimulateCustomPolicyRequest of the model.
+type SimulateCustomPolicyRequest struct {
+	PolicyInputList                    []string // required
+	PermissionsBoundaryPolicyInputList []string
+	OrderedOrganizationPolicyInputList []OrderedOrganizationPolicyType
+	ActionNames                        []string // required
+	ResourceArns                       []string
+	ResourcePolicy                     *string
+	ResourceOwner                      *string
+	CallerArn                          *string
+	ContextEntries                     []ContextEntry
+	ResourceHandlingOption             *string
+	MaxItems                           *int32
+	Marker                             *string
+}
+
+// SimulatePolicyResponse is the structure SimulatePolicyResponse of the model.
+type SimulatePolicyResponse struct {
+	EvaluationResults []EvaluationResult
+	IsTruncated       *bool
+	Marker            *string
+}
+
+// SimulatePrincipalPolicyRequest is the structure SimulatePrincipalPolicyRequest of the model.
+type SimulatePrincipalPolicyRequest struct {
+	PolicySourceArn                    *string // required
+	PolicyInputList                    []string
+	PermissionsBoundaryPolicyInputList []string
+	PolicyExclusionList                []PolicyIdentifier
+	ActionNames                        []string // required
+	ResourceArns                       []string
+	ResourcePolicy                     *string
+	ResourceOwner                      *string
+	CallerArn                          *string
+	ContextEntries                     []ContextEntry
+	ResourceHandlingOption             *string
+	MaxItems                           *int32
+	Marker                             *string
+}
+
+// Statement is the structure Statement of the model.
+type Statement struct {
+	SourcePolicyId   *string
+	SourcePolicyType *string
+	StartPosition    *Position
+	EndPosition      *Position
 }
 
 // Tag is the structure Tag of the model.

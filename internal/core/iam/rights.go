@@ -12,6 +12,8 @@ import (
 type Grants struct {
 	Entity   *Entity
 	Policies []string // inline and managed; those of a user's groups too
+	Names    []string // of the policies
+	Kinds    []string // whose they are: of a user, group or role, or Managed or AWSManaged
 	Boundary string   // document; "" for none
 }
 
@@ -33,14 +35,18 @@ func (i *IAM) Grants(ctx context.Context, account string, k Kind, name string) (
 		}
 		for _, holder := range holders {
 			for _, name := range slices.Sorted(maps.Keys(holder.Inline)) {
-				g.Policies = append(g.Policies, holder.Inline[name])
+				g.add(holder.Inline[name], name, string(holder.Kind))
 			}
 			for _, policy := range holder.Attached {
 				document, err := t.document(policy)
 				if err != nil {
 					return err
 				}
-				g.Policies = append(g.Policies, document)
+				kind := Managed
+				if strings.HasPrefix(policy, "arn:aws:iam::aws:") {
+					kind = AWSManaged
+				}
+				g.add(document, policy[strings.LastIndexByte(policy, '/')+1:], kind)
 			}
 		}
 		if e.Boundary != "" {
@@ -49,6 +55,16 @@ func (i *IAM) Grants(ctx context.Context, account string, k Kind, name string) (
 		return err
 	})
 	return g, err
+}
+
+// The kinds of managed policies, as simulations name them.
+const (
+	Managed    = "user-managed"
+	AWSManaged = "aws-managed"
+)
+
+func (g *Grants) add(document, name, kind string) {
+	g.Policies, g.Names, g.Kinds = append(g.Policies, document), append(g.Names, name), append(g.Kinds, kind)
 }
 
 // document is the text of a managed policy that counts.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,6 +73,29 @@ func TestTrustPolicies(t *testing.T) {
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"s3:GetObject"}}`:                                         "AssumeRole policy may only specify STS AssumeRole actions.",
 	} {
 		checkText(t, CheckTrust, text, want)
+	}
+}
+
+func TestKeysAndMatchingStatements(t *testing.T) {
+	text := `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::b/${aws:username}/${*}/${aws:PrincipalTag/team, 'none'}"},
+		{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"AWS:UserName":"${aws:userid}"},"Bool":{"aws:SecureTransport":"false"}}},
+		{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}`
+	d, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(d.Keys(), " "); got != "aws:PrincipalTag/team aws:SecureTransport aws:userid AWS:UserName" {
+		t.Errorf("keys %s", got)
+	}
+	p, err := Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string][]string{"aws:username": {"ann"}, "aws:userid": {"ann"}, "aws:securetransport": {"false"}}
+	r := &Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/ann/*/none", Values: func(key string) []string { return values[key] }}
+	if got := p.Matching(r, false); !slices.Equal(got, []int{0, 1}) {
+		t.Errorf("statements %v", got)
 	}
 }
 

@@ -47,6 +47,9 @@ type Server struct {
 	Functions *functions.Functions
 	Callers   *caller.Callers
 	Logger    *slog.Logger
+	// May decides about a caller who signed, by the policies of both sides; nil: permissions
+	// are not enforced.
+	May func(r *http.Request, who *identity.Key, t function.Target) (bool, error)
 }
 
 // forbidden is AWS's text for a caller without the permissions.
@@ -123,8 +126,8 @@ func (s *Server) internal(w http.ResponseWriter, r *front.Request, err error) {
 // admit finds out who calls and answers those who may not.
 //
 // AWS: a caller of the function's own account needs permission by its identity or
-// by the function's policy; what its identity may do is not evaluated here, so it
-// may. Everybody else needs the policy.
+// by the function's policy. Where permissions are not enforced it may; everybody
+// else needs the policy.
 func (s *Server) admit(w http.ResponseWriter, r *front.Request, u *functionurl.URL, body []byte) (*identity.Key, bool) {
 	var who *identity.Key
 	asked := function.URLCaller{}
@@ -142,20 +145,28 @@ func (s *Server) admit(w http.ResponseWriter, r *front.Request, u *functionurl.U
 		case err != nil:
 			s.internal(w, r, err)
 			return nil, false
+		case s.May != nil:
+			may, err := s.May(r.Request, who, u.Target)
+			return who, s.decided(w, r, may, err)
 		case who.Account == u.Target.Scope.Account:
 			return who, true
 		}
 		asked = function.URLCaller{Account: who.Account, ARN: who.ARN}
 	}
 	permitted, err := s.Policies.PermitsURL(r.Context(), u.Target, asked, u.AuthType)
-	if err != nil {
+	return who, s.decided(w, r, permitted, err)
+}
+
+// decided answers those who may not.
+func (s *Server) decided(w http.ResponseWriter, r *front.Request, may bool, err error) bool {
+	switch {
+	case err != nil:
 		s.internal(w, r, err)
-		return nil, false
-	}
-	if !permitted {
+		return false
+	case !may:
 		refuse(w, http.StatusForbidden, "AccessDeniedException", []byte(`{"Message":"`+forbidden+`"}`))
 	}
-	return who, permitted
+	return may
 }
 
 // event is what the function gets.

@@ -2,7 +2,8 @@
 //
 // It promises AWS's codes, statuses and texts of errors, policy documents
 // URL-encoded in answers, and lists in pages; what a role is, is core/iam's.
-// Policies are kept and answered; nothing here grants or denies.
+// Policies are kept, answered and simulated; nothing here grants or denies: that is
+// internal/guard's, where permissions are enforced.
 //
 // No goroutines, no locks. Start reading at Service.
 package iam
@@ -28,7 +29,7 @@ type api struct{ iam *iam.IAM }
 // Service is the table of the operations.
 func Service(core *iam.IAM) *wire.Service {
 	a := &api{core}
-	return wire.NewService(iamapi.Model, slices.Concat(a.roles(), a.users(), a.groups(), a.profiles(), a.policies(), a.account())...)
+	return wire.NewService(iamapi.Model, slices.Concat(a.roles(), a.users(), a.groups(), a.profiles(), a.policies(), a.account(), a.simulations())...)
 }
 
 // wrap translates the errors of an operation.

@@ -16,6 +16,8 @@ import urllib.request
 
 import boto3
 import botocore.exceptions
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 import common
@@ -202,6 +204,25 @@ def handler(event, context):
                      make("lambda").invoke, 403, FunctionName=name)
         self.api.add_permission(FunctionName=name, StatementId="user", Action="lambda:InvokeFunction", Principal=user)
         make("lambda").invoke(FunctionName=name)
+
+
+    def test_a_function_url_by_iam(self):
+        # Source: lambda/latest/dg/urls-auth.html: both permissions are needed.
+        name = self.create("def handler(event, context):\n    return event['requestContext']['authorizer']['iam']['userArn']\n", Role=self.role()[1])["FunctionName"]
+        url = self.api.create_function_url_config(FunctionName=name, AuthType="AWS_IAM")["FunctionUrl"]
+        path = os.environ["AWS_ENDPOINT_URL"] + "/_aws/lambda-url/" + urllib.parse.urlparse(url).netloc.split(".")[0] + "/"
+        via = {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+        for statements, want in (([], 403), ([allow("lambda:InvokeFunctionUrl")], 403),
+                                 ([allow("lambda:InvokeFunctionUrl", Condition={"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}), allow("lambda:InvokeFunction", Condition=via)], 200)):
+            _, user, make = self.user(*statements)
+            signed = AWSRequest("GET", path)
+            SigV4Auth(make("lambda")._get_credentials(), "lambda", common.REGION).add_auth(signed)
+            try:
+                with urllib.request.urlopen(urllib.request.Request(path, headers=dict(signed.headers))) as reply:
+                    self.assertEqual((want, user), (reply.status, reply.read().decode()))
+            except urllib.error.HTTPError as refusal:
+                self.assertEqual(want, refusal.code)
+                refusal.close()
 
 
 class Users(Enforced):

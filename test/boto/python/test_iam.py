@@ -195,6 +195,41 @@ class IAM(common.Case):
         self.iam.delete_instance_profile(InstanceProfileName=profile)
         self.refused("NoSuchEntity", f"Instance Profile {profile} cannot be found.", self.iam.get_instance_profile, InstanceProfileName=profile)
 
+    def test_simulations(self):
+        # Decisions: API_EvaluationResult; the logic is that of --iam=enforce, with a truth table of its own.
+        name = self.name("u")
+        user = self.iam.create_user(UserName=name)["User"]["Arn"]
+        self.addCleanup(self.gone, self.iam.delete_user, UserName=name)
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/${aws:username}/*"},
+            {"Effect": "Deny", "Action": "s3:GetObjectAcl", "Resource": "*"},
+            {"Effect": "Allow", "Action": "sqs:*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}]}
+        self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
+        self.addCleanup(self.gone, self.iam.delete_user_policy, UserName=name, PolicyName="p")
+
+        def decisions(simulate, **options):
+            results = [r for page in self.iam.get_paginator(simulate).paginate(**options) for r in page["EvaluationResults"]]
+            return {(r["EvalActionName"], r["EvalResourceName"]): r for r in results}
+
+        mine, other = f"arn:aws:s3:::b/{name}/k", "arn:aws:s3:::b/other/k"
+        results = decisions("simulate_principal_policy", PolicySourceArn=user, ActionNames=["s3:GetObject", "s3:GetObjectAcl", "sqs:SendMessage"], ResourceArns=[mine, other], PaginationConfig={"PageSize": 4})
+        self.assertEqual({("s3:GetObject", mine): "allowed", ("s3:GetObject", other): "implicitDeny", ("s3:GetObjectAcl", mine): "explicitDeny", ("s3:GetObjectAcl", other): "explicitDeny",
+                          ("sqs:SendMessage", mine): "implicitDeny", ("sqs:SendMessage", other): "implicitDeny"}, {k: r["EvalDecision"] for k, r in results.items()})
+        self.assertEqual([{"SourcePolicyId": "p", "SourcePolicyType": "user"}], results["s3:GetObject", mine]["MatchedStatements"])
+        self.assertEqual(["aws:SourceIp"], results["s3:GetObject", mine]["MissingContextValues"])
+        given = [{"ContextKeyName": "aws:SourceIp", "ContextKeyType": "ip", "ContextKeyValues": ["10.1.2.3"]}]
+        send = dict(ActionNames=["sqs:SendMessage"], ContextEntries=given)
+        self.assertEqual(["allowed"], [r["EvalDecision"] for r in decisions("simulate_principal_policy", PolicySourceArn=user, **send).values()])
+        bound = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+        result, = decisions("simulate_custom_policy", PolicyInputList=[json.dumps(policy)], PermissionsBoundaryPolicyInputList=[bound], **send).values()
+        self.assertEqual(("implicitDeny", False), (result["EvalDecision"], result["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]))
+        resource = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": user}, "Action": "sqs:*", "Resource": "*"}]})
+        result, = decisions("simulate_custom_policy", PolicyInputList=[bound], ResourcePolicy=resource, CallerArn=user, ActionNames=["sqs:SendMessage"]).values()
+        self.assertEqual("allowed", result["EvalDecision"])
+        self.assertEqual(["aws:SourceIp", "aws:username"], self.iam.get_context_keys_for_principal_policy(PolicySourceArn=user)["ContextKeyNames"])
+        self.assertEqual([], self.iam.get_context_keys_for_custom_policy(PolicyInputList=[bound])["ContextKeyNames"])
+        self.refused("NoSuchEntity", f"The user with name {name}-none cannot be found.", self.iam.simulate_principal_policy, PolicySourceArn=user + "-none", ActionNames=["s3:GetObject"])
+
     def test_account(self):
         self.assertGreaterEqual(self.iam.get_account_summary()["SummaryMap"]["RolesQuota"], 1000)
         self.iam.create_account_alias(AccountAlias="lamb-kin")
