@@ -88,16 +88,19 @@ func name(into *string, value any, member string) error {
 }
 
 func readDependsOn(r *Resource, value any) error {
-	list, ok := value.([]any)
-	if !ok {
-		list = []any{value}
-	}
-	for _, item := range list {
-		text, ok := item.(string)
-		if !ok {
-			return refuse("Template format error: DependsOn must be a string or list of strings.")
+	switch value := value.(type) {
+	case string:
+		r.DependsOn = []string{value}
+	case []any:
+		for _, item := range value {
+			text, ok := item.(string)
+			if !ok {
+				return refuse("Template format error: Every DependsOn value must be a string.")
+			}
+			r.DependsOn = append(r.DependsOn, text)
 		}
-		r.DependsOn = append(r.DependsOn, text)
+	default:
+		return refuse("Template format error: DependsOn must be a string or list of strings.")
 	}
 	return nil
 }

@@ -175,6 +175,8 @@ func TestStructureIsRefusedInAWSsWords(t *testing.T) {
 		{"long description", "Description: " + strings.Repeat("x", 1025) + oneResource, "Template format error: 'Description' length is greater than 1024"},
 		{"secure reference", "Resources: {A: {Type: AWS::Lambda::Function, Properties: {Environment: {Variables: {K: !Sub 'x{{resolve:ssm-secure:n}}'}}}}}",
 			"SSM Secure reference is not supported in: [AWS::Lambda::Function/Properties/Environment/Variables/K]"},
+		{"DependsOn a function", "Resources: {A: {Type: X, DependsOn: !Ref B}, B: {Type: X}}", "Template format error: DependsOn must be a string or list of strings."},
+		{"DependsOn functions", "Resources: {A: {Type: X, DependsOn: [!Ref B]}, B: {Type: X}}", "Template format error: Every DependsOn value must be a string."},
 		{"policy", "Resources: {A: {Type: X, DeletionPolicy: Keep}}", "Template format error: Unrecognized DeletionPolicy Keep for resource A"},
 		{"default", "Parameters: {P: {Type: String, Default: [a]}}" + oneResource, "Template format error: Every Default member must be a string."},
 		{"parameter type", "Parameters: {P: {Type: Strin}}" + oneResource, "Template format error: Unrecognized parameter type: Strin"},
