@@ -173,7 +173,7 @@ func (m *made) request(properties values) *stack.Request {
 	m.tokens++
 	return &stack.Request{Account: account, Region: region, Caller: stack.Caller{ARN: "arn:aws:iam::" + account + ":root", Endpoint: endpoint},
 		StackID: "arn:aws:cloudformation:" + region + ":" + account + ":stack/s/1", StackName: "s", LogicalID: m.logical, Token: fmt.Sprint("token-", m.tokens),
-		Name: "s-" + m.logical + "-ABCDEFGHIJKL", PhysicalID: m.id, Properties: properties, Attributes: m.attributes, Progress: func(string) {}}
+		Name: "s-" + m.logical[:min(len(m.logical), 20)] + "-ABCDEFGHIJKL", PhysicalID: m.id, Properties: properties, Attributes: m.attributes, Progress: func(string) {}}
 }
 
 // unnamed are types whose resources have nothing by which a second try could know

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -474,5 +475,28 @@ func TestEveryPropertyIsAccountedFor(t *testing.T) {
 				t.Errorf("%s: the required property %s is refused", name, property)
 			}
 		}
+	}
+}
+
+// A handler of the CDK in Node.js is one of ours in Python; any other is refused as it is.
+func TestHandlersOfTheCDK(t *testing.T) {
+	p := newPlatform(t)
+	role := p.create("Role", "AWS::IAM::Role", values{"AssumeRolePolicyDocument": trust})
+	properties := values{"Role": role.attributes["Arn"], "Runtime": "nodejs24.x", "Handler": "index.handler", "Timeout": number(900), "MemorySize": number(128),
+		"Code": values{"S3Bucket": "cdk-hnb659fds-assets", "S3Key": "x.zip"}}
+	for _, logical := range []string{"CustomS3AutoDeleteObjectsCustomResourceProviderHandler9D90184F", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8aFD4BFC8A"} {
+		f := p.create(logical, "AWS::Lambda::Function", properties)
+		f.same(values{"Runtime": "nodejs24.x", "Timeout": number(900)})
+		if live := p.ask("lambda", "GetFunctionConfiguration", values{"FunctionName": f.ref}); live["Runtime"] != "python3.13" {
+			t.Errorf("%s runs in %v", logical, live["Runtime"])
+		}
+		changed := maps.Clone(properties)
+		changed["Timeout"] = number(30)
+		f.update(changed)
+		f.same(values{"Timeout": number(30)})
+	}
+	other := &made{platform: p, kind: p.types["AWS::Lambda::Function"], name: "AWS::Lambda::Function", logical: "Mine"}
+	if _, err := other.kind.Create(t.Context(), other.request(properties)); err == nil {
+		t.Error("a function in Node.js was made")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 )
 
@@ -52,7 +53,7 @@ func (c *call) of(service, operation string, in values) (values, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	return timeless(out).(values), err
+	return value.Timeless(out).(values), err
 }
 
 // identity are the members that name the resource, of the caller's own.
@@ -74,7 +75,7 @@ func (c *call) name() string {
 	return c.r.Name
 }
 
-func (c *call) text(property string) string { return text(c.properties[property]) }
+func (c *call) text(property string) string { return value.Text(c.properties[property]) }
 
 // arn is one of the request's account and region.
 func (c *call) arn(service, resource string) string {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 // response is the module that AWS gives to functions whose source is in the template.
@@ -18,14 +20,17 @@ var response string
 // becomes a package of index.py, beside it the module cfnresponse if it names it.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/cfn-lambda-function-code-cfnresponsemodule.html
 func packaged(c *call) values {
+	if source := standIn(c); source != "" {
+		return values{"ZipFile": zipped(map[string]string{"index.py": source, "cfnresponse.py": response})}
+	}
 	code, ok := c.properties["Code"].(values)
 	if !ok {
 		return values{}
 	}
 	in := maps.Clone(code)
 	if source, inline := code["ZipFile"]; inline {
-		files := map[string]string{"index.py": text(source)}
-		if strings.Contains(text(source), "cfnresponse") {
+		files := map[string]string{"index.py": value.Text(source)}
+		if strings.Contains(value.Text(source), "cfnresponse") {
 			files["cfnresponse.py"] = response
 		}
 		in["ZipFile"] = zipped(files)

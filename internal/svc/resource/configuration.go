@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 // noRotation is why rotation cannot be had.
@@ -57,11 +58,11 @@ func secret() *definition {
 		make: func(c *call) (values, error) {
 			in := c.k.input(c, "CreateSecret", nil)
 			if c.properties["GenerateSecretString"] != nil {
-				value, err := generated(c)
+				given, err := generated(c)
 				if err != nil {
 					return nil, err
 				}
-				in["SecretString"] = value
+				in["SecretString"] = given
 			}
 			return c.do("CreateSecret", in)
 		},
@@ -78,13 +79,13 @@ func secret() *definition {
 func changeSecret(c *call, was values) error {
 	in := values{"SecretId": c.physical, "Description": c.text("Description")}
 	switch how := c.properties["GenerateSecretString"]; {
-	case how != nil && !equal(was["GenerateSecretString"], how):
-		value, err := generated(c)
+	case how != nil && !value.Equal(was["GenerateSecretString"], how):
+		given, err := generated(c)
 		if err != nil {
 			return err
 		}
-		in["SecretString"] = value
-	case how == nil && c.properties["SecretString"] != nil && !equal(was["SecretString"], c.properties["SecretString"]):
+		in["SecretString"] = given
+	case how == nil && c.properties["SecretString"] != nil && !value.Equal(was["SecretString"], c.properties["SecretString"]):
 		in["SecretString"] = c.text("SecretString")
 	}
 	return c.run("UpdateSecret", in)
@@ -94,19 +95,19 @@ func changeSecret(c *call, was values) error {
 func generated(c *call) (string, error) {
 	how, _ := c.properties["GenerateSecretString"].(values)
 	in := maps.Clone(how)
-	key, template := text(in["GenerateStringKey"]), text(in["SecretStringTemplate"])
+	key, template := value.Text(in["GenerateStringKey"]), value.Text(in["SecretStringTemplate"])
 	delete(in, "GenerateStringKey")
 	delete(in, "SecretStringTemplate")
 	out, err := c.do("GetRandomPassword", in)
 	if err != nil || key == "" && template == "" {
-		return text(out["RandomPassword"]), err
+		return value.Text(out["RandomPassword"]), err
 	}
-	members, isObject := parsed(template).(values)
+	members, isObject := value.Parsed(template).(values)
 	if key == "" || !isObject || !strings.HasPrefix(strings.TrimSpace(template), "{") {
 		return "", failed("SecretStringTemplate must be a JSON object, and GenerateStringKey must name the member for the value.")
 	}
 	members[key] = out["RandomPassword"]
-	return document(members), nil
+	return value.Document(members), nil
 }
 
 const repositoryNameLength = 256
@@ -128,7 +129,7 @@ func repository() *definition {
 			if err != nil {
 				return nil, err
 			}
-			return list(out["repositories"])[0].(values), nil
+			return value.List(out["repositories"])[0].(values), nil
 		},
 		steps: []step{
 			{property: "ImageScanningConfiguration", apply: func(c *call, _, want any) error {
@@ -147,14 +148,14 @@ func repository() *definition {
 				}
 				return c.run("PutImageTagMutability", in)
 			}},
-			put("RepositoryPolicyText", "SetRepositoryPolicy", "policyText", "DeleteRepositoryPolicy").with(func(v any) any { return document(v) }),
-			put("LifecyclePolicy", "PutLifecyclePolicy", "lifecyclePolicyText", "DeleteLifecyclePolicy").with(func(v any) any { return document(at(v, "LifecyclePolicyText")) }),
+			put("RepositoryPolicyText", "SetRepositoryPolicy", "policyText", "DeleteRepositoryPolicy").with(func(v any) any { return value.Document(v) }),
+			put("LifecyclePolicy", "PutLifecyclePolicy", "lifecyclePolicyText", "DeleteLifecyclePolicy").with(func(v any) any { return value.Document(value.At(v, "LifecyclePolicyText")) }),
 		},
 		forms: map[string]form{ // the names of its templates begin with capital letters within, those of its API with small ones
-			"EncryptionConfiguration": {to: smallNames},
+			"EncryptionConfiguration": {to: value.SmallNames},
 			"ImageTagMutabilityExclusionFilters": {to: func(v any) any {
-				return each(v, func(one any) any {
-					return renamed(one, map[string]string{"ImageTagMutabilityExclusionFilterType": "filterType", "ImageTagMutabilityExclusionFilterValue": "filter"})
+				return value.Each(v, func(one any) any {
+					return value.Renamed(one, map[string]string{"ImageTagMutabilityExclusionFilterType": "filterType", "ImageTagMutabilityExclusionFilterValue": "filter"})
 				})
 			}},
 		},
@@ -163,22 +164,6 @@ func repository() *definition {
 		attributes: pick("Arn", "repositoryArn", "RepositoryUri", "repositoryUri"), handled: []string{"EmptyOnDelete"},
 		inert: map[string]string{"EncryptionConfiguration": noImages, "ImageScanningConfiguration": noImages, "ImageTagMutability": noImages, "ImageTagMutabilityExclusionFilters": noImages,
 			"LifecyclePolicy": noImages, "RepositoryPolicyText": noImages, "EmptyOnDelete": noImages}}
-}
-
-// smallNames are the members of an object with small first letters.
-func smallNames(v any) any {
-	members, ok := v.(values)
-	if !ok {
-		return v
-	}
-	out := values{}
-	for name, value := range members {
-		if name != "" {
-			name = strings.ToLower(name[:1]) + name[1:]
-		}
-		out[name] = value
-	}
-	return out
 }
 
 // absentTypes are known and cannot be had, but for the statistics of the CDK.

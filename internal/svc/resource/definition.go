@@ -1,6 +1,9 @@
 package resource
 
-import "github.com/lambkin-dev/lambkin/internal/core/stack"
+import (
+	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
+)
 
 // values are members of a call, or properties.
 type values = map[string]any
@@ -97,7 +100,7 @@ func physicalAs(member string) func(c *call) values {
 
 // member is a physical id that the answer of create has.
 func member(names ...string) func(c *call, out values) string {
-	return func(c *call, out values) string { return text(at(out, names...)) }
+	return func(c *call, out values) string { return value.Text(value.At(out, names...)) }
 }
 
 // pick gives attributes by the members that hold them: pairs of both names.
@@ -105,8 +108,8 @@ func pick(pairs ...string) func(c *call, live values) values {
 	return func(c *call, live values) values {
 		found := values{}
 		for i := 0; i < len(pairs); i += 2 {
-			if value := live[pairs[i+1]]; value != nil {
-				found[pairs[i]] = value
+			if given := live[pairs[i+1]]; given != nil {
+				found[pairs[i]] = given
 			}
 		}
 		return found

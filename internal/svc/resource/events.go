@@ -6,6 +6,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 const (
@@ -26,7 +27,7 @@ func rules() []*definition {
 				if want == nil {
 					return ignoreAbsent(c.run("RemovePermission", values{"EventBusName": c.physical, "RemoveAllPermissions": true}))
 				}
-				return c.run("PutPermission", values{"EventBusName": c.physical, "Policy": document(want)})
+				return c.run("PutPermission", values{"EventBusName": c.physical, "Policy": value.Document(want)})
 			}}},
 			tags: eventTags(func(c *call) any { return c.arn("events", "event-bus/"+c.physical) }), inert: map[string]string{"Policy": policiesInert},
 			refused: map[string]string{"EventSourceName": "there are no partner sources", "KmsKeyIdentifier": noKeys, "DeadLetterConfig": noWay, "LogConfig": noWay}},
@@ -94,11 +95,11 @@ func rule() *definition {
 func putTargets(c *call, was, want any) error {
 	bus, name := ruleID(c)
 	wanted, gone := []string{}, []any{}
-	for _, target := range list(want) {
-		wanted = append(wanted, text(at(target, "Id")))
+	for _, target := range value.List(want) {
+		wanted = append(wanted, value.Text(value.At(target, "Id")))
 	}
-	for _, target := range list(was) {
-		if id := text(at(target, "Id")); !slices.Contains(wanted, id) {
+	for _, target := range value.List(was) {
+		if id := value.Text(value.At(target, "Id")); !slices.Contains(wanted, id) {
 			gone = append(gone, id)
 		}
 	}
@@ -116,8 +117,8 @@ func putTargets(c *call, was, want any) error {
 
 // entriesFailed is the error of an answer that has errors of its entries.
 func entriesFailed(out values, err error) error {
-	if failures := list(out["FailedEntries"]); err == nil && len(failures) > 0 {
-		return &refusal{"events", &fault.Fault{Code: text(at(failures[0], "ErrorCode")), Status: 400, Message: text(at(failures[0], "ErrorMessage"))}}
+	if failures := value.List(out["FailedEntries"]); err == nil && len(failures) > 0 {
+		return &refusal{"events", &fault.Fault{Code: value.Text(value.At(failures[0], "ErrorCode")), Status: 400, Message: value.Text(value.At(failures[0], "ErrorMessage"))}}
 	}
 	return err
 }
@@ -141,7 +142,7 @@ func busPolicy(c *call, was, want values) error {
 		}
 		return c.run("PutPermission", in)
 	}
-	statement, _ := normal(want["Statement"]).(values)
+	statement, _ := value.Normal(want["Statement"]).(values)
 	if statement == nil {
 		return failed("Statement is not a statement of a policy.")
 	}
@@ -151,12 +152,12 @@ func busPolicy(c *call, was, want values) error {
 		if err != nil {
 			return false, err
 		}
-		policy, _ := parsed(text(out["Policy"])).(values)
-		statements := list(policy["Statement"])
-		if slices.ContainsFunc(statements, func(s any) bool { return equal(s, statement) }) {
+		policy, _ := value.Parsed(value.Text(out["Policy"])).(values)
+		statements := value.List(policy["Statement"])
+		if slices.ContainsFunc(statements, func(s any) bool { return value.Equal(s, statement) }) {
 			return true, nil
 		}
-		statements = slices.DeleteFunc(statements, func(s any) bool { return at(s, "Sid") == id })
-		return false, c.run("PutPermission", values{"EventBusName": bus, "Policy": document(values{"Version": "2012-10-17", "Statement": append(statements, statement)})})
+		statements = slices.DeleteFunc(statements, func(s any) bool { return value.At(s, "Sid") == id })
+		return false, c.run("PutPermission", values{"EventBusName": bus, "Policy": value.Document(values{"Version": "2012-10-17", "Statement": append(statements, statement)})})
 	})
 }

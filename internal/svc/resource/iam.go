@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 // Lengths of IAM's names.
@@ -31,13 +32,13 @@ func identities() []*definition {
 			steps: []step{{property: "Roles", undone: true, apply: rolesOfProfile}}},
 		{name: "AWS::IAM::UserToGroupAddition", handled: []string{"GroupName", "Users"}, attributes: own("Id"), apply: func(c *call, was, want values) error {
 			kept := []string{}
-			if text(was["GroupName"]) == text(want["GroupName"]) {
-				kept = texts(want["Users"])
+			if value.Text(was["GroupName"]) == value.Text(want["GroupName"]) {
+				kept = value.Texts(want["Users"])
 			}
-			err := eachGone(texts(was["Users"]), kept, func(user string) error {
+			err := eachGone(value.Texts(was["Users"]), kept, func(user string) error {
 				return c.run("RemoveUserFromGroup", values{"GroupName": was["GroupName"], "UserName": user})
 			})
-			for _, user := range texts(want["Users"]) {
+			for _, user := range value.Texts(want["Users"]) {
 				if err == nil {
 					err = c.run("AddUserToGroup", values{"GroupName": want["GroupName"], "UserName": user})
 				}
@@ -61,18 +62,18 @@ func rolesOfProfile(c *call, _, want any) error {
 		return err
 	}
 	have := []string{}
-	for _, role := range list(at(out, "InstanceProfile", "Roles")) {
-		have = append(have, text(at(role, "RoleName")))
+	for _, role := range value.List(value.At(out, "InstanceProfile", "Roles")) {
+		have = append(have, value.Text(value.At(role, "RoleName")))
 	}
 	change := func(operation string) func(string) error {
 		return func(role string) error {
 			return c.run(operation, values{"InstanceProfileName": c.physical, "RoleName": role})
 		}
 	}
-	if err := eachGone(have, texts(want), change("RemoveRoleFromInstanceProfile")); err != nil {
+	if err := eachGone(have, value.Texts(want), change("RemoveRoleFromInstanceProfile")); err != nil {
 		return err
 	}
-	for _, role := range texts(want) {
+	for _, role := range value.Texts(want) {
 		if slices.Contains(have, role) {
 			continue
 		}
@@ -99,8 +100,8 @@ func inlinePolicy(owner string) *definition {
 
 // decoded has the documents of an answer as they were given: IAM's answers have them URL-encoded.
 func decoded(out values, err error) (values, error) {
-	for name, value := range out {
-		if s, ok := value.(string); ok && strings.HasSuffix(name, "Document") {
+	for name, given := range out {
+		if s, ok := given.(string); ok && strings.HasSuffix(name, "Document") {
 			if document, err := url.PathUnescape(s); err == nil {
 				out[name] = document
 			}
@@ -117,7 +118,7 @@ func liveOwner(owner string) func(c *call) (values, error) {
 			return nil, err
 		}
 		live, _ := out[owner].(values)
-		if boundary := at(live, "PermissionsBoundary", "PermissionsBoundaryArn"); boundary != nil {
+		if boundary := value.At(live, "PermissionsBoundary", "PermissionsBoundaryArn"); boundary != nil {
 			live["PermissionsBoundary"] = boundary
 		}
 		return decoded(live, nil)
@@ -130,14 +131,14 @@ func inlinePolicies(owner string) step {
 	return step{property: "Policies", undone: true,
 		apply: func(c *call, was, want any) error {
 			wanted := []string{}
-			for _, policy := range list(want) {
-				wanted = append(wanted, text(at(policy, "PolicyName")))
-				if err := c.run("Put"+owner+"Policy", values{name: c.physical, "PolicyName": at(policy, "PolicyName"), "PolicyDocument": document(at(policy, "PolicyDocument"))}); err != nil {
+			for _, policy := range value.List(want) {
+				wanted = append(wanted, value.Text(value.At(policy, "PolicyName")))
+				if err := c.run("Put"+owner+"Policy", values{name: c.physical, "PolicyName": value.At(policy, "PolicyName"), "PolicyDocument": value.Document(value.At(policy, "PolicyDocument"))}); err != nil {
 					return err
 				}
 			}
-			for _, policy := range list(was) {
-				gone := text(at(policy, "PolicyName"))
+			for _, policy := range value.List(was) {
+				gone := value.Text(value.At(policy, "PolicyName"))
 				if slices.Contains(wanted, gone) {
 					continue
 				}
@@ -150,12 +151,12 @@ func inlinePolicies(owner string) step {
 		live: func(c *call) (any, error) {
 			out, err := c.do("List"+owner+"Policies", values{name: c.physical})
 			policies := []any{}
-			for _, policy := range list(out["PolicyNames"]) {
+			for _, policy := range value.List(out["PolicyNames"]) {
 				found, err := decoded(c.do("Get"+owner+"Policy", values{name: c.physical, "PolicyName": policy}))
 				if err != nil {
 					return nil, err
 				}
-				policies = append(policies, values{"PolicyName": policy, "PolicyDocument": parsed(text(found["PolicyDocument"]))})
+				policies = append(policies, values{"PolicyName": policy, "PolicyDocument": value.Parsed(value.Text(found["PolicyDocument"]))})
 			}
 			return policies, err
 		}}
@@ -168,8 +169,8 @@ func managedPolicies(owner string) step {
 	s.live = func(c *call) (any, error) {
 		out, err := c.do("ListAttached"+owner+"Policies", values{name: c.physical})
 		arns := []any{}
-		for _, policy := range list(out["AttachedPolicies"]) {
-			arns = append(arns, at(policy, "PolicyArn"))
+		for _, policy := range value.List(out["AttachedPolicies"]) {
+			arns = append(arns, value.At(policy, "PolicyArn"))
 		}
 		return arns, err
 	}
@@ -179,8 +180,8 @@ func managedPolicies(owner string) step {
 // members is a step of a property that lists what is added to the resource one by one.
 func members(property, add, remove, resource, element string) step {
 	return step{property: property, undone: true, apply: func(c *call, was, want any) error {
-		err := eachGone(texts(was), texts(want), func(gone string) error { return c.run(remove, values{resource: c.physical, element: gone}) })
-		for _, added := range texts(want) {
+		err := eachGone(value.Texts(was), value.Texts(want), func(gone string) error { return c.run(remove, values{resource: c.physical, element: gone}) })
+		for _, added := range value.Texts(want) {
 			if err == nil {
 				err = c.run(add, values{resource: c.physical, element: added})
 			}
@@ -203,8 +204,8 @@ func role() *definition {
 		identity: physicalAs("RoleName"), live: liveOwner("Role"), tags: tagsOf("Role"), attributes: pick("Arn", "Arn", "RoleId", "RoleId"),
 		steps: []step{boundary("Role"), inlinePolicies("Role"), managedPolicies("Role")},
 		change: func(c *call, was values) error {
-			if trust := c.properties["AssumeRolePolicyDocument"]; c.r.Again || !equal(was["AssumeRolePolicyDocument"], trust) {
-				if err := c.run("UpdateAssumeRolePolicy", values{"RoleName": c.physical, "PolicyDocument": document(trust)}); err != nil {
+			if trust := c.properties["AssumeRolePolicyDocument"]; c.r.Again || !value.Equal(was["AssumeRolePolicyDocument"], trust) {
+				if err := c.run("UpdateAssumeRolePolicy", values{"RoleName": c.physical, "PolicyDocument": value.Document(trust)}); err != nil {
 					return err
 				}
 			}
@@ -221,10 +222,10 @@ func user() *definition {
 		identity: physicalAs("UserName"), live: liveOwner("User"), tags: tagsOf("User"), attributes: pick("Arn", "Arn"), change: movePath("User"),
 		steps: []step{boundary("User"), inlinePolicies("User"), managedPolicies("User"), {property: "Groups", undone: true,
 			apply: func(c *call, was, want any) error {
-				err := eachGone(texts(was), texts(want), func(gone string) error {
+				err := eachGone(value.Texts(was), value.Texts(want), func(gone string) error {
 					return c.run("RemoveUserFromGroup", values{"GroupName": gone, "UserName": c.physical})
 				})
-				for _, group := range texts(want) {
+				for _, group := range value.Texts(want) {
 					if err == nil {
 						err = c.run("AddUserToGroup", values{"GroupName": group, "UserName": c.physical})
 					}
@@ -234,8 +235,8 @@ func user() *definition {
 			live: func(c *call) (any, error) {
 				out, err := c.do("ListGroupsForUser", values{"UserName": c.physical})
 				names := []any{}
-				for _, group := range list(out["Groups"]) {
-					names = append(names, at(group, "GroupName"))
+				for _, group := range value.List(out["Groups"]) {
+					names = append(names, value.At(group, "GroupName"))
 				}
 				return names, err
 			}}},
@@ -251,7 +252,7 @@ func group() *definition {
 // movePath changes the path of a user or a group.
 func movePath(owner string) func(c *call, was values) error {
 	return func(c *call, was values) error {
-		if equal(was["Path"], c.properties["Path"]) {
+		if value.Equal(was["Path"], c.properties["Path"]) {
 			return nil
 		}
 		path := c.text("Path")
@@ -267,15 +268,15 @@ func policyOfOwners(c *call, was, want values) error {
 	type place struct{ kind, owner, policy string }
 	places := func(properties values) (all []place) {
 		for _, kind := range owners {
-			for _, owner := range texts(properties[kind+"s"]) {
-				all = append(all, place{kind, owner, text(properties["PolicyName"])})
+			for _, owner := range value.Texts(properties[kind+"s"]) {
+				all = append(all, place{kind, owner, value.Text(properties["PolicyName"])})
 			}
 		}
 		return all
 	}
 	wanted := places(want)
 	for _, p := range wanted {
-		if err := c.run("Put"+p.kind+"Policy", values{p.kind + "Name": p.owner, "PolicyName": p.policy, "PolicyDocument": document(want["PolicyDocument"])}); err != nil {
+		if err := c.run("Put"+p.kind+"Policy", values{p.kind + "Name": p.owner, "PolicyName": p.policy, "PolicyDocument": value.Document(want["PolicyDocument"])}); err != nil {
 			return err
 		}
 	}
@@ -294,13 +295,13 @@ func managedPolicy() *definition {
 	d := &definition{name: "AWS::IAM::ManagedPolicy", create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
 		naming: naming{property: "ManagedPolicyName", rule: stack.NameRule{MaxLength: policyNameLength}}, identity: physicalAs("PolicyArn"), physical: member("Policy", "Arn"),
 		change: func(c *call, was values) error {
-			if !c.r.Again && equal(was["PolicyDocument"], c.properties["PolicyDocument"]) {
+			if !c.r.Again && value.Equal(was["PolicyDocument"], c.properties["PolicyDocument"]) {
 				return nil
 			}
 			if err := dropVersions(c, policyVersionsMax-1); err != nil {
 				return err
 			}
-			return c.run("CreatePolicyVersion", values{"PolicyArn": c.physical, "PolicyDocument": document(c.properties["PolicyDocument"]), "SetAsDefault": true})
+			return c.run("CreatePolicyVersion", values{"PolicyArn": c.physical, "PolicyDocument": value.Document(c.properties["PolicyDocument"]), "SetAsDefault": true})
 		},
 		drop: func(c *call) error {
 			if err := dropVersions(c, 1); err != nil {
@@ -313,10 +314,10 @@ func managedPolicy() *definition {
 			"PermissionsBoundaryUsageCount", "PermissionsBoundaryUsageCount", "PolicyId", "PolicyId", "UpdateDate", "UpdateDate")}
 	for _, owner := range owners {
 		d.steps = append(d.steps, step{property: owner + "s", undone: true, apply: func(c *call, was, want any) error {
-			err := eachGone(texts(was), texts(want), func(gone string) error {
+			err := eachGone(value.Texts(was), value.Texts(want), func(gone string) error {
 				return c.run("Detach"+owner+"Policy", values{owner + "Name": gone, "PolicyArn": c.physical})
 			})
-			for _, name := range texts(want) {
+			for _, name := range value.Texts(want) {
 				if err == nil {
 					err = c.run("Attach"+owner+"Policy", values{owner + "Name": name, "PolicyArn": c.physical})
 				}
@@ -346,7 +347,7 @@ func livePolicy(c *call) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if text, err := url.PathUnescape(text(at(version, "PolicyVersion", "Document"))); err == nil {
+	if text, err := url.PathUnescape(value.Text(value.At(version, "PolicyVersion", "Document"))); err == nil {
 		live["PolicyDocument"] = text
 	}
 	live["Policy"] = values{"Arn": live["Arn"]} // as the answer of CreatePolicy has it
@@ -359,12 +360,12 @@ func dropVersions(c *call, left int) error {
 	if err != nil {
 		return err
 	}
-	versions := list(out["Versions"])
+	versions := value.List(out["Versions"])
 	for _, version := range slices.Backward(versions) { // the newest is first
-		if len(versions) <= left || text(at(version, "IsDefaultVersion")) == "true" {
+		if len(versions) <= left || value.Text(value.At(version, "IsDefaultVersion")) == "true" {
 			continue
 		}
-		if err := ignoreAbsent(c.run("DeletePolicyVersion", values{"PolicyArn": c.physical, "VersionId": at(version, "VersionId")})); err != nil {
+		if err := ignoreAbsent(c.run("DeletePolicyVersion", values{"PolicyArn": c.physical, "VersionId": value.At(version, "VersionId")})); err != nil {
 			return err
 		}
 		left++
@@ -379,7 +380,7 @@ func accessKey() *definition {
 	return &definition{name: "AWS::IAM::AccessKey", create: "CreateAccessKey", remove: "DeleteAccessKey", physical: member("AccessKey", "AccessKeyId"),
 		make: func(c *call) (values, error) {
 			out, err := c.do("CreateAccessKey", values{"UserName": c.text("UserName")})
-			c.secret = text(at(out, "AccessKey", "SecretAccessKey"))
+			c.secret = value.Text(value.At(out, "AccessKey", "SecretAccessKey"))
 			return out, err
 		},
 		identity: func(c *call) values { return values{"UserName": c.text("UserName"), "AccessKeyId": c.physical} },
@@ -391,8 +392,8 @@ func accessKey() *definition {
 		}}},
 		live: func(c *call) (values, error) {
 			out, err := c.do("ListAccessKeys", values{"UserName": c.text("UserName")})
-			for _, key := range list(out["AccessKeyMetadata"]) {
-				if at(key, "AccessKeyId") == c.physical {
+			for _, key := range value.List(out["AccessKeyMetadata"]) {
+				if value.At(key, "AccessKeyId") == c.physical {
 					return key.(values), nil
 				}
 			}
@@ -404,7 +405,7 @@ func accessKey() *definition {
 		attributes: func(c *call, _ values) values {
 			secret := c.secret
 			if secret == "" {
-				secret = text(c.r.Attributes["SecretAccessKey"])
+				secret = value.Text(c.r.Attributes["SecretAccessKey"])
 			}
 			return values{"Id": c.physical, "SecretAccessKey": secret}
 		}, handled: []string{"Serial"}}

@@ -3,12 +3,12 @@ package resource
 import (
 	"context"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/schema"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -85,7 +85,7 @@ func (k *kind) memberOf(operation, property string) (*shape.Member, bool) {
 	}
 	members := s.Model.Shapes[op.Model.Input].Members
 	for i := range members {
-		if sameName(members[i].Name, name) {
+		if value.SameName(members[i].Name, name) {
 			return &members[i], true
 		}
 	}
@@ -150,7 +150,7 @@ func (k *kind) adopts(c *call, live values) bool {
 		if slices.ContainsFunc(k.steps, func(s step) bool { return s.property == name }) {
 			continue
 		}
-		if have, found := k.property(c, live, name); found && !includes(normal(have), normal(want)) {
+		if have, found := k.property(c, live, name); found && !value.Includes(value.Normal(have), value.Normal(want)) {
 			return false
 		}
 	}
@@ -184,7 +184,7 @@ func (k *kind) settle(c *call, was values) error {
 	}
 	for _, s := range k.steps {
 		before, want := was[s.property], c.properties[s.property]
-		if want == nil && before == nil || !c.r.Again && equal(before, want) {
+		if want == nil && before == nil || !c.r.Again && value.Equal(before, want) {
 			continue
 		}
 		if err := s.apply(c, before, want); err != nil {
@@ -228,7 +228,7 @@ func (k *kind) touches(operation string, was, want values) bool {
 		if name == k.facts.Tags && k.tags != nil {
 			continue
 		}
-		if _, takes := k.memberOf(operation, name); takes && !equal(was[name], want[name]) {
+		if _, takes := k.memberOf(operation, name); takes && !value.Equal(was[name], want[name]) {
 			return true
 		}
 	}
@@ -273,19 +273,19 @@ func (k *kind) Read(ctx context.Context, r *stack.Request) (properties, attribut
 	}
 	properties = values{}
 	for name, p := range k.facts.Properties {
-		if value, found := k.property(c, live, name); found && !p.WriteOnly {
-			properties[name] = value
+		if given, found := k.property(c, live, name); found && !p.WriteOnly {
+			properties[name] = given
 		}
 	}
 	for _, s := range k.steps {
 		if s.live == nil {
 			continue
 		}
-		switch value, err := s.live(c); {
+		switch given, err := s.live(c); {
 		case err != nil && !absent(err):
 			return nil, nil, c.worded(err)
-		case value != nil:
-			properties[s.property] = value
+		case given != nil:
+			properties[s.property] = given
 		}
 	}
 	if k.tags != nil && k.tags.list != "" {
@@ -308,12 +308,12 @@ func (k *kind) property(c *call, live values, name string) (any, bool) {
 	if other, found := k.members[name]; found {
 		from = other.(string)
 	}
-	for member, value := range live {
-		if sameName(member, from) && value != nil {
+	for member, given := range live {
+		if value.SameName(member, from) && given != nil {
 			if back := k.forms[name].from; back != nil {
-				value = back(value)
+				given = back(given)
 			}
-			return k.templated(c, name, value), true
+			return k.templated(c, name, given), true
 		}
 	}
 	return nil, false
@@ -344,13 +344,13 @@ func (k *kind) input(c *call, operation string, was values) values {
 		if !takes {
 			continue
 		}
-		switch value := c.properties[name]; {
+		switch given := c.properties[name]; {
 		case name == k.facts.Tags && was != nil && k.tags != nil:
-		case value != nil:
+		case given != nil:
 			if to := k.forms[name].to; to != nil {
-				value = to(value)
+				given = to(given)
 			}
-			in[m.Name] = fitted(s.Model, m.Shape, value)
+			in[m.Name] = fitted(s.Model, m.Shape, given)
 		case was[name] != nil && k.resets[name] != nil:
 			in[m.Name] = k.resets[name]
 		}
@@ -358,36 +358,10 @@ func (k *kind) input(c *call, operation string, was values) values {
 	if m, takes := k.memberOf(operation, k.naming.property); takes && k.naming.property != "" && was == nil {
 		in[m.Name] = c.name()
 	}
-	for name, value := range k.fixed {
+	for name, given := range k.fixed {
 		if m, takes := k.memberOf(operation, name); takes {
-			in[m.Name] = value
+			in[m.Name] = given
 		}
 	}
 	return in
-}
-
-func equal(a, b any) bool { return reflect.DeepEqual(normal(a), normal(b)) }
-
-// includes tells whether have is want, or want and defaults that were added to it.
-func includes(have, want any) bool {
-	switch want := want.(type) {
-	case values:
-		members, ok := have.(values)
-		for name, value := range want {
-			ok = ok && includes(members[name], value)
-		}
-		return ok
-	case []any:
-		elements, ok := have.([]any)
-		if !ok || len(elements) != len(want) {
-			return false
-		}
-		for i := range want {
-			if !includes(elements[i], want[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	return reflect.DeepEqual(have, want)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 func functions() []*definition {
@@ -60,7 +61,7 @@ func function() *definition {
 	return &definition{name: "AWS::Lambda::Function", service: "lambda", create: "CreateFunction", update: "UpdateFunctionConfiguration", remove: "DeleteFunction",
 		naming: naming{property: "FunctionName", rule: stack.NameRule{MaxLength: functionNameLength}}, identity: physicalAs("FunctionName"),
 		make: func(c *call) (values, error) {
-			in := c.k.input(c, c.k.create, nil)
+			in := dressed(c, c.k.input(c, c.k.create, nil))
 			in["Code"] = packaged(c)
 			return c.do(c.k.create, in)
 		},
@@ -110,7 +111,7 @@ func changeFunction(c *call, was values) error {
 	if err := wait(c, functionIdle); err != nil {
 		return err
 	}
-	if c.r.Again || !equal(was["Code"], c.properties["Code"]) || !equal(was["Architectures"], c.properties["Architectures"]) {
+	if c.r.Again || !value.Equal(was["Code"], c.properties["Code"]) || !value.Equal(was["Architectures"], c.properties["Architectures"]) {
 		in := packaged(c)
 		in["FunctionName"] = c.physical
 		if architectures := c.properties["Architectures"]; architectures != nil {
@@ -126,7 +127,7 @@ func changeFunction(c *call, was values) error {
 	if !c.r.Again && !c.k.touches(c.k.update, was, c.properties) {
 		return nil
 	}
-	in := c.k.input(c, c.k.update, was)
+	in := dressed(c, c.k.input(c, c.k.update, was))
 	in["FunctionName"] = c.physical
 	return c.run(c.k.update, in)
 }
@@ -138,14 +139,17 @@ func liveFunction(c *call) (values, error) {
 		return nil, err
 	}
 	live, _ := out["Configuration"].(values)
-	if layers := list(live["Layers"]); layers != nil {
+	if layers := value.List(live["Layers"]); layers != nil {
 		arns := []any{}
 		for _, layer := range layers {
-			arns = append(arns, at(layer, "Arn"))
+			arns = append(arns, value.At(layer, "Arn"))
 		}
 		live["Layers"] = arns
 	}
-	if reserved := at(out, "Concurrency", "ReservedConcurrentExecutions"); reserved != nil {
+	if standIn(c) != "" {
+		live["Runtime"], live["Handler"] = c.properties["Runtime"], c.properties["Handler"]
+	}
+	if reserved := value.At(out, "Concurrency", "ReservedConcurrentExecutions"); reserved != nil {
 		live["ReservedConcurrentExecutions"] = reserved
 	}
 	return live, nil
@@ -154,7 +158,7 @@ func liveFunction(c *call) (values, error) {
 // functionIdle tells whether a change can begin.
 func functionIdle(c *call) (bool, error) {
 	live, err := c.do("GetFunctionConfiguration", values{"FunctionName": c.physical})
-	return err == nil && text(live["State"]) != "Pending" && text(live["LastUpdateStatus"]) != "InProgress", err
+	return err == nil && value.Text(live["State"]) != "Pending" && value.Text(live["LastUpdateStatus"]) != "InProgress", err
 }
 
 // functionSettled tells whether the function is as it was made or changed last.
@@ -163,12 +167,12 @@ func functionSettled(c *call) (bool, error) {
 	switch {
 	case err != nil:
 		return false, err
-	case text(live["State"]) == "Failed":
-		return false, failed("%s", text(live["StateReason"]))
-	case text(live["LastUpdateStatus"]) == "Failed":
-		return false, failed("%s", text(live["LastUpdateStatusReason"]))
+	case value.Text(live["State"]) == "Failed":
+		return false, failed("%s", value.Text(live["StateReason"]))
+	case value.Text(live["LastUpdateStatus"]) == "Failed":
+		return false, failed("%s", value.Text(live["LastUpdateStatusReason"]))
 	}
-	return text(live["State"]) != "Pending" && text(live["LastUpdateStatus"]) != "InProgress", nil
+	return value.Text(live["State"]) != "Pending" && value.Text(live["LastUpdateStatus"]) != "InProgress", nil
 }
 
 // provisioned is the step of versions and aliases for concurrency that is held ready.
@@ -178,16 +182,16 @@ func provisioned() step {
 		if want == nil {
 			return ignoreAbsent(c.run("DeleteProvisionedConcurrencyConfig", in))
 		}
-		in["ProvisionedConcurrentExecutions"] = at(want, "ProvisionedConcurrentExecutions")
+		in["ProvisionedConcurrentExecutions"] = value.At(want, "ProvisionedConcurrentExecutions")
 		if err := c.run("PutProvisionedConcurrencyConfig", in); err != nil {
 			return err
 		}
 		return wait(c, func(c *call) (bool, error) {
 			out, err := c.do("GetProvisionedConcurrencyConfig", qualified(c.physical))
-			if err == nil && text(out["Status"]) == "FAILED" {
-				err = failed("%s", text(out["StatusReason"]))
+			if err == nil && value.Text(out["Status"]) == "FAILED" {
+				err = failed("%s", value.Text(out["StatusReason"]))
 			}
-			return err == nil && text(out["Status"]) == "READY", err
+			return err == nil && value.Text(out["Status"]) == "READY", err
 		})
 	}}
 }
@@ -203,10 +207,10 @@ func version() *definition {
 		identity: func(c *call) values { return qualified(c.physical) }, physical: member("FunctionArn"), make: publishVersion,
 		settled: func(c *call) (bool, error) {
 			live, err := c.do("GetFunctionConfiguration", qualified(c.physical))
-			if err == nil && text(live["State"]) == "Failed" {
-				err = failed("%s", text(live["StateReason"]))
+			if err == nil && value.Text(live["State"]) == "Failed" {
+				err = failed("%s", value.Text(live["StateReason"]))
 			}
-			return err == nil && text(live["State"]) != "Pending", err
+			return err == nil && value.Text(live["State"]) != "Pending", err
 		},
 		steps: []step{provisioned()}, attributes: pick("FunctionArn", "FunctionArn", "Version", "Version"),
 		refused: map[string]string{"RuntimePolicy": noWay, "FunctionScalingConfig": noWay}}
@@ -223,8 +227,8 @@ func publishVersion(c *call) (values, error) {
 	if err != nil || c.r.Again {
 		return out, err
 	}
-	if slices.ContainsFunc(list(before["Versions"]), func(v any) bool { return at(v, "Version") == out["Version"] }) {
-		err = failed("A version for this Lambda function exists ( %s ). Modify the function to create a new version.", text(out["Version"]))
+	if slices.ContainsFunc(value.List(before["Versions"]), func(v any) bool { return value.At(v, "Version") == out["Version"] }) {
+		err = failed("A version for this Lambda function exists ( %s ). Modify the function to create a new version.", value.Text(out["Version"]))
 	}
 	return out, err
 }
@@ -243,14 +247,14 @@ func alias() *definition {
 		forms: map[string]form{"RoutingConfig": {
 			to: func(v any) any {
 				weights := values{}
-				for _, w := range list(at(v, "AdditionalVersionWeights")) {
-					weights[text(at(w, "FunctionVersion"))] = at(w, "FunctionWeight")
+				for _, w := range value.List(value.At(v, "AdditionalVersionWeights")) {
+					weights[value.Text(value.At(w, "FunctionVersion"))] = value.At(w, "FunctionWeight")
 				}
 				return values{"AdditionalVersionWeights": weights}
 			},
 			from: func(v any) any {
 				weights := []any{}
-				m, _ := at(v, "AdditionalVersionWeights").(values)
+				m, _ := value.At(v, "AdditionalVersionWeights").(values)
 				for _, version := range slices.Sorted(maps.Keys(m)) {
 					weights = append(weights, values{"FunctionVersion": version, "FunctionWeight": m[version]})
 				}
@@ -264,19 +268,19 @@ func livePermission(c *call) (values, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, statement := range list(at(parsed(text(out["Policy"])), "Statement")) {
-		if at(statement, "Sid") != c.physical {
+	for _, statement := range value.List(value.At(value.Parsed(value.Text(out["Policy"])), "Statement")) {
+		if value.At(statement, "Sid") != c.physical {
 			continue
 		}
-		live := values{"Action": at(statement, "Action"), "Principal": either(at(statement, "Principal"), "Service", "AWS")}
+		live := values{"Action": value.At(statement, "Action"), "Principal": value.Either(value.At(statement, "Principal"), "Service", "AWS")}
 		for property, condition := range map[string][]string{"SourceArn": {"ArnLike", "AWS:SourceArn"}, "SourceAccount": {"StringEquals", "AWS:SourceAccount"},
 			"FunctionUrlAuthType": {"StringEquals", "lambda:FunctionUrlAuthType"}, "PrincipalOrgID": {"StringEquals", "aws:PrincipalOrgID"}} {
-			if value := at(statement, append([]string{"Condition"}, condition...)...); value != nil {
-				live[property] = value
+			if given := value.At(statement, append([]string{"Condition"}, condition...)...); given != nil {
+				live[property] = given
 			}
 		}
-		if text(live["Principal"]) == "" {
-			live["Principal"] = at(statement, "Principal")
+		if value.Text(live["Principal"]) == "" {
+			live["Principal"] = value.At(statement, "Principal")
 		}
 		return live, nil
 	}
@@ -293,7 +297,7 @@ func layerVersion() *definition {
 		make: func(c *call) (values, error) {
 			if c.r.Again && !c.named() {
 				out, err := c.do("ListLayerVersions", values{"LayerName": c.name()})
-				if found := list(out["LayerVersions"]); err == nil && len(found) > 0 {
+				if found := value.List(out["LayerVersions"]); err == nil && len(found) > 0 {
 					return found[0].(values), nil
 				}
 			}
@@ -327,7 +331,7 @@ func mappings() []*definition {
 		resets: values{"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0, "FilterCriteria": values{}, "ScalingConfig": values{}, "FunctionResponseTypes": []any{}, "Enabled": true},
 		settled: func(c *call) (bool, error) {
 			live, err := liveMapping(c)
-			state := text(live["State"])
+			state := value.Text(live["State"])
 			return state == "Enabled" || state == "Disabled", err
 		},
 		drop: func(c *call) error {
@@ -350,7 +354,7 @@ func liveMapping(c *call) (values, error) {
 		return c.do("GetEventSourceMapping", values{"UUID": c.physical})
 	}
 	out, err := c.do("ListEventSourceMappings", values{"EventSourceArn": c.text("EventSourceArn"), "FunctionName": c.text("FunctionName")})
-	if found := list(out["EventSourceMappings"]); err == nil && len(found) > 0 {
+	if found := value.List(out["EventSourceMappings"]); err == nil && len(found) > 0 {
 		return found[0].(values), nil
 	} else if err == nil {
 		err = stack.ErrAbsent

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 const logGroupNameLength = 512
@@ -15,7 +16,7 @@ func logGroups() []*definition {
 			steps: []step{
 				put("RetentionInDays", "PutRetentionPolicy", "retentionInDays", "DeleteRetentionPolicy"),
 				{property: "DeletionProtectionEnabled", apply: func(c *call, _, want any) error {
-					return c.run("PutLogGroupDeletionProtection", values{"logGroupIdentifier": c.physical, "deletionProtectionEnabled": text(want) == "true"})
+					return c.run("PutLogGroupDeletionProtection", values{"logGroupIdentifier": c.physical, "deletionProtectionEnabled": value.Text(want) == "true"})
 				}},
 			},
 			tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTagsForResource", resource: "resourceArn", keys: "tagKeys",
@@ -29,8 +30,8 @@ func logGroups() []*definition {
 			},
 			live: func(c *call) (values, error) {
 				out, err := c.do("DescribeLogStreams", values{"logGroupName": c.text("LogGroupName"), "logStreamNamePrefix": c.physical})
-				for _, s := range list(out["logStreams"]) {
-					if at(s, "logStreamName") == c.physical {
+				for _, s := range value.List(out["logStreams"]) {
+					if value.At(s, "logStreamName") == c.physical {
 						return s.(values), nil
 					}
 				}
@@ -52,12 +53,12 @@ func liveLogGroup(c *call) (values, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, group := range list(out["logGroups"]) {
-			if at(group, "logGroupName") == c.physical {
+		for _, group := range value.List(out["logGroups"]) {
+			if value.At(group, "logGroupName") == c.physical {
 				return group.(values), nil
 			}
 		}
-		if out["nextToken"] == nil || !strings.HasPrefix(text(at(list(out["logGroups"])[0], "logGroupName")), c.physical) {
+		if out["nextToken"] == nil || !strings.HasPrefix(value.Text(value.At(value.List(out["logGroups"])[0], "logGroupName")), c.physical) {
 			return nil, stack.ErrAbsent
 		}
 		in["nextToken"] = out["nextToken"]

@@ -48,6 +48,7 @@ func definitions() (all []*definition) {
 		identities(),
 		queues(),
 		restAPIs(),
+		httpAPIs(),
 		topics(),
 		buckets(),
 		rules(),

@@ -6,6 +6,8 @@ import (
 	"unicode"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/patch"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 // restAPIs are the types of REST APIs, version 1 of API Gateway.
@@ -20,10 +22,10 @@ func restAPIs() []*definition {
 			if want == nil { // it is the account's: AWS leaves it as it is, too
 				return nil
 			}
-			before, after := leaves{}, leaves{}
-			before.set("/cloudwatchRoleArn", was["CloudWatchRoleArn"])
-			after.set("/cloudwatchRoleArn", want["CloudWatchRoleArn"])
-			return patch(c, "UpdateAccount", before, after)
+			before, after := patch.Leaves{}, patch.Leaves{}
+			before.Set("/cloudwatchRoleArn", was["CloudWatchRoleArn"])
+			after.Set("/cloudwatchRoleArn", want["CloudWatchRoleArn"])
+			return repair(c, "UpdateAccount", before, after)
 		}},
 		authorizer(),
 		{name: "AWS::ApiGateway::Model", create: "CreateModel", remove: "DeleteModel", read: "GetModel", naming: naming{property: "Name"},
@@ -40,24 +42,24 @@ func restAPIs() []*definition {
 			identity: func(c *call) values {
 				return values{"restApiId": c.text("RestApiId"), "modelName": alphanumeric(c.physical)}
 			},
-			change: patchedBy("UpdateModel", func(p values) leaves {
-				l := leaves{}
-				l.set("/description", p["Description"])
-				l.always("/schema", p["Schema"], "{}")
+			change: patchedBy("UpdateModel", func(p values) patch.Leaves {
+				l := patch.Leaves{}
+				l.Set("/description", p["Description"])
+				l.Always("/schema", p["Schema"], "{}")
 				return l
 			})},
 		{name: "AWS::ApiGateway::RequestValidator", create: "CreateRequestValidator", remove: "DeleteRequestValidator", read: "GetRequestValidator", identity: partOf("requestValidatorId"),
 			naming: naming{property: "Name"}, physical: member("id"), attributes: own("RequestValidatorId"),
-			change: patchedBy("UpdateRequestValidator", func(p values) leaves {
-				l := leaves{}
-				l.always("/validateRequestBody", p["ValidateRequestBody"], "false")
-				l.always("/validateRequestParameters", p["ValidateRequestParameters"], "false")
+			change: patchedBy("UpdateRequestValidator", func(p values) patch.Leaves {
+				l := patch.Leaves{}
+				l.Always("/validateRequestBody", p["ValidateRequestBody"], "false")
+				l.Always("/validateRequestParameters", p["ValidateRequestParameters"], "false")
 				return l
 			})},
 		{name: "AWS::ApiGateway::GatewayResponse", create: "PutGatewayResponse", update: "PutGatewayResponse", remove: "DeleteGatewayResponse", attributes: own("Id"),
 			live: func(c *call) (values, error) {
 				out, err := c.do("GetGatewayResponse", c.identity())
-				if err == nil && text(out["defaultResponse"]) == "true" {
+				if err == nil && value.Text(out["defaultResponse"]) == "true" {
 					err = stack.ErrAbsent
 				}
 				return out, err
@@ -77,16 +79,16 @@ func restAPIs() []*definition {
 
 func authorizer() *definition {
 	return &definition{name: "AWS::ApiGateway::Authorizer", create: "CreateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: partOf("authorizerId"), physical: member("id"), attributes: own("AuthorizerId"),
-		change: patchedBy("UpdateAuthorizer", func(p values) leaves {
-			l := leaves{}
-			l.always("/name", p["Name"], "")
-			l.always("/type", p["Type"], "TOKEN")
-			l.always("/authorizerUri", p["AuthorizerUri"], "")
-			l.always("/authorizerResultTtlInSeconds", p["AuthorizerResultTtlInSeconds"], "300")
-			l.set("/authType", p["AuthType"])
-			l.set("/authorizerCredentials", p["AuthorizerCredentials"])
-			l.set("/identitySource", p["IdentitySource"])
-			l.set("/identityValidationExpression", p["IdentityValidationExpression"])
+		change: patchedBy("UpdateAuthorizer", func(p values) patch.Leaves {
+			l := patch.Leaves{}
+			l.Always("/name", p["Name"], "")
+			l.Always("/type", p["Type"], "TOKEN")
+			l.Always("/authorizerUri", p["AuthorizerUri"], "")
+			l.Always("/authorizerResultTtlInSeconds", p["AuthorizerResultTtlInSeconds"], "300")
+			l.Set("/authType", p["AuthType"])
+			l.Set("/authorizerCredentials", p["AuthorizerCredentials"])
+			l.Set("/identitySource", p["IdentitySource"])
+			l.Set("/identityValidationExpression", p["IdentityValidationExpression"])
 			return l
 		}), refused: map[string]string{"ProviderARNs": "there are no Cognito user pools"}, inert: map[string]string{"AuthType": "it says what documents show"}}
 }
@@ -133,7 +135,7 @@ func restAPI() *definition {
 			if c.properties["Name"] == nil { // it is that of the document, which is imported again
 				delete(before, "/name")
 			}
-			return patch(c, "UpdateRestApi", before, want)
+			return repair(c, "UpdateRestApi", before, want)
 		},
 		tags:       gatewayTags(func(c *call) string { return "/restapis/" + c.physical }),
 		attributes: pick("RestApiId", "id", "RootResourceId", "rootResourceId"),
@@ -145,17 +147,17 @@ func restAPI() *definition {
 // noModes is why the modes of addresses change nothing.
 const noModes = "kept and shown; addresses are those of this platform"
 
-func apiLeaves(p values) leaves {
-	l := leaves{}
-	l.set("/name", p["Name"])
-	l.set("/description", p["Description"])
-	l.set("/version", p["Version"])
-	l.set("/policy", p["Policy"])
-	l.set("/minimumCompressionSize", p["MinimumCompressionSize"])
-	l.always("/apiKeySource", p["ApiKeySourceType"], "HEADER")
-	l.always("/disableExecuteApiEndpoint", p["DisableExecuteApiEndpoint"], "false")
-	l.elements("/binaryMediaTypes", p["BinaryMediaTypes"])
-	if types := texts(at(p["EndpointConfiguration"], "Types")); len(types) > 0 {
+func apiLeaves(p values) patch.Leaves {
+	l := patch.Leaves{}
+	l.Set("/name", p["Name"])
+	l.Set("/description", p["Description"])
+	l.Set("/version", p["Version"])
+	l.Set("/policy", p["Policy"])
+	l.Set("/minimumCompressionSize", p["MinimumCompressionSize"])
+	l.Always("/apiKeySource", p["ApiKeySourceType"], "HEADER")
+	l.Always("/disableExecuteApiEndpoint", p["DisableExecuteApiEndpoint"], "false")
+	l.Elements("/binaryMediaTypes", p["BinaryMediaTypes"])
+	if types := value.Texts(value.At(p["EndpointConfiguration"], "Types")); len(types) > 0 {
 		l["/endpointConfiguration/types/0"] = types[0]
 	}
 	return l
@@ -168,7 +170,7 @@ const maxBodyBytes = 6 << 20
 // definitionOf is the document of an API: in the template or in a bucket; nil if there is none.
 func definitionOf(c *call, properties values) ([]byte, error) {
 	if body := properties["Body"]; body != nil {
-		return []byte(document(body)), nil
+		return []byte(value.Document(body)), nil
 	}
 	place, ok := properties["BodyS3Location"].(values)
 	if !ok {
@@ -196,8 +198,8 @@ func definitionOf(c *call, properties values) ([]byte, error) {
 
 // titleOf is the name that a document gives to its API.
 func titleOf(body []byte) any {
-	if title := at(parsed(string(body)), "info", "title"); title != nil {
-		return text(title)
+	if title := value.At(value.Parsed(string(body)), "info", "title"); title != nil {
+		return value.Text(title)
 	}
 	return "api" // a document in YAML: the import takes its title
 }
@@ -213,8 +215,8 @@ func importBody(c *call, _, want any) error {
 	}
 	in := values{"restApiId": c.physical, "mode": "overwrite", "body": body}
 	for property, member := range map[string]string{"Mode": "mode", "FailOnWarnings": "failOnWarnings"} {
-		if value := c.properties[property]; value != nil {
-			in[member] = value
+		if given := c.properties[property]; given != nil {
+			in[member] = given
 		}
 	}
 	if parameters, ok := c.properties["Parameters"].(values); ok {
@@ -229,7 +231,7 @@ func importBody(c *call, _, want any) error {
 			delete(after, path)
 		}
 	}
-	return patchEach(c, "UpdateRestApi", patched(leaves{}, after))
+	return patchEach(c, "UpdateRestApi", patch.Operations(patch.Leaves{}, after))
 }
 
 func apiResource() *definition {
@@ -244,8 +246,8 @@ func apiResource() *definition {
 				if err != nil {
 					return nil, err
 				}
-				for _, one := range list(out["items"]) {
-					if text(at(one, "parentId")) == c.text("ParentId") && text(at(one, "pathPart")) == c.text("PathPart") {
+				for _, one := range value.List(out["items"]) {
+					if value.Text(value.At(one, "parentId")) == c.text("ParentId") && value.Text(value.At(one, "pathPart")) == c.text("PathPart") {
 						return one.(values), nil
 					}
 				}
@@ -293,9 +295,9 @@ func putMethod(c *call, anew bool) error {
 		return nil
 	}
 	in = c.identity()
-	for name, value := range integration {
+	for name, given := range integration {
 		if name != "IntegrationResponses" {
-			in[name] = value
+			in[name] = given
 		}
 	}
 	if err := c.run("PutIntegration", in); err != nil {
@@ -305,11 +307,11 @@ func putMethod(c *call, anew bool) error {
 }
 
 func putEach(c *call, operation string, elements any) error {
-	for _, element := range list(elements) {
+	for _, element := range value.List(elements) {
 		in := c.identity()
 		members, _ := element.(values)
-		for name, value := range members {
-			in[name] = value
+		for name, given := range members {
+			in[name] = given
 		}
 		if err := c.run(operation, in); err != nil {
 			return err
@@ -325,13 +327,13 @@ func deployment() *definition {
 		make: func(c *call) (values, error) {
 			in := values{"restApiId": c.text("RestApiId")}
 			for property, member := range map[string]string{"StageName": "stageName", "Description": "description", "DeploymentCanarySettings": "canarySettings"} {
-				if value := c.properties[property]; value != nil {
-					in[member] = value
+				if given := c.properties[property]; given != nil {
+					in[member] = given
 				}
 			}
 			for name, member := range map[string]string{"Description": "stageDescription", "Variables": "variables", "TracingEnabled": "tracingEnabled", "CacheClusterEnabled": "cacheClusterEnabled"} {
-				if value := at(c.properties["StageDescription"], name); value != nil {
-					in[member] = value
+				if given := value.At(c.properties["StageDescription"], name); given != nil {
+					in[member] = given
 				}
 			}
 			return c.do("CreateDeployment", in)
@@ -341,15 +343,15 @@ func deployment() *definition {
 			if name == "" {
 				return nil
 			}
-			operations := patched(describedStage(was), describedStage(want))
+			operations := patch.Operations(describedStage(was), describedStage(want))
 			if len(operations) == 0 {
 				return nil
 			}
 			return c.run("UpdateStage", values{"restApiId": c.text("RestApiId"), "stageName": name, "patchOperations": operations})
 		}}},
-		change: patchedBy("UpdateDeployment", func(p values) leaves {
-			l := leaves{}
-			l.set("/description", p["Description"])
+		change: patchedBy("UpdateDeployment", func(p values) patch.Leaves {
+			l := patch.Leaves{}
+			l.Set("/description", p["Description"])
 			return l
 		}),
 		drop: func(c *call) error {
@@ -357,7 +359,7 @@ func deployment() *definition {
 			if name := c.text("StageName"); name != "" {
 				in := values{"restApiId": c.text("RestApiId"), "stageName": name}
 				out, err := c.do("GetStage", in)
-				if err == nil && text(out["deploymentId"]) == c.physical {
+				if err == nil && value.Text(out["deploymentId"]) == c.physical {
 					err = c.run("DeleteStage", in)
 				}
 				if ignoreAbsent(err) != nil {
@@ -371,52 +373,52 @@ func deployment() *definition {
 
 // describedStage are the leaves of a stage that its deployment describes, whose
 // settings for all methods stand outside the list.
-func describedStage(v any) leaves {
+func describedStage(v any) patch.Leaves {
 	p, ok := v.(values)
 	if !ok {
-		return leaves{}
+		return patch.Leaves{}
 	}
-	all := renamed(p, nil)
+	all := value.Renamed(p, nil)
 	general := values{"ResourcePath": "/*", "HttpMethod": "*"}
 	for _, name := range []string{"LoggingLevel", "MetricsEnabled", "DataTraceEnabled", "ThrottlingBurstLimit", "ThrottlingRateLimit", "CachingEnabled", "CacheTtlInSeconds", "CacheDataEncrypted"} {
-		move(all, name, general, name)
+		value.Move(all, name, general, name)
 	}
 	if len(general) > 2 {
-		all["MethodSettings"] = append(list(all["MethodSettings"]), general)
+		all["MethodSettings"] = append(value.List(all["MethodSettings"]), general)
 	}
 	return settingLeaves(all)
 }
 
 // settingLeaves are the parts of a stage that CreateStage does not take.
-func settingLeaves(p values) leaves {
-	l := leaves{}
-	l.set("/accessLogSettings/destinationArn", at(p["AccessLogSetting"], "DestinationArn"))
-	l.set("/accessLogSettings/format", at(p["AccessLogSetting"], "Format"))
-	for _, setting := range list(p["MethodSettings"]) {
-		path := text(at(setting, "ResourcePath"))
+func settingLeaves(p values) patch.Leaves {
+	l := patch.Leaves{}
+	l.Set("/accessLogSettings/destinationArn", value.At(p["AccessLogSetting"], "DestinationArn"))
+	l.Set("/accessLogSettings/format", value.At(p["AccessLogSetting"], "Format"))
+	for _, setting := range value.List(p["MethodSettings"]) {
+		path := value.Text(value.At(setting, "ResourcePath"))
 		if path == "/*" || path == "" {
 			path = "*"
 		}
-		of := text(at(setting, "HttpMethod"))
+		of := value.Text(value.At(setting, "HttpMethod"))
 		if of == "" {
 			of = "*"
 		}
-		below := "/" + escaped(path) + "/" + of
+		below := "/" + patch.Escaped(path) + "/" + of
 		for name, leaf := range map[string]string{"MetricsEnabled": "/metrics/enabled", "LoggingLevel": "/logging/loglevel", "DataTraceEnabled": "/logging/dataTrace",
 			"ThrottlingBurstLimit": "/throttling/burstLimit", "ThrottlingRateLimit": "/throttling/rateLimit", "CachingEnabled": "/caching/enabled", "CacheTtlInSeconds": "/caching/ttlInSeconds",
 			"CacheDataEncrypted": "/caching/dataEncrypted"} {
-			l.set(below+leaf, at(setting, name))
+			l.Set(below+leaf, value.At(setting, name))
 		}
 	}
 	return l
 }
 
-func stageLeaves(p values) leaves {
+func stageLeaves(p values) patch.Leaves {
 	l := settingLeaves(p)
-	l.always("/deploymentId", p["DeploymentId"], "")
-	l.set("/description", p["Description"])
-	l.entries("/variables", p["Variables"])
-	l.always("/tracingEnabled", p["TracingEnabled"], "false")
+	l.Always("/deploymentId", p["DeploymentId"], "")
+	l.Set("/description", p["Description"])
+	l.Entries("/variables", p["Variables"])
+	l.Always("/tracingEnabled", p["TracingEnabled"], "false")
 	return l
 }
 
@@ -436,13 +438,13 @@ func stage() *definition {
 			}},
 		},
 		change: func(c *call, was values) error {
-			without := func(p values) leaves {
-				p = renamed(p, nil)
+			without := func(p values) patch.Leaves {
+				p = value.Renamed(p, nil)
 				delete(p, "MethodSettings")
 				delete(p, "AccessLogSetting")
 				return stageLeaves(p)
 			}
-			return patch(c, "UpdateStage", without(was), without(c.properties))
+			return repair(c, "UpdateStage", without(was), without(c.properties))
 		},
 		tags: gatewayTags(func(c *call) string { return "/restapis/" + c.text("RestApiId") + "/stages/" + c.physical }),
 		refused: map[string]string{"CacheClusterSize": "answers are not cached", "ClientCertificateId": "there are no client certificates", "DocumentationVersion": "there are no versions of documentation",
@@ -455,9 +457,9 @@ func patchStage(c *call, was, want values) error {
 	before, after := settingLeaves(was), settingLeaves(want)
 	operations := []any{}
 	removed := map[string]bool{}
-	for _, one := range patched(before, after) {
-		path := text(at(one, "path"))
-		if at(one, "op") != "remove" || path == "/accessLogSettings" || strings.HasPrefix(path, "/accessLogSettings/") {
+	for _, one := range patch.Operations(before, after) {
+		path := value.Text(value.At(one, "path"))
+		if value.At(one, "op") != "remove" || path == "/accessLogSettings" || strings.HasPrefix(path, "/accessLogSettings/") {
 			operations = append(operations, one)
 			continue
 		}
@@ -465,9 +467,9 @@ func patchStage(c *call, was, want values) error {
 		if of := "/" + parts[1] + "/" + parts[2]; !removed[of] { // all of it goes; what stays is set again
 			removed[of] = true
 			operations = append(operations, values{"op": "remove", "path": of})
-			for path, value := range after {
+			for path, given := range after {
 				if strings.HasPrefix(path, of+"/") {
-					operations = append(operations, values{"op": "replace", "path": path, "value": value})
+					operations = append(operations, values{"op": "replace", "path": path, "value": given})
 				}
 			}
 		}
@@ -483,11 +485,11 @@ func patchStage(c *call, was, want values) error {
 func usagePlans() []*definition {
 	return []*definition{
 		{name: "AWS::ApiGateway::ApiKey", create: "CreateApiKey", remove: "DeleteApiKey", read: "GetApiKey", naming: naming{property: "Name"}, identity: physicalAs("apiKey"), physical: member("id"),
-			change: patchedBy("UpdateApiKey", func(p values) leaves {
-				l := leaves{}
-				l.set("/description", p["Description"])
-				l.set("/customerId", p["CustomerId"])
-				l.always("/enabled", p["Enabled"], "false")
+			change: patchedBy("UpdateApiKey", func(p values) patch.Leaves {
+				l := patch.Leaves{}
+				l.Set("/description", p["Description"])
+				l.Set("/customerId", p["CustomerId"])
+				l.Always("/enabled", p["Enabled"], "false")
 				return l
 			}),
 			tags: gatewayTags(func(c *call) string { return "/apikeys/" + c.physical }), attributes: own("APIKeyId"),
@@ -495,11 +497,11 @@ func usagePlans() []*definition {
 		{name: "AWS::ApiGateway::UsagePlan", create: "CreateUsagePlan", remove: "DeleteUsagePlan", read: "GetUsagePlan", members: values{"UsagePlanName": "name"}, naming: naming{property: "UsagePlanName"},
 			identity: physicalAs("usagePlanId"), physical: member("id"), change: patchedBy("UpdateUsagePlan", planLeaves),
 			drop: func(c *call) error {
-				stages := leaves{}
+				stages := patch.Leaves{}
 				for _, s := range planStages(c.properties) {
 					stages["+/apiStages "+s] = ""
 				}
-				if err := ignoreAbsent(patchPlan(c, stages, leaves{})); err != nil {
+				if err := ignoreAbsent(patchPlan(c, stages, patch.Leaves{})); err != nil {
 					return err
 				}
 				return c.run("DeleteUsagePlan", c.identity())
@@ -508,7 +510,7 @@ func usagePlans() []*definition {
 				if c.r.Previous == nil { // CreateUsagePlan has taken them
 					return nil
 				}
-				before, after := leaves{}, leaves{}
+				before, after := patch.Leaves{}, patch.Leaves{}
 				for _, s := range planStages(values{"ApiStages": was}) {
 					before["+/apiStages "+s] = ""
 				}
@@ -526,32 +528,32 @@ func usagePlans() []*definition {
 	}
 }
 
-func planLeaves(p values) leaves {
-	l := leaves{}
-	l.set("/name", p["UsagePlanName"])
-	l.set("/description", p["Description"])
+func planLeaves(p values) patch.Leaves {
+	l := patch.Leaves{}
+	l.Set("/name", p["UsagePlanName"])
+	l.Set("/description", p["Description"])
 	for name, leaf := range map[string]string{"Limit": "/quota/limit", "Offset": "/quota/offset", "Period": "/quota/period"} {
-		l.set(leaf, at(p["Quota"], name))
+		l.Set(leaf, value.At(p["Quota"], name))
 	}
-	l.set("/throttle/rateLimit", at(p["Throttle"], "RateLimit"))
-	l.set("/throttle/burstLimit", at(p["Throttle"], "BurstLimit"))
+	l.Set("/throttle/rateLimit", value.At(p["Throttle"], "RateLimit"))
+	l.Set("/throttle/burstLimit", value.At(p["Throttle"], "BurstLimit"))
 	return l
 }
 
 // planStages are the stages of a plan: "API:STAGE".
 func planStages(p values) (all []string) {
-	for _, s := range list(p["ApiStages"]) {
-		all = append(all, text(at(s, "ApiId"))+":"+text(at(s, "Stage")))
+	for _, s := range value.List(p["ApiStages"]) {
+		all = append(all, value.Text(value.At(s, "ApiId"))+":"+value.Text(value.At(s, "Stage")))
 	}
 	return all
 }
 
 // patchPlan adds and removes stages, which are values of one path.
-func patchPlan(c *call, was, want leaves) error {
-	for _, one := range patched(was, want) {
-		path, stage, _ := strings.Cut(text(at(one, "path")), " ")
+func patchPlan(c *call, was, want patch.Leaves) error {
+	for _, one := range patch.Operations(was, want) {
+		path, stage, _ := strings.Cut(value.Text(value.At(one, "path")), " ")
 		in := c.identity()
-		in["patchOperations"] = []any{values{"op": at(one, "op"), "path": path, "value": stage}}
+		in["patchOperations"] = []any{values{"op": value.At(one, "op"), "path": path, "value": stage}}
 		if err := c.run("UpdateUsagePlan", in); err != nil && !(c.r.Again && (absent(err) || exists(err))) {
 			return err
 		}
@@ -565,18 +567,18 @@ const noCertificate = "kept and shown; this platform's own certificate is served
 func domains() []*definition {
 	return []*definition{
 		{name: "AWS::ApiGateway::DomainName", create: "CreateDomainName", remove: "DeleteDomainName", read: "GetDomainName", naming: naming{property: "DomainName", fixed: true}, identity: physicalAs("domainName"),
-			change: patchedBy("UpdateDomainName", func(p values) leaves {
-				l := leaves{}
-				l.set("/certificateArn", p["CertificateArn"])
-				l.set("/regionalCertificateArn", p["RegionalCertificateArn"])
-				l.set("/securityPolicy", p["SecurityPolicy"])
+			change: patchedBy("UpdateDomainName", func(p values) patch.Leaves {
+				l := patch.Leaves{}
+				l.Set("/certificateArn", p["CertificateArn"])
+				l.Set("/regionalCertificateArn", p["RegionalCertificateArn"])
+				l.Set("/securityPolicy", p["SecurityPolicy"])
 				return l
 			}),
 			tags: gatewayTags(func(c *call) string { return "/domainnames/" + c.physical }),
 			attributes: func(c *call, live values) values {
 				found := values{}
 				for _, name := range []string{"DomainNameArn", "RegionalHostedZoneId", "DistributionDomainName", "RegionalDomainName", "DistributionHostedZoneId"} {
-					found[name] = text(live[strings.ToLower(name[:1])+name[1:]])
+					found[name] = value.Text(live[strings.ToLower(name[:1])+name[1:]])
 				}
 				return found
 			},
@@ -586,10 +588,10 @@ func domains() []*definition {
 		{name: "AWS::ApiGateway::BasePathMapping", create: "CreateBasePathMapping", remove: "DeleteBasePathMapping", read: "GetBasePathMapping",
 			identity: func(c *call) values { return values{"domainName": c.text("DomainName"), "basePath": basePath(c)} },
 			physical: func(c *call, _ values) string { return c.text("DomainName") + "|" + basePath(c) },
-			change: patchedBy("UpdateBasePathMapping", func(p values) leaves {
-				l := leaves{}
-				l.set("/restapiId", p["RestApiId"])
-				l.always("/stage", p["Stage"], "")
+			change: patchedBy("UpdateBasePathMapping", func(p values) patch.Leaves {
+				l := patch.Leaves{}
+				l.Set("/restapiId", p["RestApiId"])
+				l.Always("/stage", p["Stage"], "")
 				return l
 			})},
 	}
@@ -603,4 +605,36 @@ func basePath(c *call) string {
 		return path
 	}
 	return noBasePath
+}
+
+// repair brings a resource from was to want by an operation that takes patches. A
+// second try does each alone: some are done already.
+func repair(c *call, operation string, was, want patch.Leaves) error {
+	operations := patch.Operations(was, want)
+	if len(operations) == 0 {
+		return nil
+	}
+	if !c.r.Again {
+		in := c.identity()
+		in["patchOperations"] = operations
+		return c.run(operation, in)
+	}
+	return patchEach(c, operation, operations)
+}
+
+// patchEach does each operation alone; one that is done already is well.
+func patchEach(c *call, operation string, operations []any) error {
+	for _, one := range operations {
+		in := c.identity()
+		in["patchOperations"] = []any{one}
+		if err := c.run(operation, in); err != nil && !absent(err) && !exists(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// patchedBy is the change of a type whose leaves say what can be patched.
+func patchedBy(operation string, of func(properties values) patch.Leaves) func(c *call, was values) error {
+	return func(c *call, was values) error { return repair(c, operation, of(was), of(c.properties)) }
 }

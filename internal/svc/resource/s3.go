@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 const bucketNameLength = 63
@@ -69,7 +70,7 @@ func bucket() *definition {
 		},
 		steps: []step{
 			{property: "AccessControl", apply: func(c *call, _, want any) error {
-				return c.run("PutBucketAcl", values{"Bucket": c.physical, "ACL": cannedACL(text(want))})
+				return c.run("PutBucketAcl", values{"Bucket": c.physical, "ACL": cannedACL(value.Text(want))})
 			}},
 			setting("PublicAccessBlockConfiguration", "PutPublicAccessBlock", "PublicAccessBlockConfiguration", same, "DeletePublicAccessBlock").
 				shown("GetPublicAccessBlock", func(out values) any { return out["PublicAccessBlockConfiguration"] }),
@@ -90,8 +91,8 @@ func bucket() *definition {
 			setting("BucketEncryption", "PutBucketEncryption", "ServerSideEncryptionConfiguration", encryption, "DeleteBucketEncryption"),
 			setting("CorsConfiguration", "PutBucketCors", "CORSConfiguration", corsConfiguration, "DeleteBucketCors"),
 			setting("LifecycleConfiguration", "PutBucketLifecycleConfiguration", "LifecycleConfiguration", lifecycle, "DeleteBucketLifecycle"),
-			setting("Tags", "PutBucketTagging", "Tagging", func(v any) any { return values{"TagSet": tagList(v)} }, "DeleteBucketTagging").
-				shown("GetBucketTagging", func(out values) any { return tagList(out["TagSet"]) }),
+			setting("Tags", "PutBucketTagging", "Tagging", func(v any) any { return values{"TagSet": value.TagList(v)} }, "DeleteBucketTagging").
+				shown("GetBucketTagging", func(out values) any { return value.TagList(out["TagSet"]) }),
 			{property: "NotificationConfiguration", undone: false, apply: func(c *call, _, want any) error {
 				return c.run("PutBucketNotificationConfiguration", values{"Bucket": c.physical, "NotificationConfiguration": notifications(want)})
 			}},
@@ -129,71 +130,50 @@ func cannedACL(name string) string {
 	return strings.ToLower(out.String())
 }
 
-// renamed is an object with other names; those that the table does not have stay.
-func renamed(v any, names map[string]string) values {
-	out := values{}
-	members, _ := v.(values)
-	for name, value := range members {
-		if other, found := names[name]; found {
-			name = other
-		}
-		out[name] = value
-	}
-	return out
-}
-
-func each(v any, to func(any) any) []any {
-	all := []any{}
-	for _, element := range list(v) {
-		all = append(all, to(element))
-	}
-	return all
-}
-
 func encryption(v any) any {
-	return values{"Rules": each(at(v, "ServerSideEncryptionConfiguration"), func(rule any) any {
-		return renamed(rule, map[string]string{"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"})
+	return values{"Rules": value.Each(value.At(v, "ServerSideEncryptionConfiguration"), func(rule any) any {
+		return value.Renamed(rule, map[string]string{"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"})
 	})}
 }
 
 func corsConfiguration(v any) any {
-	return values{"CORSRules": each(at(v, "CorsRules"), func(rule any) any {
-		return renamed(rule, map[string]string{"Id": "ID", "ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds"})
+	return values{"CORSRules": value.Each(value.At(v, "CorsRules"), func(rule any) any {
+		return value.Renamed(rule, map[string]string{"Id": "ID", "ExposedHeaders": "ExposeHeaders", "MaxAge": "MaxAgeSeconds"})
 	})}
 }
 
 // lifecycle turns the rules of a template into those of the API, whose filter and
 // expiration are objects.
 func lifecycle(v any) any {
-	return values{"Rules": each(at(v, "Rules"), func(rule any) any {
-		out := renamed(rule, map[string]string{"Id": "ID"})
+	return values{"Rules": value.Each(value.At(v, "Rules"), func(rule any) any {
+		out := value.Renamed(rule, map[string]string{"Id": "ID"})
 		filter, expiration := values{}, values{}
 		for _, name := range []string{"Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan"} {
-			move(out, name, filter, name)
+			value.Move(out, name, filter, name)
 		}
-		move(out, "TagFilters", filter, "Tags")
-		move(out, "ExpirationInDays", expiration, "Days")
-		move(out, "ExpirationDate", expiration, "Date")
-		move(out, "ExpiredObjectDeleteMarker", expiration, "ExpiredObjectDeleteMarker")
+		value.Move(out, "TagFilters", filter, "Tags")
+		value.Move(out, "ExpirationInDays", expiration, "Days")
+		value.Move(out, "ExpirationDate", expiration, "Date")
+		value.Move(out, "ExpiredObjectDeleteMarker", expiration, "ExpiredObjectDeleteMarker")
 		if len(expiration) > 0 {
 			out["Expiration"] = expiration
 		}
 		out["Filter"] = filterOf(filter)
 		older := values{}
-		move(out, "NoncurrentVersionExpirationInDays", older, "NoncurrentDays")
+		value.Move(out, "NoncurrentVersionExpirationInDays", older, "NoncurrentDays")
 		if len(older) > 0 {
 			out["NoncurrentVersionExpiration"] = older
 		}
 		for single, several := range map[string]string{"Transition": "Transitions", "NoncurrentVersionTransition": "NoncurrentVersionTransitions"} {
 			if one := out[single]; one != nil {
 				delete(out, single)
-				out[several] = append(list(out[several]), one)
+				out[several] = append(value.List(out[several]), one)
 			}
 		}
 		for _, name := range []string{"Transitions", "NoncurrentVersionTransitions"} {
 			if out[name] != nil {
-				out[name] = each(out[name], func(t any) any {
-					return renamed(t, map[string]string{"TransitionInDays": pickName(name), "TransitionDate": "Date"})
+				out[name] = value.Each(out[name], func(t any) any {
+					return value.Renamed(t, map[string]string{"TransitionInDays": pickName(name), "TransitionDate": "Date"})
 				})
 			}
 		}
@@ -210,7 +190,7 @@ func pickName(of string) string {
 
 // filterOf has one condition as it is, several as a conjunction.
 func filterOf(filter values) values {
-	tags := list(filter["Tags"])
+	tags := value.List(filter["Tags"])
 	switch {
 	case len(filter) == 1 && len(tags) == 1:
 		return values{"Tag": tags[0]}
@@ -222,13 +202,6 @@ func filterOf(filter values) values {
 	return maps.Clone(filter)
 }
 
-func move(from values, name string, to values, as string) {
-	if value, found := from[name]; found {
-		delete(from, name)
-		to[as] = value
-	}
-}
-
 // notifications turns a template's configuration, in which each event stands
 // alone, into the API's.
 func notifications(v any) values {
@@ -238,22 +211,22 @@ func notifications(v any) values {
 		{"QueueConfigurations", "QueueConfigurations", "Queue", "QueueArn"},
 		{"TopicConfigurations", "TopicConfigurations", "Topic", "TopicArn"},
 	} {
-		if at(v, kind.from) == nil {
+		if value.At(v, kind.from) == nil {
 			continue
 		}
-		out[kind.to] = each(at(v, kind.from), func(one any) any {
-			in := renamed(one, map[string]string{kind.target: kind.arn})
+		out[kind.to] = value.Each(value.At(v, kind.from), func(one any) any {
+			in := value.Renamed(one, map[string]string{kind.target: kind.arn})
 			if event := in["Event"]; event != nil {
 				delete(in, "Event")
 				in["Events"] = []any{event}
 			}
-			if rules := at(in["Filter"], "S3Key", "Rules"); rules != nil {
+			if rules := value.At(in["Filter"], "S3Key", "Rules"); rules != nil {
 				in["Filter"] = values{"Key": values{"FilterRules": rules}}
 			}
 			return in
 		})
 	}
-	if on := at(v, "EventBridgeConfiguration"); on != nil && text(at(on, "EventBridgeEnabled")) != "false" {
+	if on := value.At(v, "EventBridgeConfiguration"); on != nil && value.Text(value.At(on, "EventBridgeEnabled")) != "false" {
 		out["EventBridgeConfiguration"] = values{}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 // topicDefaults are the attributes of topics and their values when nothing is said.
@@ -24,7 +25,7 @@ func topics() []*definition {
 			naming: naming{property: "TopicName", rule: stack.NameRule{MaxLength: topicNameLength}},
 			make: func(c *call) (values, error) {
 				in := values{"Name": topicName(c), "Attributes": topicSettings(c.properties)}
-				if tags := tagList(c.properties["Tags"]); len(tags) > 0 {
+				if tags := value.TagList(c.properties["Tags"]); len(tags) > 0 {
 					in["Tags"] = tags
 				}
 				return c.do("CreateTopic", in)
@@ -32,8 +33,8 @@ func topics() []*definition {
 			physical: member("TopicArn"), remove: "DeleteTopic", identity: physicalAs("TopicArn"), live: liveTopic,
 			change: func(c *call, was values) error {
 				before, want := topicSettings(was), topicSettings(c.properties)
-				return changeSettings(c, before, want, topicDefaults, func(name, value string) error {
-					return c.run("SetTopicAttributes", values{"TopicArn": c.physical, "AttributeName": name, "AttributeValue": value})
+				return changeSettings(c, before, want, topicDefaults, func(name, given string) error {
+					return c.run("SetTopicAttributes", values{"TopicArn": c.physical, "AttributeName": name, "AttributeValue": given})
 				})
 			},
 			steps:      []step{{property: "Subscription", apply: subscribe}},
@@ -51,7 +52,7 @@ func topics() []*definition {
 
 func topicName(c *call) string {
 	name := c.name()
-	if !c.named() && text(c.properties["FifoTopic"]) == "true" {
+	if !c.named() && value.Text(c.properties["FifoTopic"]) == "true" {
 		name = name[:min(len(name), topicNameLength-len(fifoSuffix))] + fifoSuffix
 	}
 	return name
@@ -64,14 +65,14 @@ var feedback = map[string]string{"http/s": "HTTP", "http": "HTTP", "https": "HTT
 func topicSettings(properties values) values {
 	settings := values{}
 	for name := range topicDefaults {
-		if value := properties[name]; value != nil && !(name == "FifoTopic" && text(value) == "false") {
-			settings[name] = text(value)
+		if given := properties[name]; given != nil && !(name == "FifoTopic" && value.Text(given) == "false") {
+			settings[name] = value.Text(given)
 		}
 	}
-	for _, logging := range list(properties["DeliveryStatusLogging"]) {
+	for _, logging := range value.List(properties["DeliveryStatusLogging"]) {
 		for _, name := range []string{"SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate", "FailureFeedbackRoleArn"} {
-			if value := at(logging, name); value != nil {
-				settings[feedback[strings.ToLower(text(at(logging, "Protocol")))]+name] = text(value)
+			if given := value.At(logging, name); given != nil {
+				settings[feedback[strings.ToLower(value.Text(value.At(logging, "Protocol")))]+name] = value.Text(given)
 			}
 		}
 	}
@@ -79,12 +80,12 @@ func topicSettings(properties values) values {
 }
 
 // changeSettings sets what differs; what is no longer set gets its default.
-func changeSettings(c *call, before, want, defaults values, set func(name, value string) error) error {
+func changeSettings(c *call, before, want, defaults values, set func(name, given string) error) error {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if !c.r.Again && equal(before[name], want[name]) || name == "FifoTopic" {
+		if !c.r.Again && value.Equal(before[name], want[name]) || name == "FifoTopic" {
 			continue
 		}
-		if err := set(name, text(want[name])); err != nil {
+		if err := set(name, value.Text(want[name])); err != nil {
 			return err
 		}
 	}
@@ -92,7 +93,7 @@ func changeSettings(c *call, before, want, defaults values, set func(name, value
 		if _, stays := want[name]; stays || name == "FifoTopic" {
 			continue
 		}
-		if err := set(name, text(defaults[name])); err != nil {
+		if err := set(name, value.Text(defaults[name])); err != nil {
 			return err
 		}
 	}
@@ -117,14 +118,14 @@ func liveTopic(c *call) (values, error) {
 
 // subscribe is the step of the subscriptions that are written in their topic.
 func subscribe(c *call, was, want any) error {
-	for _, s := range list(want) {
-		in := values{"TopicArn": c.physical, "Protocol": at(s, "Protocol"), "Endpoint": at(s, "Endpoint")}
+	for _, s := range value.List(want) {
+		in := values{"TopicArn": c.physical, "Protocol": value.At(s, "Protocol"), "Endpoint": value.At(s, "Endpoint")}
 		if err := c.run("Subscribe", in); err != nil {
 			return err
 		}
 	}
-	for _, s := range list(was) {
-		if slices.ContainsFunc(list(want), func(other any) bool { return equal(s, other) }) {
+	for _, s := range value.List(was) {
+		if slices.ContainsFunc(value.List(want), func(other any) bool { return value.Equal(s, other) }) {
 			continue
 		}
 		arn, err := subscriptionTo(c, c.physical, s)
@@ -146,9 +147,9 @@ func subscriptionTo(c *call, topic string, wanted any) (string, error) {
 		if err != nil {
 			return "", ignoreAbsent(err)
 		}
-		for _, s := range list(out["Subscriptions"]) {
-			if text(at(s, "Protocol")) == text(at(wanted, "Protocol")) && text(at(s, "Endpoint")) == text(at(wanted, "Endpoint")) {
-				return text(at(s, "SubscriptionArn")), nil
+		for _, s := range value.List(out["Subscriptions"]) {
+			if value.Text(value.At(s, "Protocol")) == value.Text(value.At(wanted, "Protocol")) && value.Text(value.At(s, "Endpoint")) == value.Text(value.At(wanted, "Endpoint")) {
+				return value.Text(value.At(s, "SubscriptionArn")), nil
 			}
 		}
 		if out["NextToken"] == nil {
@@ -168,8 +169,8 @@ func subscription() *definition {
 			return c.do("Subscribe", in)
 		},
 		change: func(c *call, was values) error {
-			return changeSettings(c, subscriptionSettings(was), subscriptionSettings(c.properties), subscriptionDefaults, func(name, value string) error {
-				return c.run("SetSubscriptionAttributes", values{"SubscriptionArn": c.physical, "AttributeName": name, "AttributeValue": value})
+			return changeSettings(c, subscriptionSettings(was), subscriptionSettings(c.properties), subscriptionDefaults, func(name, given string) error {
+				return c.run("SetSubscriptionAttributes", values{"SubscriptionArn": c.physical, "AttributeName": name, "AttributeValue": given})
 			})
 		},
 		live: func(c *call) (values, error) {
@@ -184,8 +185,8 @@ func subscription() *definition {
 func subscriptionSettings(properties values) values {
 	settings := values{}
 	for name := range subscriptionDefaults {
-		if value := properties[name]; value != nil {
-			settings[name] = text(value)
+		if given := properties[name]; given != nil {
+			settings[name] = value.Text(given)
 		}
 	}
 	return settings

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
 // noKeys is why customers' keys are refused.
@@ -34,7 +35,7 @@ func queues() []*definition {
 		{name: "AWS::SQS::Queue", service: "sqs", naming: naming{property: "QueueName", rule: stack.NameRule{MaxLength: queueNameLength}},
 			make: func(c *call) (values, error) {
 				in := values{"QueueName": queueName(c), "Attributes": queueSettings(c.properties, nil)}
-				if tags := tagMap(c.properties["Tags"]); len(tags) > 0 {
+				if tags := value.TagMap(c.properties["Tags"]); len(tags) > 0 {
 					in["tags"] = tags
 				}
 				return c.do("CreateQueue", in)
@@ -68,7 +69,7 @@ const policiesInert = "kept and shown, not evaluated"
 // queueName is the name, which for a FIFO queue has to end so.
 func queueName(c *call) string {
 	name := c.name()
-	if !c.named() && text(c.properties["FifoQueue"]) == "true" {
+	if !c.named() && value.Text(c.properties["FifoQueue"]) == "true" {
 		name = name[:min(len(name), queueNameLength-len(fifoSuffix))] + fifoSuffix
 	}
 	return name
@@ -80,9 +81,9 @@ func queueSettings(want, was values) values {
 	settings := values{}
 	for _, name := range queueAttributes {
 		switch {
-		case name == "FifoQueue" && (was != nil || text(want[name]) != "true"): // it cannot change, nor be false
-		case want[name] != nil && (was == nil || !equal(want[name], was[name])):
-			settings[name] = text(want[name])
+		case name == "FifoQueue" && (was != nil || value.Text(want[name]) != "true"): // it cannot change, nor be false
+		case want[name] != nil && (was == nil || !value.Equal(want[name], was[name])):
+			settings[name] = value.Text(want[name])
 		case want[name] == nil && was[name] != nil:
 			settings[name] = queueDefaults[name]
 		}
@@ -98,7 +99,7 @@ func liveQueue(c *call) (values, error) {
 		if err != nil {
 			return nil, err
 		}
-		url = text(out["QueueUrl"])
+		url = value.Text(out["QueueUrl"])
 	}
 	out, err := c.do("GetQueueAttributes", values{"QueueUrl": url, "AttributeNames": []any{"All"}})
 	if err != nil {
@@ -118,12 +119,12 @@ func setQueuePolicy(c *call, queue, policy string) error {
 // policyOf is the apply of a type that gives a policy to resources, named by a property.
 func policyOf(property string, set func(c *call, resource, policy string) error) func(c *call, was, want values) error {
 	return func(c *call, was, want values) error {
-		wanted := texts(want[property])
+		wanted := value.Texts(want[property])
 		for _, resource := range wanted {
-			if err := set(c, resource, document(want["PolicyDocument"])); err != nil {
+			if err := set(c, resource, value.Document(want["PolicyDocument"])); err != nil {
 				return err
 			}
 		}
-		return eachGone(texts(was[property]), wanted, func(resource string) error { return set(c, resource, "") })
+		return eachGone(value.Texts(was[property]), wanted, func(resource string) error { return set(c, resource, "") })
 	}
 }
