@@ -166,18 +166,8 @@ func (e *exchange) identify() error {
 		e.claim.Bucket = bucketOfHost(e.r.Host)
 	}
 	e.call.AccessKeyID, e.call.Account, e.call.Region = key.AccessKeyID, key.Account, e.claim.Region
-	e.call.CallerARN, e.call.UserID = key.ARN, key.UserID
-	e.call.Session = Session(&key)
+	e.call.CallerARN, e.call.UserID, e.call.Session = key.ARN, key.UserID, key.Session
 	return nil
-}
-
-// Session is what the temporary credentials of a caller say, nil for other keys.
-func Session(key *identity.Key) *wire.Session {
-	s := key.Session
-	if s == nil {
-		return nil
-	}
-	return &wire.Session{Policies: s.Policies, PolicyARNs: s.PolicyARNs, Tags: s.Tags, SourceIdentity: s.SourceIdentity, Issued: s.Issued}
 }
 
 func (e *exchange) signingName() string {

@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/ssmapi"
 	"github.com/lambkin-dev/lambkin/internal/api/stsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
@@ -108,7 +109,7 @@ func (w *world) queue(account, policy string) {
 }
 
 // sends sends to the queue of an account; it tells where that ran, or why it did not.
-func (w *world) sends(caller, account string, session *wire.Session) (string, *fault.Fault) {
+func (w *world) sends(caller, account string, session *session.Session) (string, *fault.Fault) {
 	w.Helper()
 	url := "http://127.0.0.1/" + account + "/q"
 	own, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(caller, "arn:aws:iam::"), "arn:aws:sts::"), ":")
@@ -195,7 +196,7 @@ func TestAnybodyAndSessions(t *testing.T) {
 		t.Errorf("anybody at a queue without a policy: %v", refusal)
 	}
 	ann := w.user(there, "ann", maySend)
-	nothing := &wire.Session{PolicyARNs: []string{"arn:aws:iam::" + there + ":policy/gone"}}
+	nothing := &session.Session{PolicyARNs: []string{"arn:aws:iam::" + there + ":policy/gone"}}
 	if _, refusal := w.sends(ann, there, nothing); refusal == nil || !strings.HasSuffix(refusal.Message, "because no session policy allows the sqs:sendmessage action") {
 		t.Errorf("a session whose policy is gone: %v", refusal)
 	}

@@ -36,6 +36,9 @@ var cannotAssume = map[string]func(roleARN string) *fault.Fault{
 	"events.amazonaws.com": func(roleARN string) *fault.Fault {
 		return invalidRole("ValidationException", "Provided role '"+roleARN+"' cannot be assumed by principal 'events.amazonaws.com'.")
 	},
+	"cloudformation.amazonaws.com": func(roleARN string) *fault.Fault {
+		return invalidRole("ValidationError", "Role "+roleARN+" is invalid or cannot be assumed")
+	},
 	"scheduler.amazonaws.com": func(string) *fault.Fault {
 		return invalidRole("ValidationException", "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
 	},

@@ -11,7 +11,6 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
-	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
@@ -84,7 +83,7 @@ func (s *Server) mayCallURL() func(*http.Request, *identity.Key, function.Target
 		if !who.Verified && intake.FromFunction(r.Context()) {
 			return false, nil // it would be the account's root
 		}
-		call := &wire.Call{Account: who.Account, Region: t.Scope.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: gateway.Session(who), Request: r}
+		call := &wire.Call{Account: who.Account, Region: t.Scope.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: who.Session, Request: r}
 		return s.guard.Allows(r.Context(), call, []string{"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}, t.ARN(),
 			map[string][]string{"lambda:functionurlauthtype": {functionurl.AuthIAM}, "lambda:invokedviafunctionurl": {"true"}})
 	}

@@ -10,8 +10,8 @@ package wire
 import (
 	"context"
 	"net/http"
-	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -45,25 +45,16 @@ type Call struct {
 	RequestID   string
 	Account     string // 12 digits
 	Region      string
-	AccessKeyID string   // empty for an unsigned request
-	CallerARN   string   // of the user, root or assumed-role session; empty for an unsigned request
-	UserID      string   // the caller's unique id, as GetCallerIdentity tells it
-	Session     *Session // of temporary credentials, nil for others
-	Endpoint    string   // scheme://host:port by which the client reached us
-	Function    bool     // it came out of a sandbox
-	Form        bool     // it came as the form of a web page: the length of its body is not known
+	AccessKeyID string           // empty for an unsigned request
+	CallerARN   string           // of the user, root or assumed-role session; empty for an unsigned request
+	UserID      string           // the caller's unique id, as GetCallerIdentity tells it
+	Session     *session.Session // of temporary credentials, nil for others
+	Endpoint    string           // scheme://host:port by which the client reached us
+	Function    bool             // it came out of a sandbox
+	Form        bool             // it came as the form of a web page: the length of its body is not known
 	Request     *http.Request
 	Header      http.Header // extra response headers; the codec's own win
 	Status      int         // of the reply, set by an operation whose model leaves it open; 0: the model's
-}
-
-// Session is what temporary credentials say beside who their caller is.
-type Session struct {
-	Policies       []string // documents that restrict the session
-	PolicyARNs     []string // managed policies that do
-	Tags           map[string]string
-	SourceIdentity string
-	Issued         time.Time
 }
 
 // Handle makes an Operation from a typed function. Generated code calls it with

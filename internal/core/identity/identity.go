@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 )
 
 // DefaultAccount is the account of a key that names none.
@@ -31,13 +32,13 @@ const MasterBytes = 32
 // Key is one identity that may sign requests.
 type Key struct {
 	AccessKeyID string
-	Secret      string   // empty for an unverified key
-	Account     string   // 12 digits
-	ARN         string   // of the user, root or assumed-role session
-	UserID      string   // what GetCallerIdentity calls UserId
-	Verified    bool     // the signature must be checked with Secret; false only in development mode
-	Stored      bool     // it comes from Config.Stored
-	Session     *Session // of temporary credentials; nil for others
+	Secret      string           // empty for an unverified key
+	Account     string           // 12 digits
+	ARN         string           // of the user, root or assumed-role session
+	UserID      string           // what GetCallerIdentity calls UserId
+	Verified    bool             // the signature must be checked with Secret; false only in development mode
+	Stored      bool             // it comes from Config.Stored
+	Session     *session.Session // of temporary credentials; nil for others
 }
 
 // Config is what New needs.

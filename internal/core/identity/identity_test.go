@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 )
 
 // manual is a clock that the test moves.
@@ -189,7 +190,7 @@ func TestSessionKeepsTheCaller(t *testing.T) {
 
 func TestSessionKeepsItsPolicies(t *testing.T) {
 	k := open(t, Config{})
-	given := Session{Policies: []string{`{"Statement":[]}`}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Tags: map[string]string{"team": "blue"}, SourceIdentity: "ann"}
+	given := session.Session{Policies: []string{`{"Statement":[]}`}, PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, Tags: map[string]string{"team": "blue"}, SourceIdentity: "ann"}
 	c := k.Assume("123456789012", role, "f", time.Hour, given)
 	key, err := k.Lookup(c.AccessKeyID, c.SessionToken)
 	if err != nil {
@@ -199,7 +200,7 @@ func TestSessionKeepsItsPolicies(t *testing.T) {
 	if !reflect.DeepEqual(*key.Session, given) {
 		t.Errorf("%+v, want %+v", *key.Session, given)
 	}
-	old := session{accessKeyID: "ASIA", account: "123456789012", arn: role, userID: "u", expires: time.Unix(1, 0).UTC()}.marshal()
+	old := content{accessKeyID: "ASIA", account: "123456789012", arn: role, userID: "u", expires: time.Unix(1, 0).UTC()}.marshal()
 	if s, err := unmarshalSession(old[:len(old)-1]); err != nil || s.extra != "" {
 		t.Errorf("a token without a session: %+v, %v", s, err)
 	}
@@ -230,7 +231,7 @@ func FuzzLookup(f *testing.F) {
 
 // The parser behind the encryption is fuzzed too: it must not depend on it.
 func FuzzUnmarshalSession(f *testing.F) {
-	f.Add(session{accessKeyID: "ASIA", account: "123456789012", arn: role, userID: "f", expires: time.Unix(1, 0)}.marshal())
+	f.Add(content{accessKeyID: "ASIA", account: "123456789012", arn: role, userID: "f", expires: time.Unix(1, 0)}.marshal())
 	f.Add([]byte{})
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 )
 
 // Credentials are temporary security credentials, as a function's environment
@@ -43,34 +45,25 @@ var (
 	tokenText = base64.RawURLEncoding
 )
 
-// session is the content of a token.
-type session struct {
+// content is what is in a token.
+type content struct {
 	accessKeyID string
 	account     string
 	arn         string // of the caller that the session is
 	userID      string
 	expires     time.Time
-	extra       string // JSON of a Session
-}
-
-// Session is what temporary credentials say beside who their caller is.
-type Session struct {
-	Policies       []string          `json:"p,omitempty"` // documents that restrict the session
-	PolicyARNs     []string          `json:"a,omitempty"` // managed policies that do
-	Tags           map[string]string `json:"t,omitempty"`
-	SourceIdentity string            `json:"s,omitempty"`
-	Issued         time.Time         `json:"i,omitzero"`
+	extra       string // JSON of a session.Session
 }
 
 // ForRole makes the credentials of a session of a role. The account is that of
 // the role; ttl is cut to whole seconds.
 func (k *Keys) ForRole(account, roleARN, sessionName string, ttl time.Duration) Credentials {
-	return k.Assume(account, roleARN, sessionName, ttl, Session{})
+	return k.Assume(account, roleARN, sessionName, ttl, session.Session{})
 }
 
 // Assume is ForRole for a session with policies or tags of its own.
-func (k *Keys) Assume(account, roleARN, sessionName string, ttl time.Duration, s Session) Credentials {
-	return k.issue(session{
+func (k *Keys) Assume(account, roleARN, sessionName string, ttl time.Duration, s session.Session) Credentials {
+	return k.issue(content{
 		account: account,
 		arn:     "arn:aws:sts::" + account + ":assumed-role/" + roleName(roleARN) + "/" + sessionName,
 		userID:  RoleID(roleARN) + ":" + sessionName,
@@ -79,10 +72,10 @@ func (k *Keys) Assume(account, roleARN, sessionName string, ttl time.Duration, s
 
 // ForSession makes temporary credentials of a caller, who stays who they are.
 func (k *Keys) ForSession(account, arn, userID string, ttl time.Duration) Credentials {
-	return k.issue(session{account: account, arn: arn, userID: userID}, ttl, Session{})
+	return k.issue(content{account: account, arn: arn, userID: userID}, ttl, session.Session{})
 }
 
-func (k *Keys) issue(s session, ttl time.Duration, more Session) Credentials {
+func (k *Keys) issue(s content, ttl time.Duration, more session.Session) Credentials {
 	var random [keyIDBytes]byte
 	rand.Read(random[:]) // never fails: crypto/rand.Read aborts the program instead
 	s.accessKeyID = temporaryKeyPrefix + keyIDText.EncodeToString(random[:])
@@ -110,9 +103,9 @@ func IsTemporary(accessKeyID string) bool {
 }
 
 // key is the identity of the session.
-func (s session) key(secret string) (Key, error) {
+func (s content) key(secret string) (Key, error) {
 	key := Key{AccessKeyID: s.accessKeyID, Secret: secret, Account: s.account, ARN: s.arn, UserID: s.userID, Verified: true}
-	key.Session = &Session{}
+	key.Session = &session.Session{}
 	return key, json.Unmarshal([]byte(cmp.Or(s.extra, "{}")), key.Session)
 }
 
@@ -171,7 +164,7 @@ func (t tokens) ours(token string) bool { return strings.HasPrefix(token, tokenM
 
 // seal encrypts a session. A random nonce of 96 bits is safe for the 2^32
 // tokens that NIST SP 800-38D allows under one key.
-func (t tokens) seal(s session) string {
+func (t tokens) seal(s content) string {
 	nonce := make([]byte, t.aead.NonceSize(), 256)
 	rand.Read(nonce)
 	return tokenMark + tokenText.EncodeToString(t.aead.Seal(nonce, nonce, s.marshal(), []byte(tokenMark)))
@@ -181,24 +174,24 @@ var errToken = errors.New("not a session token of this platform")
 
 // open is the inverse of seal. Everything that was not made by seal with the
 // same master secret is refused before it is parsed.
-func (t tokens) open(token string) (session, error) {
+func (t tokens) open(token string) (content, error) {
 	if len(token) > maxToken || !t.ours(token) {
-		return session{}, errToken
+		return content{}, errToken
 	}
 	raw, err := tokenText.Strict().DecodeString(token[len(tokenMark):])
 	if err != nil || len(raw) < t.aead.NonceSize() {
-		return session{}, errToken
+		return content{}, errToken
 	}
 	nonce, sealed := raw[:t.aead.NonceSize()], raw[t.aead.NonceSize():]
 	plain, err := t.aead.Open(nil, nonce, sealed, []byte(tokenMark))
 	if err != nil {
-		return session{}, errToken
+		return content{}, errToken
 	}
 	return unmarshalSession(plain)
 }
 
 // marshal writes the expiry and then each text with its length.
-func (s session) marshal() []byte {
+func (s content) marshal() []byte {
 	b := binary.AppendVarint(nil, s.expires.Unix())
 	for _, text := range []string{s.accessKeyID, s.account, s.arn, s.userID, s.extra} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
@@ -207,11 +200,11 @@ func (s session) marshal() []byte {
 	return b
 }
 
-func unmarshalSession(b []byte) (session, error) {
-	var s session
+func unmarshalSession(b []byte) (content, error) {
+	var s content
 	seconds, n := binary.Varint(b)
 	if n <= 0 {
-		return session{}, errToken
+		return content{}, errToken
 	}
 	b = b[n:]
 	s.expires = time.Unix(seconds, 0).UTC()
@@ -221,13 +214,13 @@ func unmarshalSession(b []byte) (session, error) {
 		}
 		length, n := binary.Uvarint(b)
 		if n <= 0 || length > uint64(len(b)-n) {
-			return session{}, errToken
+			return content{}, errToken
 		}
 		*text = string(b[n : n+int(length)])
 		b = b[n+int(length):]
 	}
 	if len(b) != 0 || !IsAccount(s.account) {
-		return session{}, errToken
+		return content{}, errToken
 	}
 	return s, nil
 }

@@ -11,6 +11,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 )
 
 // Type provides the resources of one type, as "AWS::SQS::Queue".
@@ -126,7 +128,8 @@ type Request struct {
 // Caller is on whose behalf resources are made: the stack's role, or who asked.
 type Caller struct {
 	AccessKeyID, ARN, UserID string
-	Endpoint                 string // scheme://host:port by which the client reached us
+	Endpoint                 string           // scheme://host:port by which the client reached us
+	Session                  *session.Session `json:",omitempty"` // of temporary credentials: what restricts them restricts the stack
 }
 
 // Result is what has come of a Create or an Update.

@@ -23,6 +23,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/stsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/policy"
@@ -82,11 +83,11 @@ func (s *service) assumeRole(ctx context.Context, call *wire.Call, in *stsapi.As
 	if err := s.checkLife(ctx, role, life); err != nil {
 		return nil, err
 	}
-	session, packed, err := sessionOf(in)
+	more, packed, err := sessionOf(in)
 	if err != nil {
 		return nil, err
 	}
-	credentials := s.Identity.Assume(role.Account, *in.RoleArn, *in.RoleSessionName, life, session)
+	credentials := s.Identity.Assume(role.Account, *in.RoleArn, *in.RoleSessionName, life, more)
 	key, err := s.Identity.Lookup(credentials.AccessKeyID, credentials.SessionToken)
 	if err != nil {
 		return nil, err
@@ -126,44 +127,44 @@ const maxSessionPolicies = 10
 
 // sessionOf is what restricts or adds to a session, and how full that makes it in
 // per cent; nil for nothing.
-func sessionOf(in *stsapi.AssumeRoleInput) (session identity.Session, packed *int32, err error) {
+func sessionOf(in *stsapi.AssumeRoleInput) (made session.Session, packed *int32, err error) {
 	size := 0
 	if in.Policy != nil {
 		if _, err := policy.CheckIdentity(*in.Policy); err != nil {
-			return session, nil, stsapi.MalformedPolicyDocumentException("%s", err)
+			return made, nil, stsapi.MalformedPolicyDocumentException("%s", err)
 		}
-		session.Policies, size = []string{*in.Policy}, len(*in.Policy)
+		made.Policies, size = []string{*in.Policy}, len(*in.Policy)
 	}
 	if len(in.PolicyArns) > maxSessionPolicies {
-		return session, nil, validationError(fmt.Sprintf("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicies))
+		return made, nil, validationError(fmt.Sprintf("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicies))
 	}
 	for _, p := range in.PolicyArns {
 		if p.Arn != nil {
-			session.PolicyARNs = append(session.PolicyARNs, *p.Arn)
+			made.PolicyARNs = append(made.PolicyARNs, *p.Arn)
 			size += len(*p.Arn)
 		}
 	}
 	if len(in.Tags) > 0 {
-		session.Tags = make(map[string]string, len(in.Tags))
+		made.Tags = make(map[string]string, len(in.Tags))
 	}
 	for _, tag := range in.Tags {
-		if _, twice := session.Tags[*tag.Key]; twice {
-			return session, nil, validationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		if _, twice := made.Tags[*tag.Key]; twice {
+			return made, nil, validationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
-		session.Tags[*tag.Key] = *tag.Value
+		made.Tags[*tag.Key] = *tag.Value
 		size += len(*tag.Key) + len(*tag.Value)
 	}
 	if in.SourceIdentity != nil {
-		session.SourceIdentity = *in.SourceIdentity
+		made.SourceIdentity = *in.SourceIdentity
 	}
 	if size == 0 {
-		return session, nil, nil
+		return made, nil, nil
 	}
 	percent := int32((size*100 + maxSessionBytes - 1) / maxSessionBytes)
 	if percent > 100 {
-		return session, nil, stsapi.PackedPolicyTooLargeException("PackedPolicySize: %d%%, the policies and tags of a session are too large.", percent)
+		return made, nil, stsapi.PackedPolicyTooLargeException("PackedPolicySize: %d%%, the policies and tags of a session are too large.", percent)
 	}
-	return session, &percent, nil
+	return made, &percent, nil
 }
 
 // checkLife refuses a session that is longer than the role allows, if it was created.

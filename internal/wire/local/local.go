@@ -21,6 +21,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/session"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/restbind"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
@@ -32,8 +33,8 @@ type Identity struct {
 	AccessKeyID     string // empty: the platform's own
 	CallerARN       string // of a user, the root or the session of a role
 	UserID          string
-	Session         *wire.Session // of temporary credentials: what restricts them restricts the call
-	Endpoint        string        // scheme://host:port, where the result has addresses of this server; empty: ownEndpoint
+	Session         *session.Session // of temporary credentials: what restricts them restricts the call
+	Endpoint        string           // scheme://host:port, where the result has addresses of this server; empty: ownEndpoint
 }
 
 // ownEndpoint is the address in results for nobody's eyes.

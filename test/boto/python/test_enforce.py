@@ -437,6 +437,49 @@ class Sessions(Enforced):
             self.assumed(make, role, Tags=[{"Key": "team", "Value": "red"}])("sqs").list_queues()
 
 
+class Stacks(Enforced):
+    TEMPLATE = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+
+    def stack(self, make, **options):
+        cloudformation = make("cloudformation")
+        name = self.name("s")
+        cloudformation.create_stack(StackName=name, TemplateBody=self.TEMPLATE, OnFailure="DO_NOTHING", **options)
+        self.addCleanup(self.gone, name)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+            if not status.endswith("_IN_PROGRESS"):
+                return status, [e.get("ResourceStatusReason", "") for e in cloudformation.describe_stack_events(StackName=name)["StackEvents"]]
+            time.sleep(0.05)
+        self.fail("the stack does not end")
+
+    def gone(self, name):
+        cloudformation = common.client("cloudformation")
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=common.QUICK)
+
+    def test_a_stack_may_what_its_caller_or_its_role_may(self):
+        # Source: AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html.
+        _, user, make = self.user(allow("cloudformation:*"))
+        status, reasons = self.stack(make)
+        self.assertEqual("CREATE_FAILED", status)
+        self.assertTrue([r for r in reasons if f"User: {user} is not authorized to perform: sqs:createqueue" in r], reasons)
+        _, role = self.role(allow("sqs:*"), service="cloudformation.amazonaws.com")
+        self.refused("AccessDenied", f"User: {user} is not authorized to perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action",
+                     make("cloudformation").create_stack, StackName=self.name("s"), TemplateBody=self.TEMPLATE, RoleARN=role)
+        _, _, passes = self.user(allow(["cloudformation:*", "iam:PassRole"]))
+        self.assertEqual("CREATE_COMPLETE", self.stack(passes, RoleARN=role)[0])
+        self.assertEqual("CREATE_COMPLETE", self.stack(self.user(allow(["cloudformation:*", "sqs:*"]))[2])[0])
+
+    def test_a_stack_is_within_the_policies_of_the_session(self):
+        _, user, make = self.user()
+        _, role = self.role(allow("*"), principal={"AWS": user})
+        limited = self.assumed(make, role, Policy=document(allow("cloudformation:*")))
+        status, reasons = self.stack(limited)
+        self.assertEqual("CREATE_FAILED", status)
+        self.assertTrue([r for r in reasons if "because no session policy allows the sqs:createqueue action" in r], reasons)
+
+
 class Deliveries(Enforced):
     """What services send to each other needs the policy of who gets it."""
 

@@ -36,7 +36,7 @@ type World struct {
 
 // Identity is on whose behalf local calls are made.
 func Identity(who stack.Caller, s state.Scope) local.Identity {
-	return local.Identity{Account: s.Account, Region: s.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Endpoint: who.Endpoint}
+	return local.Identity{Account: s.Account, Region: s.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Endpoint: who.Endpoint, Session: who.Session}
 }
 
 func refuse(format string, args ...any) error {
@@ -127,7 +127,7 @@ func (w *World) Role(ctx context.Context, s state.Scope, roleARN string) (stack.
 		return stack.Caller{}, fmt.Errorf("%s is no role", roleARN)
 	}
 	name := roleARN[strings.LastIndexByte(roleARN, '/')+1:]
-	out, err := w.Calls.Call(ctx, local.Identity{Account: a.Account, Region: s.Region}, "iam", "GetRole", map[string]any{"RoleName": name})
+	out, err := w.Calls.Call(ctx, local.Identity{Account: a.Account, Region: s.Region, CallerARN: arn.New("iam", "", a.Account, "root").String()}, "iam", "GetRole", map[string]any{"RoleName": name})
 	if err != nil {
 		return stack.Caller{}, err
 	}
