@@ -48,6 +48,7 @@ import (
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/apigateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/builtin"
 	"github.com/lambkin-dev/lambkin/internal/svc/ecr"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
@@ -434,7 +435,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 		return err
 	}
 	services = append(services, schedules...)
-	stacks, err := s.buildStacks(state, secret, local.New(services))
+	stacks, answers, err := s.buildStacks(state, secret, local.New(services))
 	if err != nil {
 		return err
 	}
@@ -452,6 +453,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 			{Path: hosts.URLPath, Handler: door.URLs()},
 			{Label: hosts.APILabel, Handler: door.APIs()},
 			{Path: hosts.APIPath, Handler: door.APIs()},
+			{Path: builtin.ResponsePath, Handler: answers},
 			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 			{Path: lambda.CodePath, Handler: api.CodeHandler()},
 			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: s.developing(api.Development)}},

@@ -113,6 +113,7 @@ type Request struct {
 	Caller             Caller // on whose behalf
 	StackID, StackName string
 	LogicalID          string
+	Type               string              // as the template names it: Custom::Name
 	Token              string              // the same for all tries of one step of one deployment
 	Name               string              // for a resource without a name of its own: the stack's name, the logical id and a random part
 	PhysicalID         string              // empty in Create

@@ -252,7 +252,7 @@ func (w *work) request(ctx context.Context, row *state.Resource, step *state.Ste
 // requestFor is what all requests for a resource have.
 func (w *work) requestFor(d *state.Deployed, name string) *stack.Request {
 	s := w.stack
-	r := &stack.Request{Account: s.Account, Region: s.Region, Caller: s.Operation.Caller, StackID: s.ARN(), StackName: s.Name, LogicalID: name,
+	r := &stack.Request{Account: s.Account, Region: s.Region, Caller: s.Operation.Caller, StackID: s.ARN(), StackName: s.Name, LogicalID: name, Type: d.Type,
 		PhysicalID: d.PhysicalID, Properties: state.Clone(d.Properties), Attributes: state.Clone(d.Attributes), Progress: func(string) {}}
 	if s.Now != nil {
 		r.Tags = maps.Clone(s.Now.Tags)

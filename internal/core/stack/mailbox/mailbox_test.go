@@ -11,16 +11,22 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 )
 
-func TestLettersArriveOnceAndWakeWhoWaits(t *testing.T) {
+func open(t *testing.T) *Boxes {
+	t.Helper()
 	s, err := localstore.Open(localstore.Config{Folder: filepath.Join(t.TempDir(), "store")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
 	boxes, err := New(s, bytes.Repeat([]byte{1}, 32), clock.System)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return boxes
+}
+
+func TestLettersArriveOnceAndWakeWhoWaits(t *testing.T) {
+	boxes := open(t)
 	ctx, box := t.Context(), boxes.Name("token")
 	if box != boxes.Name("token") || box == boxes.Name("another") || len(box) != 64 {
 		t.Errorf("the name of a box is %s", box)
@@ -52,6 +58,14 @@ func TestLettersArriveOnceAndWakeWhoWaits(t *testing.T) {
 	}
 	if letters := <-got; string(letters[0]) != "first" || string(letters[1]) != "second" {
 		t.Errorf("letters %q", letters)
+	}
+}
+
+func TestABoxTakesWhatItCan(t *testing.T) {
+	boxes := open(t)
+	ctx, box := t.Context(), boxes.Name("token")
+	if _, err := boxes.Open(ctx, box); err != nil {
+		t.Fatal(err)
 	}
 	if err := boxes.Put(ctx, box, "3", make([]byte, MaxLetterBytes+1)); !errors.Is(err, ErrFull) {
 		t.Errorf("a letter that is too large: %v", err)

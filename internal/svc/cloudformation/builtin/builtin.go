@@ -8,12 +8,28 @@ import (
 	"context"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/macros"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/mailbox"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/plan"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/source"
 )
 
+// config is what the types work with.
+type config struct {
+	Calls  source.Calls
+	Boxes  *mailbox.Boxes
+	Inside string // scheme://host:port by which functions reach the platform
+}
+
 // Types are the types by their names.
-func Types() stack.Table {
+func Types(calls source.Calls, boxes *mailbox.Boxes, named *macros.Macros, inside string) stack.Table {
+	c := &config{calls, boxes, inside}
 	return stack.Table{
-		"AWS::CDK::Metadata": mark{},
+		"AWS::CDK::Metadata":                       mark{},
+		"AWS::CloudFormation::Macro":               macroType{named},
+		"AWS::CloudFormation::WaitCondition":       waitCondition{c},
+		"AWS::CloudFormation::WaitConditionHandle": waitHandle{c},
+		plan.CustomType:                            custom{c},
 	}
 }
 

@@ -14,9 +14,13 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/sam"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/macros"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/core/template/macro"
@@ -32,6 +36,7 @@ type World struct {
 	Calls        source.Calls
 	Source       *source.Source
 	Transformers map[string]Transformer
+	Macros       *macros.Macros
 }
 
 // Identity is on whose behalf local calls are made.
@@ -146,11 +151,43 @@ func (w *World) Transform(ctx context.Context, who stack.Caller, in *engine.Tran
 		if built := w.Transformers[call.Name]; built != nil {
 			return built(ctx, in, call)
 		}
+		return w.runMacro(ctx, who, environment, call)
+	}
+	return macro.Process(ctx, in.Values, environment)
+}
+
+// runMacro runs a macro of the account: a function.
+func (w *World) runMacro(ctx context.Context, who stack.Caller, environment macro.Environment, call macro.Call) (any, error) {
+	found, err := w.Macros.Get(ctx, environment.Account, environment.Region, call.Name)
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
 		return nil, macro.ErrUnknown
 	}
-	made, err := macro.Process(ctx, in.Values, environment)
-	if errors.Is(err, macro.ErrUnknown) {
-		return nil, refuse("No transform named %s found.", strings.Join(macro.Names(in.Values), ", "))
+	caller := Identity(who, state.Scope{Account: environment.Account, Region: environment.Region})
+	return macro.RunLambda(ctx, environment, call, found.Function, ids.UUID(), func(ctx context.Context, function string, event []byte) (answer []byte, failed bool, err error) {
+		out, err := w.Calls.Call(ctx, caller, "lambda", "Invoke", map[string]any{"FunctionName": function, "Payload": event})
+		if err != nil {
+			return nil, false, userError(err)
+		}
+		answer, _ = out["Payload"].([]byte)
+		return answer, out["FunctionError"] != nil, nil
+	})
+}
+
+// Serverless is SAM's transform.
+func Serverless(c clock.Clock) Transformer {
+	return func(_ context.Context, in *engine.TransformInput, call macro.Call) (any, error) {
+		values := map[string]any{}
+		for name, a := range in.Arguments {
+			values[name] = a.Value
+		}
+		made, err := sam.Transform(call.Fragment, values, sam.Environment{Region: in.Region, Seconds: c.Now().Unix()})
+		var refusal *sam.Error
+		if errors.As(err, &refusal) {
+			return nil, refuse("Transform %s failed with: %s", sam.Name, refusal.Message)
+		}
+		return made, err
 	}
-	return made, err
 }
