@@ -210,6 +210,9 @@ func (c *checker) form(function string, argument any, where section) ([]any, err
 		return list(argument, 2, 2, badSelect)
 	case "Fn::Cidr":
 		return list(argument, 2, 3, badCidr)
+	case "Fn::GetStackOutput":
+		object, err := stackOutput(argument)
+		return []any{object}, err
 	case "Fn::ImportValue":
 		if where != inValue {
 			return nil, refuse("Template error: Fn::ImportValue is not supported in the Conditions and Rules blocks of the template")

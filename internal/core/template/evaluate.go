@@ -20,9 +20,15 @@ type Scope struct {
 	// Export gives the value of an export of the account and region; an *Error if
 	// there is none. Nil: nothing is known.
 	Export func(ctx context.Context, name string) (any, error)
+	// StackOutput gives an output of another stack; an *Error if there is none. Nil:
+	// nothing is known.
+	StackOutput func(ctx context.Context, wanted StackOutput) (any, error)
 	// Zones are the availability zones of a region; nil means a, b and c.
 	Zones func(region string) []string
 }
+
+// StackOutput names an output of a stack.
+type StackOutput struct{ Stack, Output, Region, RoleARN string }
 
 // Partition is the part of AWS that a region belongs to.
 func (s Scope) Partition() string {
@@ -63,7 +69,7 @@ func Open(ctx context.Context, values map[string]any, scope Scope) (*Evaluation,
 		return nil, err
 	}
 	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}, open: true}
-	e.scope.Resource, e.scope.Export = nil, nil
+	e.scope.Resource, e.scope.Export, e.scope.StackOutput = nil, nil, nil
 	if object, ok := values["Conditions"].(map[string]any); ok {
 		t.Conditions = object
 		for _, name := range sorted(object) {

@@ -11,8 +11,9 @@ import (
 // expression is an AllowedPattern: it must match a whole value.
 //
 // AWS: Java's regular expressions. Of what Go's do not have, look-ahead at the
-// beginning and counts over a thousand are done here; look-around elsewhere and
-// back references, which can take exponential time, are refused.
+// beginning and counts over a thousand are done here, and possessive counts are
+// taken as greedy ones; look-around elsewhere and back references, which can take
+// exponential time, are refused.
 type expression struct {
 	whole *regexp.Regexp
 	ahead []assertion
@@ -120,8 +121,13 @@ const (
 // counted is a single character or class with a count.
 var counted = regexp.MustCompile(`(\\.|\[\^?(?:\\.|[^\]\\])(?:\\.|[^\]\\])*\]|[^\\\[\](){}|*+?^$])\{(\d{1,5})(?:(,)(\d{0,5}))?\}`)
 
+// possessive is a count that gives nothing back: it cannot be confused with an
+// escaped character, since these have no count of their own in front.
+var possessive = regexp.MustCompile(`([^\\]\{\d+(?:,\d*)?\}|[\])\w.][*+?])\+`)
+
 // counts writes counts over a thousand as several.
 func counts(text string) string {
+	text = possessive.ReplaceAllString(text, "$1")
 	return counted.ReplaceAllStringFunc(text, func(found string) string {
 		m := counted.FindStringSubmatch(found)
 		atom := m[1]

@@ -19,6 +19,8 @@ func TestPatternsOfJava(t *testing.T) {
 		{`(?=[)\]]).+`, []string{")a", "]"}, []string{"a"}},
 		{`.{0,2048}`, []string{"", strings.Repeat("x", 2048)}, []string{strings.Repeat("x", 2049)}},
 		{`[\w+=,.@-]{1500}`, []string{strings.Repeat("=", 1500)}, []string{strings.Repeat("=", 1499), strings.Repeat("=", 1501)}},
+		{`[a-z]{2,3}+\d*+[x]++`, []string{"abx", "abc12xx"}, []string{"ab", "1x"}},
+		{`\d{2}\++`, []string{"12+", "12++"}, []string{"12"}},
 		{`\S{1001,}`, []string{strings.Repeat("x", 1001), strings.Repeat("x", 4000)}, []string{strings.Repeat("x", 1000)}},
 		{`[a-z]{1200,1201}\d`, []string{strings.Repeat("x", 1200) + "1", strings.Repeat("x", 1201) + "1"}, []string{strings.Repeat("x", 1202) + "1"}},
 		{`arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`, []string{"arn:aws:iam::123456789012:role/x"}, []string{"arn:aws:iam::12345678901:role/x"}},

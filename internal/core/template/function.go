@@ -24,7 +24,7 @@ func call(value any) (function string, argument any, ok bool) {
 // The functions, by where they may stand
 // (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html).
 var (
-	valueFunctions = []string{"Fn::Base64", "Fn::Cidr", "Fn::FindInMap", "Fn::GetAZs", "Fn::GetAtt", "Fn::If", "Fn::ImportValue", "Fn::Join",
+	valueFunctions = []string{"Fn::Base64", "Fn::Cidr", "Fn::FindInMap", "Fn::GetAZs", "Fn::GetAtt", "Fn::GetStackOutput", "Fn::If", "Fn::ImportValue", "Fn::Join",
 		"Fn::Length", "Fn::Select", "Fn::Split", "Fn::Sub", "Fn::ToJsonString", "Ref"}
 	booleanFunctions = []string{"Condition", "Fn::And", "Fn::Equals", "Fn::Not", "Fn::Or"}
 	ruleFunctions    = []string{"Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn", "Fn::RefAll", "Fn::ValueOf", "Fn::ValueOfAll"}
@@ -52,6 +52,7 @@ const (
 	badGetAtt1  = "Template error: if specifying one argument to Fn::GetAtt, that argument must be a non-empty string in format <LogicalId>.<Attribute>"
 	badRef      = "Template error: every Ref object must have a single String value."
 	badCidr     = "Template error: every Fn::Cidr object requires two or three parameters, the IP block, the count and the number of CIDR bits"
+	badOutput   = "Template error: every Fn::GetStackOutput object requires a StackName and an OutputName, and may have a Region and a RoleArn"
 	badImport   = "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs"
 )
 
@@ -160,13 +161,28 @@ func subParts(text string) ([]part, error) {
 		}
 		if literal, ok := strings.CutPrefix(name, "!"); ok {
 			parts = append(parts, part{text: "${" + literal + "}"})
-		} else if !subName.MatchString(name) {
+		} else if name = strings.TrimSpace(name); !subName.MatchString(name) { // ${ AWS::Region } is common
 			return nil, refuse("%s", badSubName)
 		} else {
 			parts = append(parts, part{text: name, variable: true})
 		}
 		text = after
 	}
+}
+
+// stackOutput checks the members of Fn::GetStackOutput
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getstackoutput.html).
+func stackOutput(argument any) (map[string]any, error) {
+	object, ok := argument.(map[string]any)
+	if !ok || object["StackName"] == nil || object["OutputName"] == nil {
+		return nil, refuse("%s", badOutput)
+	}
+	for key := range object {
+		if !slices.Contains([]string{"StackName", "OutputName", "Region", "RoleArn"}, key) {
+			return nil, refuse("%s", badOutput)
+		}
+	}
+	return object, nil
 }
 
 // condition parts: the arguments of boolean functions.

@@ -93,6 +93,8 @@ func (r *resolver) call(function string, argument any, depth int) (any, error) {
 			return Unknown, err
 		}
 		return r.ofText(function, text)
+	case "Fn::GetStackOutput":
+		return r.stackOutput(argument, depth)
 	case "Fn::Length":
 		return r.length(argument, depth)
 	case "Fn::ToJsonString":
@@ -116,6 +118,30 @@ func (r *resolver) ofText(function, text string) (any, error) {
 		return Unknown, nil
 	}
 	return r.e.scope.Export(r.ctx, text)
+}
+
+// stackOutput is an output of another stack, which need not be exported.
+func (r *resolver) stackOutput(argument any, depth int) (any, error) {
+	object, err := stackOutput(argument)
+	if err != nil {
+		return nil, err
+	}
+	wanted := StackOutput{Region: r.e.scope.Region}
+	for key, into := range map[string]*string{"StackName": &wanted.Stack, "OutputName": &wanted.Output, "Region": &wanted.Region, "RoleArn": &wanted.RoleARN} {
+		value, there := object[key]
+		if !there {
+			continue
+		}
+		text, unknown, err := r.text(value, depth, refuse("%s", badOutput))
+		if err != nil || unknown {
+			return Unknown, err
+		}
+		*into = text
+	}
+	if r.e.scope.StackOutput == nil {
+		return Unknown, nil
+	}
+	return r.e.scope.StackOutput(r.ctx, wanted)
 }
 
 // text resolves what must be a text.

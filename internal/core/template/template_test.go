@@ -50,6 +50,9 @@ func evaluate(t *testing.T, text string, given map[string]string) (*Evaluation, 
 	return template.Evaluate(t.Context(), Scope{
 		Account: "123456789012", Region: "eu-central-1", StackName: "shop", StackID: "arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/1",
 		NotificationARNs: []string{"arn:aws:sns:eu-central-1:123456789012:told"}, Arguments: arguments, Resource: fakeResource, Export: fakeExport,
+		StackOutput: func(_ context.Context, wanted StackOutput) (any, error) {
+			return wanted.Stack + "." + wanted.Output + " in " + wanted.Region, nil
+		},
 	})
 }
 
@@ -250,6 +253,9 @@ var functionCases = []struct {
 	{`!GetAZs ""`, []any{"eu-central-1a", "eu-central-1b", "eu-central-1c"}},
 	{`!Select [0, !GetAZs {Ref: "AWS::Region"}]`, "eu-central-1a"},
 	{`!ImportValue {"Fn::Sub": "${Env}-vpc"}`, "exported dev-vpc"},
+	{`{"Fn::GetStackOutput": {StackName: !Ref Env, OutputName: VpcId}}`, "dev.VpcId in eu-central-1"},
+	{`{"Fn::GetStackOutput": {StackName: net, OutputName: VpcId, Region: us-east-1}}`, "net.VpcId in us-east-1"},
+	{`!Sub "${ Env }/${ AWS::Region }"`, "dev/eu-central-1"},
 	// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-cidr.html
 	{`!Cidr ["192.168.0.0/24", 6, 5]`, []any{"192.168.0.0/27", "192.168.0.32/27", "192.168.0.64/27", "192.168.0.96/27", "192.168.0.128/27", "192.168.0.160/27"}},
 	{`!Cidr ["10.0.7.9/16", "2", "8"]`, []any{"10.0.0.0/24", "10.0.1.0/24"}},
@@ -299,6 +305,8 @@ func TestFunctionsRefuseInAWSsWords(t *testing.T) {
 		{`!Base64 [a]`, "Template error: every Fn::Base64 object must have a String-typed value."},
 		{`!Sub "${Subnets}"`, badSubValue},
 		{`!GetAtt Queue.Missing`, "Template error: resource Queue does not support attribute type Missing in Fn::GetAtt"},
+		{`{"Fn::GetStackOutput": {StackName: a}}`, badOutput},
+		{`{"Fn::GetStackOutput": {StackName: a, OutputName: b, Account: c}}`, badOutput},
 		{`!ImportValue nothing`, "No export named nothing found."},
 		{`!Cidr ["10.0.0.0/24", 9, 5]`, "Template error: Fn::Cidr: 10.0.0.0/24 has not enough room for 9 blocks with 5 CIDR bits"},
 	} {

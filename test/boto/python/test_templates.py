@@ -167,6 +167,18 @@ Outputs:
         self.assertEqual(["Count", "Pa", "Pb"], sorted(processed["Resources"]))
         self.assertNotIn("Transform", processed)
 
+    def test_output_of_another_stack(self):
+        name = self.name("s")
+        self.cloudformation.create_stack(StackName=name, TemplateBody=TOPIC + "Outputs: {Arn: {Value: !Ref Topic}}")
+        self.addCleanup(self.undeploy, name)
+        self.cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=common.QUICK)
+        outputs, _ = self.deploy("""
+Parameters: {Other: {Type: String}}
+Resources: {P: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: {Fn::GetStackOutput: {StackName: !Ref Other, OutputName: Arn}}}}}
+Outputs: {Value: {Value: !GetAtt P.Value}}
+""", Other=name)
+        self.assertRegex(outputs["Value"], f"^arn:aws:sns:{common.REGION}:{common.ACCOUNT}:{name}-Topic-")
+
     def test_include(self):
         bucket = self.bucket()
         self.put(bucket, "data.yaml", "Value: from_transformation\n")

@@ -50,7 +50,9 @@ func (e *Planner) Compile(ctx context.Context, s *state.Stack, c *state.Configur
 	}
 	p := &Program{planner: e, tags: c.Tags, Arguments: bound, Adopt: c.Adopt, types: map[string]stack.Type{}}
 	scope := template.Scope{Account: s.Account, Region: s.Region, StackName: s.Name, StackID: s.ARN(), NotificationARNs: c.Notifications, Arguments: bound,
-		Resource: w.Value, Export: w.Export}
+		Resource: w.Value, Export: w.Export, StackOutput: func(ctx context.Context, wanted template.StackOutput) (any, error) {
+			return e.Records.ReadOutput(ctx, s.Scope, wanted)
+		}}
 	if p.Evaluation, err = read.Evaluate(ctx, scope); err != nil {
 		return nil, err
 	}

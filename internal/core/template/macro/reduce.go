@@ -90,7 +90,7 @@ func (r *reducer) worded(err error) error {
 }
 
 // kept are the functions that are not resolved here even if they could be.
-var kept = map[string]bool{"Fn::If": true, "Fn::ImportValue": true, "Fn::GetAZs": true, "Fn::Cidr": true, "Fn::GetAtt": true}
+var kept = map[string]bool{"Fn::If": true, "Fn::ImportValue": true, "Fn::GetStackOutput": true, "Fn::GetAZs": true, "Fn::Cidr": true, "Fn::GetAtt": true}
 
 func (r *reducer) value(value any, depth int) (any, error) {
 	if depth > maxDepth {
