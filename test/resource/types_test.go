@@ -313,6 +313,9 @@ func TestBuckets(t *testing.T) {
 	permission := p.create("Permission", "AWS::Lambda::Permission", values{"FunctionName": function.ref, "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"})
 	bucket.update(values{"NotificationConfiguration": values{"LambdaConfigurations": []any{values{"Event": "s3:ObjectRemoved:*", "Function": function.attributes["Arn"]}}}})
 	bucket.same(values{"VersioningConfiguration": values{"Status": "Suspended"}, "Tags": nil})
+	managed := maps.Clone(bucket.properties)
+	managed["BucketEncryption"] = values{"ServerSideEncryptionConfiguration": []any{values{"ServerSideEncryptionByDefault": values{"SSEAlgorithm": "aws:kms"}}}}
+	bucket.update(managed)
 	policy := p.create("Policy", "AWS::S3::BucketPolicy", values{"Bucket": bucket.ref, "PolicyDocument": values{"Version": "2012-10-17", "Statement": []any{
 		values{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": bucket.attributes["Arn"], "Condition": values{"Bool": values{"aws:SecureTransport": "false"}}}}}})
 	policy.same(values{"PolicyDocument": policy.properties["PolicyDocument"]})

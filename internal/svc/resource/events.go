@@ -89,7 +89,7 @@ func rule() *definition {
 			}
 			return c.arn("events", "rule/"+name)
 		}),
-		attributes: pick("Arn", "Arn", "RuleName", "Name"), inert: map[string]string{"RoleArn": "kept and shown, not evaluated"}}
+		attributes: pick("Arn", "Arn", "RuleName", "Name"), inert: map[string]string{"RoleArn": policiesInert}}
 }
 
 func putTargets(c *call, was, want any) error {

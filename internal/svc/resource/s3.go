@@ -104,7 +104,7 @@ func bucket() *definition {
 		},
 		without: []string{"MetadataTableConfiguration", "MetadataConfiguration", "WebsiteURL"},
 		inert: map[string]string{"PublicAccessBlockConfiguration": "kept and shown; nothing is public anyway", "AccessControl": "only what is so anyway is accepted: Private and BucketOwnerFullControl",
-			"OwnershipControls": "only what is so anyway is accepted: BucketOwnerEnforced", "BucketEncryption": "only what is so anyway is accepted: AES256"},
+			"OwnershipControls": "only what is so anyway is accepted: BucketOwnerEnforced", "BucketEncryption": "AES256 is what is so anyway; aws:kms with the key of AWS itself becomes it; a key of one's own fails"},
 		refused: map[string]string{
 			"AbacStatus": noWay, "AccelerateConfiguration": noWay, "AnalyticsConfigurations": noWay, "BucketNamePrefix": noWay, "BucketNamespace": noWay, "IntelligentTieringConfigurations": noWay,
 			"InventoryConfigurations": noWay, "LoggingConfiguration": "accesses are not logged", "MetadataConfiguration": noWay, "MetadataTableConfiguration": noWay, "MetricsConfigurations": noWay,
@@ -130,9 +130,16 @@ func cannedACL(name string) string {
 	return strings.ToLower(out.String())
 }
 
+// encryption is by AES256, the only one that there is. The key that AWS itself
+// manages is one of nobody's own, and gets the same. AWS: encrypts by that key.
 func encryption(v any) any {
 	return values{"Rules": value.Each(value.At(v, "ServerSideEncryptionConfiguration"), func(rule any) any {
-		return value.Renamed(rule, map[string]string{"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"})
+		out := value.Renamed(rule, map[string]string{"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"})
+		by, ok := out["ApplyServerSideEncryptionByDefault"].(values)
+		if ok && value.Text(by["SSEAlgorithm"]) == "aws:kms" && (by["KMSMasterKeyID"] == nil || value.Text(by["KMSMasterKeyID"]) == "alias/aws/s3") {
+			out["ApplyServerSideEncryptionByDefault"] = values{"SSEAlgorithm": "AES256"}
+		}
+		return out
 	})}
 }
 

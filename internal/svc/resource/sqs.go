@@ -64,7 +64,7 @@ func queues() []*definition {
 }
 
 // policiesInert is why policies of resources have no effect.
-const policiesInert = "kept and shown, not evaluated"
+const policiesInert = "kept and shown; evaluated with --iam=enforce only"
 
 // queueName is the name, which for a FIFO queue has to end so.
 func queueName(c *call) string {
