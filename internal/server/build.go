@@ -249,7 +249,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	if err != nil {
 		return err
 	}
-	if s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System}); err != nil {
+	if s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System, Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }}); err != nil {
 		return err
 	}
 	return s.buildObjects(state)
@@ -413,7 +413,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	services, err := s.guarded(append(sqs.Services(s.queues),
 		api.Service(),
 		s3.Service(s.objects),
-		apigateway.Service(s.restAPIs),
+		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Front: func() apigateway.Front { return s.restFront }}),
 		sns.New(s.topics),
 		events.Service(s.buses),
 		ssm.Service(s.parameters),
@@ -428,6 +428,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	}
 	room := intake.NewRoom()
 	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(urls, keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
+	s.buildREST(keys, services)
 	universal := &schedulerapi.Universal{Caller: local.New(services)}
 	s.outbox.Serve("scheduler", universal)
 	schedules, err := s.guarded(schedulerapi.Service(s.schedules, universal))

@@ -47,6 +47,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 )
@@ -141,6 +142,7 @@ type Server struct {
 	topics     *topic.Topics
 	objects    *object.Objects
 	restAPIs   *restapi.APIs
+	restFront  *restserver.Server // serves them
 	logs       *logs.Logs
 	stacks     *engine.Engine
 	apis       *front.Directory // what serves each API of API Gateway

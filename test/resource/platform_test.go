@@ -136,7 +136,7 @@ func services(t *testing.T) []*wire.Service {
 		iamservice.Service(people),
 		lines.Service(),
 		ecr.Service(store, clock.System),
-		apigateway.Service(must[*restapi.APIs](t)(restapi.Open(t.Context(), restapi.Config{Store: store, Clock: clock.System}))),
+		apigateway.Service(apigateway.Config{APIs: must[*restapi.APIs](t)(restapi.Open(t.Context(), restapi.Config{Store: store, Clock: clock.System}))}),
 	)
 	universal := &schedulerservice.Universal{Caller: local.New(all)}
 	outbox.Serve("scheduler", universal)

@@ -272,6 +272,8 @@ func (i *Integration) Check() error {
 		return Invalid("Invalid passthrough behavior specified: %s", i.PassthroughBehavior)
 	case i.ContentHandling != "" && i.ContentHandling != ToBinary && i.ContentHandling != ToText:
 		return Invalid("Invalid content handling specified: %s", i.ContentHandling)
+	case i.TlsInsecure:
+		return Invalid("InsecureSkipVerification is not supported on this platform: certificates are always verified")
 	case len(i.CacheKeyParameters) > 0:
 		return Invalid("This platform has no cache of answers: CacheKeyParameters are not supported")
 	}
@@ -311,10 +313,6 @@ func (i *Integration) checkTarget() error {
 		}
 		if i.Type == TypeAWSProxy && FunctionOf(i.Uri) == "" {
 			return Invalid("Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.")
-		}
-		if FunctionOf(i.Uri) != "" && i.HttpMethod != "POST" && i.HttpMethod != AnyMethod {
-			// AWS: it is taken, and fails at each request, for Lambda wants POST.
-			return nil
 		}
 	default:
 		return Invalid("Invalid integration type specified: %s", i.Type)

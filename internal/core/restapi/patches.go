@@ -216,10 +216,13 @@ func PatchDeployment(d *Deployment, patches []Patch) error {
 	return edits[Deployment]{"/description": optionalEdit(func(d *Deployment) *string { return &d.Description })}.apply(d, patches)
 }
 
-// PatchStage changes a stage of an API.
-func (a *APIs) PatchStage(api *API, s *Stage, patches []Patch) error {
+// PatchStage changes a stage of an API. AWS: logs need the account's role for them.
+func (a *APIs) PatchStage(scope Scope, api *API, s *Stage, patches []Patch) error {
 	if err := stageEdits.apply(s, patches); err != nil {
 		return err
+	}
+	if s.logs() && a.GetAccount(scope).CloudwatchRoleArn == "" {
+		return Invalid("CloudWatch Logs role ARN must be set in account settings to enable logging")
 	}
 	s.LastUpdatedDate = a.config.Clock.Now().UTC()
 	return api.CheckStage(s)
@@ -299,6 +302,16 @@ func refuseCacheSize[T any](*T, []string, *Patch) error { return ErrNoCache }
 // ignoreCache takes how a cache is controlled: without one it has no effect on AWS
 // either.
 func ignoreCache[T any](*T, []string, *Patch) error { return nil }
+
+// logs tells whether a stage writes logs.
+func (s *Stage) logs() bool {
+	for _, setting := range s.MethodSettings {
+		if setting.LoggingLevel == LogInfo || setting.LoggingLevel == LogError {
+			return true
+		}
+	}
+	return s.AccessLogSettings != nil
+}
 
 func (s *Stage) accessLog() *AccessLogSettings {
 	if s.AccessLogSettings == nil {

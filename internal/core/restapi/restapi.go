@@ -76,6 +76,7 @@ type APIs struct {
 	config Config
 
 	changing sync.Mutex
+	counting sync.Mutex // held by Count
 	mu       sync.RWMutex
 	apis     map[ID]*API
 	plain    map[plainKey]any // *APIKey, *UsagePlan, *DomainName, *Account

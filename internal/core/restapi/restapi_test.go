@@ -242,12 +242,19 @@ func TestPatches(t *testing.T) {
 	if _, err := a.Deploy(t.Context(), id, "", &Stage{StageName: "s"}); err != nil {
 		t.Fatal(err)
 	}
+	_, err := a.Change(t.Context(), id, func(api *API) error {
+		return a.PatchStage(here, api, api.Stages["s"], []Patch{{Op: "replace", Path: "/*/*/logging/loglevel", Value: "INFO"}})
+	})
+	wantRefusal(t, err, BadRequest, "CloudWatch Logs role ARN must be set in account settings to enable logging")
+	if err := a.SetAccount(t.Context(), here, Account{CloudwatchRoleArn: "arn:aws:iam::000000000000:role/logs"}); err != nil {
+		t.Fatal(err)
+	}
 	api := a.must(t, id, func(api *API) error {
 		if err := PatchAPI(api, []Patch{{Op: "replace", Path: "/name", Value: "m"}, {Op: "add", Path: "/binaryMediaTypes/image~1png"}, {Op: "replace", Path: "/minimumCompressionSize", Value: "10"},
 			{Op: "replace", Path: "/endpointConfiguration/types/REGIONAL", Value: "EDGE"}}); err != nil {
 			return err
 		}
-		return a.PatchStage(api, api.Stages["s"], []Patch{{Op: "replace", Path: "/variables/v", Value: "w"}, {Op: "replace", Path: "/*/*/throttling/rateLimit", Value: "2.5"},
+		return a.PatchStage(here, api, api.Stages["s"], []Patch{{Op: "replace", Path: "/variables/v", Value: "w"}, {Op: "replace", Path: "/*/*/throttling/rateLimit", Value: "2.5"},
 			{Op: "replace", Path: "/~1pets~1{id}/GET/logging/loglevel", Value: "INFO"}, {Op: "replace", Path: "/tracingEnabled", Value: "false"}, {Op: "replace", Path: "/cacheClusterEnabled", Value: "false"}})
 	})
 	if api.Name != "m" || api.BinaryMediaTypes[0] != "image/png" || *api.MinimumCompressionSize != 10 || api.EndpointTypes[0] != "EDGE" {
@@ -258,7 +265,7 @@ func TestPatches(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	api = a.must(t, id, func(api *API) error {
-		return a.PatchStage(api, api.Stages["s"], []Patch{{Op: "remove", Path: "/variables/v"}, {Op: "remove", Path: "/~1pets~1{id}/GET"}})
+		return a.PatchStage(here, api, api.Stages["s"], []Patch{{Op: "remove", Path: "/variables/v"}, {Op: "remove", Path: "/~1pets~1{id}/GET"}})
 	})
 	if s = api.Stages["s"]; len(s.Variables) != 0 || len(s.MethodSettings) != 1 {
 		t.Errorf("%+v", s)
@@ -273,8 +280,8 @@ func TestPatches(t *testing.T) {
 		_, err := a.Change(t.Context(), id, func(api *API) error { return PatchAPI(api, []Patch{p}) })
 		wantRefusal(t, err, BadRequest, message)
 	}
-	_, err := a.Change(t.Context(), id, func(api *API) error {
-		return a.PatchStage(api, api.Stages["s"], []Patch{{Op: "replace", Path: "/cacheClusterEnabled", Value: "true"}})
+	_, err = a.Change(t.Context(), id, func(api *API) error {
+		return a.PatchStage(here, api, api.Stages["s"], []Patch{{Op: "replace", Path: "/cacheClusterEnabled", Value: "true"}})
 	})
 	wantRefusal(t, err, BadRequest, "no cache of answers")
 }

@@ -1,10 +1,13 @@
 package vtl
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -89,4 +92,60 @@ func (r *jsonReader) object(depth int) (any, error) {
 	}
 	_, err := r.d.Token()
 	return m, err
+}
+
+// BodyAt is the text of what a JSONPath finds in a body: an object or a list in
+// JSON. It is not there if the body is no JSON.
+func BodyAt(ctx context.Context, body, path string) (string, bool) {
+	r := &run{ctx: ctx}
+	value, err := (&Input{Body: body}).at(r, path)
+	if err != nil || value == nil {
+		return "", false
+	}
+	switch value.(type) {
+	case *Map, *List:
+		text, err := r.toJSON(value)
+		return text, err == nil
+	}
+	return scalar(value), true
+}
+
+// MapOf is a Map with the keys in order. Maps of Go in it become Maps too.
+func MapOf(values map[string]any) *Map {
+	m := &Map{}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		switch value := values[key].(type) {
+		case map[string]any:
+			m.Put(key, MapOf(value))
+		case map[string]string:
+			m.Put(key, TextMap(value))
+		default:
+			m.Put(key, value)
+		}
+	}
+	return m
+}
+
+// TextMap is a Map of texts, with the keys in order.
+func TextMap(values map[string]string) *Map {
+	m := &Map{}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		m.Put(key, values[key])
+	}
+	return m
+}
+
+// Text is a value as a template prints it, in JSON if it has elements.
+func Text(value any) string {
+	switch value.(type) {
+	case nil:
+		return ""
+	case *Map, *List:
+		text, err := (&run{ctx: context.Background()}).toJSON(value)
+		if err != nil {
+			return ""
+		}
+		return text
+	}
+	return scalar(value)
 }

@@ -242,6 +242,9 @@ func scalar(raw json.RawMessage) (string, bool, error) {
 	return "", false, errors.New("a value is no text")
 }
 
+// Add appends a header of what an integration answered, if clients may see it.
+func (a *Answer) Add(form Form, name, value string) error { return a.add(form, name, value) }
+
 // add appends a header that clients may see. What would end the header, or the
 // answer, is refused.
 func (a *Answer) add(form Form, name, value string) error {

@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -23,12 +24,29 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
-type api struct{ apis *restapi.APIs }
+// Front is what serves the APIs.
+type Front interface {
+	Test(ctx context.Context, id restapi.ID, test *restapi.Test) (*restapi.TestAnswer, error)
+	TestAuthorizer(ctx context.Context, id restapi.ID, authorizer *restapi.Authorizer, test *restapi.Test) (*restapi.TestVerdict, error)
+	Flush(id restapi.ID, stage string)
+}
+
+// Config is what the operations work with. Front is asked for when it is needed: it
+// is made later.
+type Config struct {
+	APIs  *restapi.APIs
+	Front func() Front
+}
+
+type api struct {
+	apis  *restapi.APIs
+	front func() Front
+}
 
 // Service is the table of the operations.
-func Service(apis *restapi.APIs) *wire.Service {
-	a := &api{apis}
-	return wire.NewService(apigatewayapi.Model, slices.Concat(a.restAPIs(), a.documents(), a.resources(), a.methods(), a.integrations(), a.models(), a.validators(), a.authorizers(), a.answers(), a.deployments(), a.stages(), a.keys(), a.plans(), a.domains())...)
+func Service(c Config) *wire.Service {
+	a := &api{c.APIs, c.Front}
+	return wire.NewService(apigatewayapi.Model, slices.Concat(a.restAPIs(), a.documents(), a.resources(), a.methods(), a.integrations(), a.models(), a.validators(), a.authorizers(), a.answers(), a.deployments(), a.stages(), a.keys(), a.plans(), a.usage(), a.domains(), a.tests())...)
 }
 
 // wrap translates the errors of an operation.
@@ -147,17 +165,15 @@ func page[T any](items []T, position *string, limit *int32) ([]T, *string, error
 
 // sorted are the values of a map in the order of their keys.
 func sorted[T any](values map[string]T) []T {
-	keys := make([]string, 0, len(values))
-	for key := range values {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
+	keys := sortedKeys(values)
 	out := make([]T, len(keys))
 	for i, key := range keys {
 		out[i] = values[key]
 	}
 	return out
 }
+
+func sortedKeys[T any](values map[string]T) []string { return slices.Sorted(maps.Keys(values)) }
 
 // refusedOption is an option that would have no effect.
 type refusedOption struct {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestTheDocumentListsEveryMember(t *testing.T) {
-	apidoc.Check(t, "API Gateway (REST APIs)", Service(nil))
+	apidoc.Check(t, "API Gateway (REST APIs)", Service(Config{}))
 }
 
 // TestShowCopiesByName in both directions, and shares nothing that is nested.
@@ -32,6 +32,9 @@ func TestShowCopiesByName(t *testing.T) {
 	z := show[restapi.Authorizer](&apigatewayapi.CreateAuthorizerRequest{Name: optional("n"), AuthorizerResultTtlInSeconds: &seconds})
 	if z.Name != "n" || *z.AuthorizerResultTtlInSeconds != 7 || z.Type != "" {
 		t.Errorf("%+v", z)
+	}
+	if api := show[restapi.API](&apigatewayapi.CreateRestApiRequest{Name: optional("n"), Policy: optional("p")}); api.Name != "n" || api.Policy != "p" {
+		t.Errorf("%+v", api)
 	}
 	made := time.Unix(1, 0)
 	if d := show[apigatewayapi.Deployment](&restapi.Deployment{Id: "d", CreatedDate: made}); !d.CreatedDate.Equal(made) || d.Description != nil {

@@ -44,6 +44,10 @@ func copyStruct(to, from reflect.Value) {
 		return
 	}
 	for i := range to.NumField() {
+		if to.Type().Field(i).Anonymous {
+			copyStruct(to.Field(i), from)
+			continue
+		}
 		if source := from.FieldByName(to.Type().Field(i).Name); source.IsValid() {
 			copyValue(to.Field(i), source)
 		}

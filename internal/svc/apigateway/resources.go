@@ -123,9 +123,6 @@ func methodResponse(api *restapi.API, resource, method, status *string) (*restap
 // showIntegration shows an integration.
 func showIntegration(i *restapi.Integration) *apigatewayapi.Integration {
 	out := show[apigatewayapi.Integration](i)
-	if i.TlsInsecure {
-		out.TlsConfig = &apigatewayapi.TlsConfig{InsecureSkipVerification: &i.TlsInsecure}
-	}
 	if i.Type == restapi.TypeMock {
 		out.ConnectionType = nil
 	}

@@ -103,16 +103,7 @@ func (a *api) stages() []wire.Operation {
 			}
 			return out, nil
 		})),
-		apigatewayapi.HandleUpdateStage(changing[apigatewayapi.Stage](a, func(api *restapi.API, in *apigatewayapi.UpdateStageInput) (any, error) {
-			s, err := api.Stage(*in.StageName)
-			if err != nil {
-				return nil, err
-			}
-			if err := a.apis.PatchStage(api, s, patches(in.PatchOperations)); err != nil {
-				return nil, err
-			}
-			return showStage(s), nil
-		})),
+		apigatewayapi.HandleUpdateStage(wrap(a.updateStage)),
 		apigatewayapi.HandleDeleteStage(wrap(func(ctx context.Context, call *wire.Call, in *apigatewayapi.DeleteStageInput) (*struct{}, error) {
 			return &struct{}{}, a.apis.DeleteStage(ctx, idOf(call, in), *in.StageName)
 		})),
@@ -136,6 +127,20 @@ func (a *api) createStage(ctx context.Context, call *wire.Call, in *apigatewayap
 		return nil, err
 	}
 	return showStage(made), nil
+}
+
+func (a *api) updateStage(ctx context.Context, call *wire.Call, in *apigatewayapi.UpdateStageInput) (*apigatewayapi.Stage, error) {
+	changed, err := a.apis.Change(ctx, idOf(call, in), func(api *restapi.API) error {
+		s, err := api.Stage(*in.StageName)
+		if err != nil {
+			return err
+		}
+		return a.apis.PatchStage(scope(call), api, s, patches(in.PatchOperations))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return showStage(changed.Stages[*in.StageName]), nil
 }
 
 // What a stage shows of its cache, which it does not have. AWS: the same, for one

@@ -1,0 +1,151 @@
+// Package restapi serves the requests to REST APIs of API Gateway: it finds the
+// method, checks who calls and what is sent, calls what the method is integrated
+// with, and answers.
+//
+// It promises: a request is served from the snapshot that its stage has, never from
+// half of a change; nothing runs without the permissions that AWS wants; every
+// answer that is not the integration's is a gateway response of its type, with AWS's
+// status and text; sizes and times are bounded as AWS bounds them.
+//
+// Server.mu guards the deployments and counters in memory and is never held over
+// I/O or a call. No goroutines. Start reading at Server.Serve and exchange.run.
+package restapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/restapi"
+	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/front/caller"
+	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
+	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
+)
+
+// Limits. AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+const (
+	MaxPayloadBytes = 10 << 20
+	maxDeployments  = 256     // that are kept ready
+	maxAnswers      = 10_000  // of authorizers that are remembered
+	maxBuckets      = 100_000 // of throttles
+	defaultTimeout  = 29 * time.Second
+	maxHTTPHeader   = 64 << 10
+	idlePerHost     = 16
+)
+
+// Config is what a Server works with.
+type Config struct {
+	APIs      *restapi.APIs
+	Functions *functions.Functions
+	Callers   *caller.Callers
+	Outbound  *outbound.Guard
+	Local     *local.Caller // calls the operations of our own services
+	// Permit tells whether a caller may call the method of that ARN; nil: every one may.
+	Permit func(ctx context.Context, call *wire.Call, method string) error
+	Logs   telemetry.LogSink
+	Clock  clock.Clock
+	Logger *slog.Logger
+}
+
+// Server serves all REST APIs.
+type Server struct {
+	config Config
+	client *http.Client
+
+	mu          sync.Mutex
+	deployments map[deploymentID]*deployment
+	answers     map[string]remembered // of authorizers
+	buckets     map[string]*bucket
+}
+
+// deploymentID names a snapshot.
+type deploymentID struct {
+	restapi.ID
+	deployment string
+}
+
+// New only builds.
+func New(c Config) *Server {
+	if c.Clock == nil {
+		c.Clock = clock.System
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	s := &Server{config: c, deployments: map[deploymentID]*deployment{}, answers: map[string]remembered{}, buckets: map[string]*bucket{}}
+	s.client = c.Outbound.Client(outbound.Limits{HeaderBytes: maxHTTPHeader, IdlePerHost: idlePerHost}, false)
+	return s
+}
+
+// Close gives the connections back that wait for the next request.
+func (s *Server) Close() { s.client.CloseIdleConnections() }
+
+// find is the deployment of a stage, made ready.
+func (s *Server) find(ctx context.Context, id restapi.ID, name string) (*deployment, error) {
+	key := deploymentID{id, name}
+	s.mu.Lock()
+	found := s.deployments[key]
+	s.mu.Unlock()
+	if found != nil {
+		return found, nil
+	}
+	snapshot, err := s.config.APIs.Snapshot(ctx, id, name)
+	if err != nil {
+		return nil, err
+	}
+	found = newDeployment(id, snapshot)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for old := range s.deployments {
+		if len(s.deployments) < maxDeployments {
+			break
+		}
+		delete(s.deployments, old)
+	}
+	s.deployments[key] = found
+	return found, nil
+}
+
+// errForbidden is the answer to who calls what is not there.
+var errForbidden = &refusal{kind: restapi.Default4XX, status: http.StatusForbidden, errorType: "ForbiddenException", message: "Forbidden"}
+
+// Serve answers one request to an API.
+func (s *Server) Serve(w http.ResponseWriter, r *front.Request, id restapi.ID) {
+	api, err := s.config.APIs.Get(id)
+	stage, rest := firstSegment(r.Path)
+	e := &exchange{server: s, id: id, w: w, r: r, path: rest, received: r.Received, traceID: r.TraceID()}
+	e.extendedID = front.ExtendedID()
+	if err != nil || api.DisableExecuteApiEndpoint || api.Stages[stage] == nil {
+		e.deployed = newDeployment(id, &restapi.Snapshot{})
+		e.stage = &restapi.Stage{StageName: stage}
+		e.write(e.refuse(errForbidden))
+		return
+	}
+	e.api, e.stage = api, api.Stages[stage]
+	if e.deployed, err = s.find(r.Context(), id, e.stage.DeploymentId); err != nil {
+		s.config.Logger.Error("a deployment cannot be read", "api", id.ID, "deployment", e.stage.DeploymentId, "err", err)
+		e.deployed = newDeployment(id, &restapi.Snapshot{})
+		e.write(e.refuse(errInternal))
+		return
+	}
+	answer, err := e.run()
+	if err != nil {
+		answer = e.refuse(err)
+	}
+	e.write(answer)
+	e.log()
+}
+
+// refused tells whether an error is an answer.
+func refused(err error) (*refusal, bool) {
+	var r *refusal
+	return r, errors.As(err, &r)
+}

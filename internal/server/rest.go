@@ -1,0 +1,43 @@
+package server
+
+import (
+	"context"
+	"net"
+
+	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/core/restapi"
+	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/front/caller"
+	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
+	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
+	"net/http"
+)
+
+// buildREST makes what serves REST APIs; services are those that integrations call.
+func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) {
+	at, isTCP := s.listener.Addr().(*net.TCPAddr)
+	s.restFront = restserver.New(restserver.Config{
+		APIs: s.restAPIs, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker}, Callers: caller.New(keys, clock.System, s.iam.Used),
+		Outbound: &outbound.Guard{Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()},
+		Local:    local.New(services), Permit: s.mayInvokeAPI, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
+	})
+	s.closers = append(s.closers, func() error { s.restFront.Close(); return nil })
+}
+
+// enterREST opens the door for an API. Requests come after all is built.
+func (s *Server) enterREST(id restapi.ID) {
+	s.apis.Enter(id.ID, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.Serve(w, r, id) }))
+}
+
+// mayInvokeAPI decides whether a caller may call a method with IAM authorization.
+func (s *Server) mayInvokeAPI(ctx context.Context, call *wire.Call, method string) error {
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.Check(ctx, call, apigatewayapi.Model, "execute-api:Invoke", method)
+}
