@@ -61,6 +61,35 @@ func (g *Guard) Permit(ctx context.Context, m *delivery.Message) error {
 
 const eventsService = "events.amazonaws.com"
 
+// polling are the actions that an event source mapping needs of its queue.
+//
+// AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions
+var polling = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+// PermitPolling tells whether the role of a function may take messages of a queue.
+func (g *Guard) PermitPolling(ctx context.Context, roleARN, queueARN string) error {
+	refused, err := g.refusesPolling(ctx, roleARN, queueARN)
+	if err == nil && refused != "" {
+		err = errors.New("the role " + roleARN + " of the function does not allow " + refused + " on " + queueARN)
+	}
+	return err
+}
+
+// refusesPolling is the first action that a role may not do, "" for none.
+func (g *Guard) refusesPolling(ctx context.Context, roleARN, queueARN string) (action string, err error) {
+	c, err := g.actingAs(ctx, roleARN, "mapping")
+	if err != nil {
+		return "", err
+	}
+	for _, action := range polling {
+		verdict, _, err := c.verdict(action, &resource{arn: queueARN})
+		if err != nil || !verdict.Allowed {
+			return action, err
+		}
+	}
+	return "", nil
+}
+
 // sender is who delivers a message; nil if it needs no permission here.
 func (g *Guard) sender(ctx context.Context, m *delivery.Message) (*call, error) {
 	roleARN := m.Role

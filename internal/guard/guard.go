@@ -220,6 +220,9 @@ func (c *call) admit() error {
 	if err := c.checkRoles(); err != nil {
 		return err
 	}
+	if err := c.checkPolling(); err != nil {
+		return err
+	}
 	if owner != "" {
 		c.Account = owner
 	}

@@ -257,6 +257,25 @@ func TestTablesFitTheAPIs(t *testing.T) {
 	}
 }
 
+// BenchmarkInvoke is what a permission costs on the way of a warm call.
+func BenchmarkInvoke(b *testing.B) {
+	w := newWorld(b)
+	wrapped, err := w.guard.Wrap([]*wire.Service{wire.NewService(lambdaapi.Model, lambdaapi.HandleInvoke(
+		func(context.Context, *wire.Call, *lambdaapi.InvocationRequest) (*lambdaapi.InvocationResponse, error) {
+			return &lambdaapi.InvocationResponse{}, nil
+		}))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ann := w.user(here, "ann", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:*:*:function:f*"}}`)
+	name := "function-1"
+	for b.Loop() {
+		if _, err := wrapped[0].Operations["Invoke"].Do(b.Context(), &wire.Call{Account: here, Region: region, CallerARN: ann}, &lambdaapi.InvocationRequest{FunctionName: &name}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkAdmit is what a permission costs, with a queue's policy to read.
 func BenchmarkAdmit(b *testing.B) {
 	w := newWorld(b)

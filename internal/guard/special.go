@@ -2,18 +2,21 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
-// What a table cannot say: roles that are handed to services, the root that assumes
+// What a table cannot say: roles that are handed to services, those behind event source mappings, the root that assumes
 // a role, DeleteObjects, and what S3 hides.
 
 // refuseRoot: AWS does not let an account's root assume a role
@@ -71,6 +74,33 @@ func (c *call) checkRoles() error {
 		}
 	}
 	return nil
+}
+
+// checkPolling refuses an event source mapping whose function may not read the queue.
+//
+// AWS: the text as users of the deployment tools report it.
+func (c *call) checkPolling() error {
+	in, isMapping := c.in.Interface().(*lambdaapi.CreateEventSourceMappingRequest)
+	if !isMapping || in.EventSourceArn == nil || in.FunctionName == nil || c.guard.config.Functions == nil {
+		return nil
+	}
+	t, err := function.ParseTarget(function.Scope{Account: c.Account, Region: c.Region}, *in.FunctionName, "")
+	if err != nil {
+		return nil // the operation says what is wrong
+	}
+	v, err := c.guard.config.Functions.GetConfiguration(c.ctx, t)
+	var missing *function.NotFoundError
+	if errors.As(err, &missing) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	action, err := c.guard.refusesPolling(c.ctx, v.Role, *in.EventSourceArn)
+	if err == nil && action != "" {
+		_, name, _ := strings.Cut(action, ":")
+		return invalidRole("InvalidParameterValueException", "The provided execution role does not have permissions to call "+name+" on SQS")
+	}
+	return err
 }
 
 // trusts tells whether a role lets a service assume it.

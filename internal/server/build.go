@@ -236,7 +236,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		return err
 	}
 	s.outbox.Serve("lambda", s.events)
-	s.mappings, err = mapping.New(mapping.Config{Store: state, Queues: s.queues, Functions: s.registry, Invoker: s.invoker, Clock: clock.System, Logger: s.config.Logger})
+	s.mappings, err = mapping.New(mapping.Config{Store: state, Queues: s.queues, Functions: s.registry, Invoker: s.invoker, Permit: s.permitPolling, Clock: clock.System, Logger: s.config.Logger})
 	if err != nil {
 		return err
 	}

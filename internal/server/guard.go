@@ -49,6 +49,14 @@ func (s *Server) permit(ctx context.Context, m *delivery.Message) error {
 	return s.guard.Permit(ctx, m)
 }
 
+// permitPolling decides about the queues of event source mappings.
+func (s *Server) permitPolling(ctx context.Context, roleARN, queueARN string) error {
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.PermitPolling(ctx, roleARN, queueARN)
+}
+
 // mayPutEvents decides about events that come as CloudEvents.
 func (s *Server) mayPutEvents(ctx context.Context, call *wire.Call, busARN string) error {
 	if s.guard == nil {

@@ -98,6 +98,7 @@ func (b *bench) parts() []part {
 		{"provisioned", b.provisioned},
 		{"thaw", b.thaw},
 		{"warm", b.warm},
+		{"permission", b.permissions},
 		{"peers", b.peers},
 		{"stream", b.stream},
 		{"async", b.asynchronous},

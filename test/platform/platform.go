@@ -147,6 +147,11 @@ func (p *Platform) Kill() {
 
 // Sign makes a signed request of the service ("lambda", "logs").
 func Sign(ctx context.Context, service, method, url string, header http.Header, body []byte) (*http.Request, error) {
+	return SignAs(ctx, Key, service, method, url, header, body)
+}
+
+// SignAs is Sign with another key.
+func SignAs(ctx context.Context, key aws.Credentials, service, method, url string, header http.Header, body []byte) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -155,7 +160,7 @@ func Sign(ctx context.Context, service, method, url string, header http.Header, 
 		request.Header[name] = values
 	}
 	sum := sha256.Sum256(body)
-	return request, v4.NewSigner().SignHTTP(ctx, Key, request, hex.EncodeToString(sum[:]), service, Region, time.Now())
+	return request, v4.NewSigner().SignHTTP(ctx, key, request, hex.EncodeToString(sum[:]), service, Region, time.Now())
 }
 
 // Reply is an answered call.

@@ -295,6 +295,26 @@ func TestWhatIsGivenUpBecomesADeadLetter(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotPermittedIsNotDelivered(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "store"))
+	queue := &target{}
+	o, _ := newOutbox(t, s, map[string]Target{"sqs": queue})
+	o.config.Permit = func(_ context.Context, m *Message) error {
+		if m.Target == queueARN {
+			return Permanent(Coded("NO_PERMISSIONS", errors.New("no")))
+		}
+		return nil
+	}
+	start(t, o)
+	letter := deadLetter()
+	letter.Role = "role"
+	send(t, o, s, Message{Target: queueARN, Body: []byte("x"), Policy: Policy{Retries: quick().Retries, DeadLetter: letter}})
+	until(t, s, "the dead letter", func() bool { return len(queue.messages()) == 1 })
+	if m := queue.messages()[0]; m.Target != letterARN || m.Attributes["ERROR_CODE"].String != "NO_PERMISSIONS" || m.Role != "role" {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestWithoutADeadLetterQueueItIsLogged(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	o, log := newOutbox(t, s, nil) // nothing serves the target

@@ -149,6 +149,7 @@ type bench struct {
 	queues   *counted
 	mappings *Mappings
 	stop     func()
+	permit   func(ctx context.Context, roleARN, queueARN string) error
 }
 
 func newBench(t *testing.T, answer func(*call) (*invoke.Response, error)) *bench {
@@ -172,7 +173,7 @@ func newBench(t *testing.T, answer func(*call) (*invoke.Response, error)) *bench
 func (b *bench) run() {
 	b.t.Helper()
 	var err error
-	b.mappings, err = New(Config{Store: b.store, Queues: b.queues, Functions: b.platform, Invoker: b.platform})
+	b.mappings, err = New(Config{Store: b.store, Queues: b.queues, Functions: b.platform, Invoker: b.platform, Permit: b.permit})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -55,14 +55,16 @@ type Invoker interface {
 	Invoke(ctx context.Context, request *invoke.Request) (*invoke.Response, error)
 }
 
-// Config is what Mappings works with; all but Clock and Logger are required.
+// Config is what Mappings works with; all but Permit, Clock and Logger are required.
 type Config struct {
 	Store     store.Store
 	Queues    Queues
 	Functions Functions
 	Invoker   Invoker
-	Clock     clock.Clock
-	Logger    *slog.Logger
+	// Permit tells whether a function's role may take messages of a queue; nil: it may.
+	Permit func(ctx context.Context, roleARN, queueARN string) error
+	Clock  clock.Clock
+	Logger *slog.Logger
 }
 
 // State is where a mapping is in its life; the text is AWS's.

@@ -1,9 +1,11 @@
 package mapping
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,6 +205,30 @@ func TestWithoutItsFunctionAMappingTakesNothing(t *testing.T) {
 	}
 	b.set(func() { b.missing = false })
 	b.wait("the second message", func(c []*call) bool { return len(c) >= 2 })
+}
+
+// TestAMappingTakesNothingThatTheRoleMayNot: it asks again and goes on when it may.
+func TestAMappingTakesNothingThatTheRoleMayNot(t *testing.T) {
+	b := newBench(t, succeed)
+	b.stop()
+	var refused, asked atomic.Int32
+	refused.Store(1)
+	b.permit = func(_ context.Context, _, queueARN string) error {
+		if asked.Add(1); refused.Load() == 1 || queueARN != named("q").ARN() {
+			return errors.New("no")
+		}
+		return nil
+	}
+	b.run()
+	id := b.queue("q", nil)
+	b.create(id, nil)
+	b.send(id, queue.Message{Body: "0"})
+	for asked.Load() == 0 {
+		<-time.After(time.Millisecond)
+	}
+	b.counts(id, queue.Counts{Visible: 1})
+	refused.Store(0)
+	b.wait("the message", func(c []*call) bool { return len(c) == 1 })
 }
 
 // TestWithoutItsQueueAMappingWaits: it stays, as on AWS, and asks ever more seldom.

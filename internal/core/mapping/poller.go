@@ -117,6 +117,11 @@ func (p *poller) collect(ctx context.Context) (*haul, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	if config.Permit != nil {
+		if err := config.Permit(ctx, resolved.Version.Role, p.mapping.Source); err != nil {
+			return nil, err
+		}
+	}
 	h := &haul{timeout: resolved.Version.Timeout}
 	// The queue's own visibility timeout is at least the function's when the
 	// mapping is made; either may have changed since.

@@ -541,6 +541,19 @@ class Deliveries(Enforced):
         self.api.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"n":1}')
         self.assertEqual({"n": 1}, json.loads(self.received(url)["Body"])["requestPayload"])
 
+    def test_mapping_reads_as_the_role_of_the_function(self):
+        # Text: as users of the deployment tools report it.
+        role, role_arn = self.role()
+        (url, queue), (out_url, out) = self.queue(), self.queue()
+        name = self.create(SENDER.replace('event["url"]', repr(out_url)), Role=role_arn)["FunctionName"]
+        mapping = dict(FunctionName=name, EventSourceArn=queue)
+        self.fails("InvalidParameterValueException", self.api.create_event_source_mapping, "The provided execution role does not have permissions to call ReceiveMessage on SQS", 400, **mapping)
+        self.grant(role, allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue), allow("sqs:SendMessage", out))
+        made = self.api.create_event_source_mapping(**mapping)
+        self.addCleanup(self.silent, self.api.delete_event_source_mapping, UUID=made["UUID"])
+        self.sqs.send_message(QueueUrl=url, MessageBody="m")
+        self.assertEqual("from the function", self.received(out_url)["Body"])
+
     def test_schedule_acts_as_its_role(self):
         scheduler = common.client("scheduler")
         role, role_arn = self.role(service="scheduler.amazonaws.com")
