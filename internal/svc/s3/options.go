@@ -52,20 +52,28 @@ func refuse(call *wire.Call, in any) error {
 
 func refuseEncryption(f fields) error {
 	switch kind := f.text("ServerSideEncryption"); {
-	case strings.HasPrefix(kind, "aws:kms"), kind == "aws:fsx":
+	case kind == "aws:kms:dsse", kind == "aws:fsx":
 		return notImplemented("x-amz-server-side-encryption", whyNoKMS)
-	case kind != "" && kind != "AES256":
+	case kind != "" && kind != encryption && kind != managedEncryption:
 		return invalidArgument("The encryption method specified is not supported", "x-amz-server-side-encryption", kind)
 	}
-	for _, name := range []string{"SSEKMSKeyId", "SSEKMSEncryptionContext"} {
-		if f.text(name) != "" {
-			return notImplemented("x-amz-server-side-encryption-aws-kms-key-id", whyNoKMS)
-		}
+	if !isManagedKey(f.text("SSEKMSKeyId")) {
+		return notImplemented("x-amz-server-side-encryption-aws-kms-key-id", whyNoKMS)
 	}
-	if on, ok := f.value("BucketKeyEnabled").(*bool); ok && on != nil && *on {
-		return notImplemented("x-amz-server-side-encryption-bucket-key-enabled", whyNoKMS)
+	if f.text("SSEKMSEncryptionContext") != "" {
+		return notImplemented("x-amz-server-side-encryption-context", whyNoKMS)
 	}
 	return nil
+}
+
+// managedEncryption is that with a key of KMS; with the one that AWS manages itself it
+// asks nothing of anybody, and is what the buckets of deployment tools have.
+const managedEncryption = "aws:kms"
+
+// isManagedKey tells whether a key's name is that of the AWS managed one, or absent.
+func isManagedKey(key string) bool {
+	const alias = "alias/aws/s3"
+	return key == "" || key == alias || strings.HasPrefix(key, "arn:aws:kms:") && strings.HasSuffix(key, ":"+alias)
 }
 
 // refuseACL takes the access control lists that say what is so anyway. All buckets have

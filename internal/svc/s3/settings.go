@@ -126,12 +126,16 @@ func (a *api) deleteBucketTagging(ctx context.Context, call *wire.Call, in *s3ap
 }
 
 func (a *api) getBucketEncryption(ctx context.Context, call *wire.Call, in *s3api.GetBucketEncryptionInput) (*s3api.GetBucketEncryptionOutput, error) {
-	if _, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil)); err != nil {
+	b, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
+	if err != nil {
 		return nil, err
 	}
 	// AWS: every bucket has this; DeleteBucketEncryption goes back to it.
 	rule := s3api.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: &s3api.ServerSideEncryptionByDefault{SSEAlgorithm: ptr(encryption)}, BucketKeyEnabled: ptr(false)}
-	return &s3api.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &s3api.ServerSideEncryptionConfiguration{Rules: []s3api.ServerSideEncryptionRule{rule}}}, nil
+	if data, given := b.Settings[encryptionSetting]; given {
+		err = json.Unmarshal(data, &rule)
+	}
+	return &s3api.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &s3api.ServerSideEncryptionConfiguration{Rules: []s3api.ServerSideEncryptionRule{rule}}}, err
 }
 
 func (a *api) putBucketEncryption(ctx context.Context, call *wire.Call, in *s3api.PutBucketEncryptionInput) (*struct{}, error) {
@@ -140,22 +144,25 @@ func (a *api) putBucketEncryption(ctx context.Context, call *wire.Call, in *s3ap
 		return nil, malformedXML()
 	}
 	rule := given.Rules[0]
-	if by := rule.ApplyServerSideEncryptionByDefault; by != nil && (text(by.SSEAlgorithm) != encryption || text(by.KMSMasterKeyID) != "") {
-		return nil, notImplemented("SSEAlgorithm", whyNoKMS)
-	}
-	if rule.BucketKeyEnabled != nil && *rule.BucketKeyEnabled {
-		return nil, notImplemented("BucketKeyEnabled", whyNoKMS)
+	if by := rule.ApplyServerSideEncryptionByDefault; by != nil {
+		switch algorithm := text(by.SSEAlgorithm); {
+		case algorithm != encryption && algorithm != managedEncryption, !isManagedKey(text(by.KMSMasterKeyID)):
+			return nil, notImplemented("SSEAlgorithm", whyNoKMS)
+		case algorithm == encryption && by.KMSMasterKeyID != nil:
+			return nil, invalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse", "KMSMasterKeyID", text(by.KMSMasterKeyID))
+		}
 	}
 	if rule.BlockedEncryptionTypes != nil {
 		return nil, notImplemented("BlockedEncryptionTypes", whyNoSSEC)
 	}
-	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil)) // it says what is so anyway
-	return nil, err
+	if rule.BucketKeyEnabled == nil {
+		rule.BucketKeyEnabled = ptr(false)
+	}
+	return nil, a.set(ctx, call, in.Bucket, encryptionSetting, rule)
 }
 
 func (a *api) deleteBucketEncryption(ctx context.Context, call *wire.Call, in *s3api.DeleteBucketEncryptionInput) (*struct{}, error) {
-	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
-	return nil, err
+	return a.deleteSetting(ctx, call, in.Bucket, encryptionSetting)
 }
 
 func (a *api) getPublicAccessBlock(ctx context.Context, call *wire.Call, in *s3api.GetPublicAccessBlockInput) (*s3api.GetPublicAccessBlockOutput, error) {

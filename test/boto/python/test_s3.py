@@ -190,7 +190,7 @@ class Objects(S3Case):
     def test_refusals_name_what_is_missing(self):
         b = self.bucket()
         put = lambda **options: self.refused("NotImplemented", 501, self.api.put_object, Bucket=b, Key="k", Body=b"x", **options)
-        put(ServerSideEncryption="aws:kms")
+        put(ServerSideEncryption="aws:kms", SSEKMSKeyId="arn:aws:kms:us-east-1:000000000000:key/mine")
         put(StorageClass="GLACIER")
         self.refused("AccessControlListNotSupported", 400, self.api.put_object, Bucket=b, Key="k", Body=b"x", ACL="public-read")
         self.refused("InvalidRequest", 400, self.api.put_object, Bucket=b, Key="k", Body=b"x", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=datetime.datetime(2040, 1, 1))
@@ -427,7 +427,14 @@ class Settings(S3Case):
             getattr(self.api, "delete_bucket_" + name)(Bucket=b)
         self.refused("NoSuchTagSet", 404, self.api.get_bucket_tagging, Bucket=b)
         self.refused("NotImplemented", 501, self.api.put_bucket_encryption, Bucket=b,
-                     ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]})
+                     ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "mine"}}]})
+        managed = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}]}  # what SAM and the CDK give their buckets
+        self.api.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration=managed)
+        self.assertEqual(self.api.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"], managed)
+        self.api.put_object(Bucket=b, Key="managed", Body=b"x", ServerSideEncryption="aws:kms")
+        self.api.delete_bucket_encryption(Bucket=b)
+        self.assertEqual(self.api.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"],
+                         {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]})
         self.refused("NotImplemented", 400, self.api.put_bucket_replication, Bucket=b, ReplicationConfiguration={"Role": "r", "Rules": []})
 
 
