@@ -57,8 +57,8 @@ func TestTemplatesBecomeWhatTheOfficialTranslatorMakes(t *testing.T) {
 // Floors of the translator's own corpus (1.115.0 over the 831 templates of its
 // repository at 1.110.0): they only rise.
 const (
-	templateFloor = 514
-	errorFloor    = 279
+	templateFloor = 544
+	errorFloor    = 287
 )
 
 func TestGivenTemplatesAgree(t *testing.T) {

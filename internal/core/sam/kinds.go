@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/sam/connector"
 	"github.com/lambkin-dev/lambkin/internal/core/sam/draft"
 	"github.com/lambkin-dev/lambkin/internal/core/sam/gateway"
+	"github.com/lambkin-dev/lambkin/internal/core/sam/graphql"
 	"github.com/lambkin-dev/lambkin/internal/core/sam/property"
 	"github.com/lambkin-dev/lambkin/internal/core/sam/pyjson"
 )
@@ -54,5 +55,10 @@ var kinds = sync.OnceValue(func() map[string]*kind {
 	add(draft.LayerType, otherRound, (*translator).layer, "LayerName:s|d Description:s PublishLambdaVersion:b ContentUri!:s|d CompatibleArchitectures:[s|d]"+
 		" CompatibleRuntimes:[s|d] LicenseInfo:s RetentionPolicy:s", nil)
 	add(draft.ConnectorType, connectorRound, shared(connector.Transform), connector.Properties, nil)
+	add(draft.WebFunctionType, webFunctionRound, shared(compute.WebFunction), compute.WebFunctionProperties, nil)
+	add(draft.CapacityProviderType, otherRound, shared(compute.CapacityProvider), compute.CapacityProviderProperties, nil)
+	add(draft.NetworkConnectorType, otherRound, shared(compute.NetworkConnector), compute.NetworkConnectorProperties, nil)
+	add(draft.MicroVMImageType, otherRound, shared(compute.MicroVMImage), compute.MicroVMImageProperties, nil)
+	add(draft.GraphQLType, otherRound, shared(graphql.Transform), graphql.Properties, nil)
 	return all
 })

@@ -86,7 +86,7 @@ func (t *translator) expandConnector(id, name string, value any) *dict {
 		properties.Delete("SourceReference")
 	}
 	properties.Set("Source", source)
-	m := draft.Read(connectorKind(), whole, "", c, nil)
+	m := draft.Read(Kind(), whole, "", c, nil)
 	if t.Inputs.Has(whole) {
 		fail.Taken(id, whole, draft.ConnectorType)
 	}
@@ -95,8 +95,8 @@ func (t *translator) expandConnector(id, name string, value any) *dict {
 	return r.Dict()
 }
 
-// connectorKind is the type of connectors.
-var connectorKind = sync.OnceValue(func() *property.Type { return property.Parse(draft.ConnectorType, Properties) })
+// Kind is the type of connectors; other SAM resources make some too.
+var Kind = sync.OnceValue(func() *property.Type { return property.Parse(draft.ConnectorType, Properties) })
 
 // endpoint is one end of a connector.
 type endpoint struct {

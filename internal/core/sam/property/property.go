@@ -5,7 +5,8 @@
 // "Role:s Policies:s|d|[s|d] Path!:s". A name may be followed by ! (required) and ~
 // (an intrinsic function in its place is checked too). Checks: s, d, l, i and b for
 // string, map, list, integer and boolean; * for anything; [x] a list and {x} a map of
-// x; x|y either; (x) as x, but the message does not name the type; =A,B one of these.
+// x; x|y either; (x) as x, but the message does not name the type; =A,B one of these. A text with ... lets
+// other properties be there, and leaves them out.
 //
 // Types are made once and are then read-only. Start reading at Parse.
 package property
@@ -25,6 +26,7 @@ type Type struct {
 	Name       string
 	properties []property
 	names      map[string]bool
+	open       bool // other properties are left out, not refused
 }
 
 type property struct {
@@ -41,6 +43,10 @@ type check func(any) bool
 func Parse(name, text string) *Type {
 	t := &Type{Name: name, names: map[string]bool{}}
 	for _, field := range strings.Fields(text) {
+		if field == "..." {
+			t.open = true
+			continue
+		}
 		label, kind, found := strings.Cut(field, ":")
 		p := property{intrinsics: true}
 		p.name = strings.TrimRight(label, "!~")
@@ -135,6 +141,9 @@ func IsInt(value any) bool {
 func (t *Type) Read(id string, properties *pyjson.Dict) *pyjson.Dict {
 	read := pyjson.New()
 	for _, name := range properties.Keys() {
+		if !t.names[name] && t.open {
+			continue
+		}
 		if !t.names[name] {
 			fail.Resource(id, "property %s not defined for resource of type %s", name, t.Name)
 		}
