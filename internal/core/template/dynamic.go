@@ -32,31 +32,10 @@ type Lookup func(ctx context.Context, reference Dynamic) (string, error)
 // It is the last step before a resource is made: what it gives is not for showing
 // nor for keeping.
 func Reveal(ctx context.Context, value any, lookup Lookup) (any, error) {
-	switch value := value.(type) {
-	case string:
-		return revealText(ctx, value, lookup)
-	case []any:
-		revealed := make([]any, len(value))
-		for i, item := range value {
-			one, err := Reveal(ctx, item, lookup)
-			if err != nil {
-				return nil, err
-			}
-			revealed[i] = one
-		}
-		return revealed, nil
-	case map[string]any:
-		revealed := make(map[string]any, len(value))
-		for key, item := range value {
-			one, err := Reveal(ctx, item, lookup)
-			if err != nil {
-				return nil, err
-			}
-			revealed[key] = one
-		}
-		return revealed, nil
+	if text, ok := value.(string); ok {
+		return revealText(ctx, text, lookup)
 	}
-	return value, nil
+	return Inside(value, func(item any) (any, error) { return Reveal(ctx, item, lookup) })
 }
 
 // secure are the properties that may have {{resolve:ssm-secure:...}}, by type

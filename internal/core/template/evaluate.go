@@ -192,7 +192,7 @@ func (e *Evaluation) Properties(ctx context.Context, name string) (map[string]an
 // Value resolves the functions in any value of the template.
 func (e *Evaluation) Value(ctx context.Context, value any) (any, error) {
 	resolved, err := e.newResolver(ctx).value(value, 0)
-	if _, gone := resolved.(noValue); gone {
+	if isNoValue(resolved) {
 		resolved = nil
 	}
 	return resolved, err

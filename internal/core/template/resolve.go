@@ -3,6 +3,7 @@ package template
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,33 +35,17 @@ func (r *resolver) value(value any, depth int) (any, error) {
 	if function, argument, ok := call(value); ok {
 		return r.call(function, argument, depth+1)
 	}
-	switch value := value.(type) {
-	case map[string]any:
-		resolved := make(map[string]any, len(value))
-		for key, item := range value {
-			one, err := r.value(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if _, gone := one.(noValue); !gone {
-				resolved[key] = one
-			}
-		}
-		return resolved, nil
-	case []any:
-		resolved := make([]any, 0, len(value))
-		for _, item := range value {
-			one, err := r.value(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if _, gone := one.(noValue); !gone {
-				resolved = append(resolved, one)
-			}
-		}
-		return resolved, nil
+	resolved, err := Inside(value, func(item any) (any, error) { return r.value(item, depth+1) })
+	if err != nil {
+		return nil, err
 	}
-	return value, nil
+	switch resolved := resolved.(type) {
+	case map[string]any:
+		maps.DeleteFunc(resolved, func(_ string, item any) bool { return isNoValue(item) })
+	case []any:
+		return slices.DeleteFunc(resolved, isNoValue), nil
+	}
+	return resolved, nil
 }
 
 func (r *resolver) call(function string, argument any, depth int) (any, error) {

@@ -39,6 +39,36 @@ func HasUnknown(value any) bool {
 // noValue is what Ref of AWS::NoValue gives: the member that has it goes away.
 type noValue struct{}
 
+func isNoValue(value any) bool { _, is := value.(noValue); return is }
+
+// Inside is a copy of a map or a list whose members are changed; any other value
+// is given back as it is.
+func Inside(value any, change func(any) (any, error)) (any, error) {
+	switch value := value.(type) {
+	case []any:
+		items := make([]any, len(value))
+		for i, item := range value {
+			one, err := change(item)
+			if err != nil {
+				return nil, err
+			}
+			items[i] = one
+		}
+		return items, nil
+	case map[string]any:
+		object := make(map[string]any, len(value))
+		for _, key := range sorted(value) { // of several errors always the same
+			one, err := change(value[key])
+			if err != nil {
+				return nil, err
+			}
+			object[key] = one
+		}
+		return object, nil
+	}
+	return value, nil
+}
+
 // Text is a scalar as CloudFormation sees it where it wants a text.
 func Text(value any) (string, bool) {
 	switch value := value.(type) {

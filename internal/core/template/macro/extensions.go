@@ -74,26 +74,16 @@ func (x *expander) value(value any, bound bindings, depth int) (any, error) {
 	if x.count++; x.count > maxExpanded || depth > maxDepth {
 		return nil, extensionRefusal("the template expands to too many values")
 	}
-	switch value := value.(type) {
-	case []any:
-		items := make([]any, len(value))
-		for i, item := range value {
-			one, err := x.value(item, bound, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			items[i] = one
-		}
-		return items, nil
-	case map[string]any:
-		if len(value) == 1 {
-			if replaced, ok, err := x.call(value, bound, depth); ok || err != nil {
-				return replaced, err
-			}
-		}
-		return x.object(value, bound, depth, false)
+	object, ok := value.(map[string]any)
+	if !ok {
+		return template.Inside(value, func(item any) (any, error) { return x.value(item, bound, depth+1) })
 	}
-	return value, nil
+	if len(object) == 1 {
+		if replaced, ok, err := x.call(object, bound, depth); ok || err != nil {
+			return replaced, err
+		}
+	}
+	return x.object(object, bound, depth, false)
 }
 
 // call puts loop variables into Ref and Fn::Sub.

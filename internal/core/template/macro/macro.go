@@ -184,41 +184,27 @@ func (p *processor) embedded(value any, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, refuse("Template format error: the template is nested too deeply.")
 	}
-	switch value := value.(type) {
-	case []any:
-		items := make([]any, len(value))
-		for i, item := range value {
-			one, err := p.embedded(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			items[i] = one
-		}
-		return items, nil
-	case map[string]any:
-		object := make(map[string]any, len(value))
-		for key, item := range value {
-			if key == "Fn::Transform" {
-				continue
-			}
-			one, err := p.embedded(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			object[key] = one
-		}
-		return p.beside(value["Fn::Transform"], object)
+	var transforms any
+	if object, ok := value.(map[string]any); ok && object["Fn::Transform"] != nil {
+		transforms = object["Fn::Transform"]
+		object = maps.Clone(object)
+		delete(object, "Fn::Transform")
+		value = object
 	}
-	return value, nil
+	inside, err := template.Inside(value, func(item any) (any, error) { return p.embedded(item, depth+1) })
+	if err != nil || transforms == nil {
+		return inside, err
+	}
+	return p.beside(transforms, inside)
 }
 
 // beside runs the transforms of one place on what is beside them.
-func (p *processor) beside(transforms any, siblings map[string]any) (any, error) {
+func (p *processor) beside(transforms, siblings any) (any, error) {
 	declared, err := declarations(transforms)
 	if err != nil {
 		return nil, err
 	}
-	var result any = siblings
+	result := siblings
 	for _, d := range declared {
 		if d.name == LanguageExtensions || d.name == Serverless {
 			return nil, refuse("Template format error: the transform %s must be declared in the Transform section of the template.", d.name)

@@ -96,34 +96,14 @@ func (r *reducer) value(value any, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, extensionRefusal("the template is nested too deeply")
 	}
-	switch value := value.(type) {
-	case []any:
-		items := make([]any, len(value))
-		for i, item := range value {
-			one, err := r.value(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			items[i] = one
-		}
-		return items, nil
-	case map[string]any:
-		for key := range value {
-			if len(value) == 1 && (key == "Ref" || strings.HasPrefix(key, "Fn::")) {
-				return r.call(key, value, depth)
+	if object, ok := value.(map[string]any); ok && len(object) == 1 {
+		for key := range object {
+			if key == "Ref" || strings.HasPrefix(key, "Fn::") {
+				return r.call(key, object, depth)
 			}
 		}
-		object := make(map[string]any, len(value))
-		for key, item := range value {
-			one, err := r.value(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			object[key] = one
-		}
-		return object, nil
 	}
-	return value, nil
+	return template.Inside(value, func(item any) (any, error) { return r.value(item, depth+1) })
 }
 
 // call resolves a call if it can be, or else its arguments.
