@@ -196,6 +196,29 @@ Outputs: {Value: {Value: !GetAtt P.Value}}
         self.assertEqual({"Value": "from_transformation"}, outputs)
         self.assertEqual({"Description": "hello", "Type": "String", "Value": "from_transformation"}, processed["Resources"]["P"]["Properties"])
 
+    def test_macro(self):
+        function = self.name()
+        self.create("""
+def handler(event, context):
+    fragment = event["fragment"]
+    fragment["Resources"]["P"]["Properties"]["Value"] = ",".join([event["params"]["Input"], event["templateParameterValues"]["Name"], event["transformId"], event["region"], str(sorted(fragment))])
+    return {"requestId": event["requestId"], "status": "success", "fragment": fragment}
+""", name=function)
+        macro = "M" + function.replace("-", "")
+        self.deploy("Resources: {M: {Type: AWS::CloudFormation::Macro, Properties: {Name: %s, FunctionName: %s}}}" % (macro, common.arn(function)))
+        text = """
+Transform: {Name: %s, Parameters: {Input: !Ref Name}}
+Parameters: {Name: {Type: String}}
+Resources: {P: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: x}}}
+Outputs: {Value: {Value: !GetAtt P.Value}}
+""" % macro
+        with self.assertRaises(ClientError) as caught:
+            self.cloudformation.create_stack(StackName=self.name("s"), TemplateBody=text, Parameters=[{"ParameterKey": "Name", "ParameterValue": "given"}])
+        self.assertEqual(("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]"),
+                         (caught.exception.response["Error"]["Code"], caught.exception.response["Error"]["Message"]))
+        outputs, _ = self.deploy(text, capabilities=["CAPABILITY_AUTO_EXPAND"], Name="given")
+        self.assertEqual(f"given,given,{common.ACCOUNT}::{macro},{common.REGION},['Outputs', 'Parameters', 'Resources']", outputs["Value"])
+
 
 if __name__ == "__main__":
     unittest.main()
