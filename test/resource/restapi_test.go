@@ -34,6 +34,7 @@ func TestRestAPIsFromADocument(t *testing.T) {
 	if got := strings.Join(paths, " "); !strings.Contains(got, "/other") || strings.Contains(got, "/hello") {
 		t.Errorf("the paths after an update are %s", got)
 	}
+	p.create("Settings", "AWS::ApiGateway::Account", values{"CloudWatchRoleArn": "arn:aws:iam::" + account + ":role/r"}) // else a stage may not log
 	first := p.create("Deployment1", "AWS::ApiGateway::Deployment", values{"RestApiId": api.ref, "Description": "one", "StageName": "Stage"})
 	second := p.create("Deployment2", "AWS::ApiGateway::Deployment", values{"RestApiId": api.ref})
 	stage := p.create("Stage", "AWS::ApiGateway::Stage", values{"RestApiId": api.ref, "DeploymentId": first.ref, "StageName": "Prod", "Variables": values{"v": "1"},
