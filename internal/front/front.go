@@ -75,12 +75,44 @@ func (f HandlerFunc) ServeFront(w http.ResponseWriter, r *Request) { f(w, r) }
 // Directory knows what serves each API. The kinds of APIs enter their ids when
 // they start and when an API is made, and take them out when it is deleted.
 type Directory struct {
-	mu   sync.RWMutex
-	apis map[string]Handler
+	mu    sync.RWMutex
+	apis  map[string]Handler
+	names map[string]Handler // domain names of users; "*.example.org" for all of one label more
 }
 
 // NewDirectory is an empty one.
-func NewDirectory() *Directory { return &Directory{apis: map[string]Handler{}} }
+func NewDirectory() *Directory {
+	return &Directory{apis: map[string]Handler{}, names: map[string]Handler{}}
+}
+
+// EnterName makes h serve a domain name.
+func (d *Directory) EnterName(name string, h Handler) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[name] = h
+}
+
+// RemoveName takes a domain name out.
+func (d *Directory) RemoveName(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.names, name)
+}
+
+// named is what serves a domain name, or nil.
+func (d *Directory) named(host string) Handler {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if len(d.names) == 0 {
+		return nil
+	}
+	name := hostname(host)
+	if h := d.names[name]; h != nil {
+		return h
+	}
+	_, parent, _ := strings.Cut(name, ".")
+	return d.names["*."+parent]
+}
 
 // Enter makes h serve the API.
 func (d *Directory) Enter(id string, h Handler) {
@@ -147,6 +179,15 @@ func (d *Door) APIs() http.Handler {
 	})
 }
 
+// Named serves the domain names of users; nil for a host that is none.
+func (d *Door) Named(host string) http.Handler {
+	h := d.config.APIs.named(host)
+	if h == nil {
+		return nil
+	}
+	return d.handler("", func(w http.ResponseWriter, r *Request) { h.ServeFront(w, r) })
+}
+
 func (d *Door) handler(prefix string, serve func(w http.ResponseWriter, r *Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		r := d.request(in, prefix)
@@ -159,7 +200,7 @@ func (d *Door) handler(prefix string, serve func(w http.ResponseWriter, r *Reque
 func (d *Door) request(in *http.Request, prefix string) *Request {
 	r := &Request{Request: in, Domain: hostname(in.Host), RequestID: ids.UUID(), Received: d.config.Clock.Now(), SourceIP: source(in), room: d.config.Room}
 	path := in.URL.EscapedPath()
-	if rest, ok := strings.CutPrefix(path, prefix); ok {
+	if rest, ok := strings.CutPrefix(path, prefix); ok && prefix != "" {
 		r.ByPath = true
 		r.ID, path, _ = strings.Cut(rest, "/")
 		path = "/" + path

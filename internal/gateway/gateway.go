@@ -51,7 +51,10 @@ type Config struct {
 	Clock  clock.Clock  // nil means clock.System
 	Logger *slog.Logger // nil means slog.Default()
 	Mounts []Mount
-	Room   *intake.Room // for bodies that are read; nil: one of its own
+	// Named serves hosts that users chose for their applications; nil, or nil of it,
+	// for hosts that are not such.
+	Named func(host string) http.Handler
+	Room  *intake.Room // for bodies that are read; nil: one of its own
 
 	// Enforced tells that the operations check permissions: requests without a
 	// signature reach those of services whose resources may be anybody's, and
@@ -100,6 +103,7 @@ type Gateway struct {
 	origins  map[string]bool
 	hosts    map[string]bool
 	buckets  func(ctx context.Context, bucket string, r *http.Request) (http.Header, error)
+	named    func(host string) http.Handler
 	room     *intake.Room
 
 	requests, faults, internal, panics atomic.Uint64
@@ -129,7 +133,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		tables: t, codecs: c.Codecs, identity: c.Identity, used: c.Used, verifier: sigv4.NewVerifier(c.Clock), enforced: c.Enforced, log: c.Logger,
 		paths: map[string]http.Handler{HealthPath: http.HandlerFunc(health)}, labels: map[string]http.Handler{},
-		origins: map[string]bool{}, hosts: map[string]bool{}, buckets: c.BucketOrigins, room: c.Room,
+		origins: map[string]bool{}, hosts: map[string]bool{}, buckets: c.BucketOrigins, room: c.Room, named: c.Named,
 	}
 	for _, origin := range c.AllowedOrigins {
 		g.origins[strings.ToLower(strings.TrimSuffix(origin, "/"))] = true
@@ -188,6 +192,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // mounted finds the raw handler of a request, or nil.
 func (g *Gateway) mounted(r *http.Request) http.Handler {
+	if g.named != nil {
+		if h := g.named(r.Host); h != nil {
+			return h
+		}
+	}
 	if len(g.labels) > 0 {
 		if h := g.labels[hostLabel(r.Host)]; h != nil {
 			return h

@@ -7,6 +7,7 @@ var Deps = map[string]string{
 	"github.com/aws/aws-sdk-go-v2":             "tests only: signs requests as real clients do",
 	"github.com/cockroachdb/pebble/v2":         "the embedded engine of the store: group commit and crash safety",
 	"github.com/fsnotify/fsnotify":             "deploy --watch: tells when a source file changes, without polling",
+	"github.com/go-jose/go-jose/v4":            "JSON Web Tokens: callers of HTTP APIs prove themselves with them",
 	"github.com/google/go-cmp":                 "tests only: readable differences",
 	"github.com/google/nftables":               "redirects the connections of functions inside their namespace, without running nft",
 	"github.com/kluctl/go-embed-python":        "python3.14 and pip inside the binary: a fresh machine needs no Python",

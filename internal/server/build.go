@@ -43,11 +43,11 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/front"
-	"github.com/lambkin-dev/lambkin/internal/front/caller"
-	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
+	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/svc/apigateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/apigatewayv2"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/builtin"
 	"github.com/lambkin-dev/lambkin/internal/svc/ecr"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
@@ -66,6 +66,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/jsonrpc"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
+	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
 	"github.com/lambkin-dev/lambkin/internal/wire/query"
 	"github.com/lambkin-dev/lambkin/internal/wire/restjson"
 	"github.com/lambkin-dev/lambkin/internal/wire/restxml"
@@ -325,18 +326,27 @@ func (s *Server) buildTopics(state *localstore.Store, secret []byte) error {
 	if err != nil {
 		return err
 	}
+	border, err := s.border()
+	if err != nil {
+		return err
+	}
+	calls := sns.NewWebhook(*border)
+	s.closers = append(s.closers, func() error { calls.Close(); return nil })
+	s.outbox.Serve("sns", s.topics)
+	s.outbox.Serve("http", calls)
+	return nil
+}
+
+// border is what may be called on behalf of users.
+func (s *Server) border() (*outbound.Guard, error) {
 	at, isTCP := s.listener.Addr().(*net.TCPAddr)
 	// AWS: has no such border. Of a list of what functions may call, the networks
 	// and addresses count here, not the names.
 	policy, err := netns.NewPolicy(netns.Mode(s.config.Egress), s.config.EgressAllow)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	calls := sns.NewWebhook(sns.WebhookConfig{Functions: policy.Allows, Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()})
-	s.closers = append(s.closers, func() error { calls.Close(); return nil })
-	s.outbox.Serve("sns", s.topics)
-	s.outbox.Serve("http", calls)
-	return nil
+	return &outbound.Guard{Functions: policy.Allows, Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()}, nil
 }
 
 // certificatePath is where the certificate of SNS's signatures is: a name like
@@ -410,10 +420,15 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err := s.buildGuard(); err != nil {
 		return err
 	}
+	httpAPIs, err := s.buildHTTPAPIs(state, keys)
+	if err != nil {
+		return err
+	}
 	services, err := s.guarded(append(sqs.Services(s.queues),
 		api.Service(),
 		s3.Service(s.objects),
-		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Front: func() apigateway.Front { return s.restFront }}),
+		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Front: func() apigateway.Front { return s.restFront }}), // before the second version: calls inside the process find it by their common name
+		apigatewayv2.Service(apigatewayv2.Config{APIs: httpAPIs, Address: apiserver.Address}),
 		sns.New(s.topics),
 		events.Service(s.buses),
 		ssm.Service(s.parameters),
@@ -447,19 +462,9 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 			shape.RestXML: restxml.Codec{}, gateway.S3XML: restxml.Codec{Bare: true},
 		},
 		Identity: keys, Used: s.iam.Used, Clock: clock.System, Logger: s.config.Logger,
-		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts, Room: room,
+		AllowedOrigins: s.config.AllowedOrigins, AllowedHosts: s.config.AllowedHosts, Room: room, Named: door.Named,
 		BucketOrigins: s3.Origins(s.objects),
-		Mounts: []gateway.Mount{
-			{Label: hosts.URLLabel, Handler: door.URLs()},
-			{Path: hosts.URLPath, Handler: door.URLs()},
-			{Label: hosts.APILabel, Handler: door.APIs()},
-			{Path: hosts.APIPath, Handler: door.APIs()},
-			{Path: builtin.ResponsePath, Handler: answers},
-			{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
-			{Path: lambda.CodePath, Handler: api.CodeHandler()},
-			{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: s.developing(api.Development)}},
-			{Path: events.CloudEventsPath, API: &gateway.API{Service: eventsapi.Model.SigningName, BodyBytes: events.CloudEventsBodyBytes, Unsigned: true, Serve: events.CloudEvents(s.buses, s.mayPutEvents)}},
-		},
+		Mounts:        s.mounts(door, api, answers, secret),
 	})
 	if err != nil {
 		return err
@@ -470,10 +475,19 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	return nil
 }
 
-// urlServer is what serves function URLs.
-func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserver.Server {
-	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker},
-		Callers: caller.New(keys, clock.System, s.iam.Used), Logger: s.config.Logger, May: s.mayCallURL()}
+// mounts are what answers beside the APIs of AWS.
+func (s *Server) mounts(door *front.Door, api *lambda.Lambda, answers http.Handler, secret []byte) []gateway.Mount {
+	return []gateway.Mount{
+		{Label: hosts.URLLabel, Handler: door.URLs()},
+		{Path: hosts.URLPath, Handler: door.URLs()},
+		{Label: hosts.APILabel, Handler: door.APIs()},
+		{Path: hosts.APIPath, Handler: door.APIs()},
+		{Path: builtin.ResponsePath, Handler: answers},
+		{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
+		{Path: lambda.CodePath, Handler: api.CodeHandler()},
+		{Path: lambda.DevelopmentPath, API: &gateway.API{Service: lambdaapi.Model.SigningName, BodyBytes: lambda.DevelopmentBodyBytes, Serve: s.developing(api.Development)}},
+		{Path: events.CloudEventsPath, API: &gateway.API{Service: eventsapi.Model.SigningName, BodyBytes: events.CloudEventsBodyBytes, Unsigned: true, Serve: events.CloudEvents(s.buses, s.mayPutEvents)}},
+	}
 }
 
 // baseContext marks the requests of functions, which come by a listener of their own.

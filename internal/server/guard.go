@@ -96,3 +96,18 @@ func (s *Server) mayCallURL() func(*http.Request, *identity.Key, function.Target
 			map[string][]string{"lambda:functionurlauthtype": {functionurl.AuthIAM}, "lambda:invokedviafunctionurl": {"true"}})
 	}
 }
+
+// mayCallAPI decides about who signed a request to a route with IAM authorization;
+// nil where permissions are not enforced.
+func (s *Server) mayCallAPI() func(r *http.Request, who *identity.Key, region, resource string) (bool, error) {
+	if s.guard == nil {
+		return nil
+	}
+	return func(r *http.Request, who *identity.Key, region, resource string) (bool, error) {
+		if !who.Verified && intake.FromFunction(r.Context()) {
+			return false, nil // it would be the account's root
+		}
+		call := &wire.Call{Account: who.Account, Region: region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: who.Session, Request: r}
+		return s.guard.Allows(r.Context(), call, []string{"execute-api:Invoke"}, resource, nil)
+	}
+}

@@ -56,7 +56,16 @@ func (r *Request) EventV2() []byte { return r.eventV2(false) }
 func (r *Request) EventURL() []byte { return r.eventV2(true) }
 
 func (r *Request) eventV2(cookieHeader bool) []byte {
-	e := eventV2{
+	e := r.newV2(cookieHeader)
+	if len(r.Body) > 0 {
+		e.Body, e.IsBase64Encoded = r.text()
+	}
+	return encode(e)
+}
+
+// newV2 is all but the body.
+func (r *Request) newV2(cookieHeader bool) *eventV2 {
+	e := &eventV2{
 		Version: "2.0", RouteKey: r.Context.RouteKey, RawPath: r.Path, RawQueryString: r.HTTP.URL.RawQuery,
 		PathParameters: r.PathParameters, StageVariables: r.StageVariables,
 		RequestContext: contextV2{
@@ -90,15 +99,12 @@ func (r *Request) eventV2(cookieHeader bool) []byte {
 		if e.QueryStringParameters == nil {
 			e.QueryStringParameters = map[string]string{}
 		}
-		if before, ok := e.QueryStringParameters[p.name]; ok {
-			p.value = before + "," + p.value
+		if before, ok := e.QueryStringParameters[p.Name]; ok {
+			p.Value = before + "," + p.Value
 		}
-		e.QueryStringParameters[p.name] = p.value
+		e.QueryStringParameters[p.Name] = p.Value
 	}
-	if len(r.Body) > 0 {
-		e.Body, e.IsBase64Encoded = r.text()
-	}
-	return encode(&e)
+	return e
 }
 
 // eventV1 is payload 1.0 of HTTP APIs and the event of REST APIs, in AWS's order.
@@ -209,8 +215,8 @@ func (r *Request) eventV1() *eventV1 {
 	if pairs := Query(r.HTTP.URL.RawQuery); len(pairs) > 0 {
 		e.QueryStringParameters, e.MultiValueQueryStringParameters = map[string]string{}, map[string][]string{}
 		for _, p := range pairs {
-			e.QueryStringParameters[p.name] = p.value
-			e.MultiValueQueryStringParameters[p.name] = append(e.MultiValueQueryStringParameters[p.name], p.value)
+			e.QueryStringParameters[p.Name] = p.Value
+			e.MultiValueQueryStringParameters[p.Name] = append(e.MultiValueQueryStringParameters[p.Name], p.Value)
 		}
 	}
 	return e

@@ -139,18 +139,18 @@ func (r *Request) text() (body string, encoded bool) {
 	return base64.StdEncoding.EncodeToString(r.Body), true
 }
 
-// pair is one parameter of a query.
-type pair struct{ name, value string }
+// Pair is one parameter of a query.
+type Pair struct{ Name, Value string }
 
 // Query reads the parameters of a query in their order. What is no valid escape
 // stays as it is.
-func Query(raw string) (pairs []pair) {
+func Query(raw string) (pairs []Pair) {
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		pairs = append(pairs, pair{unescape(name), unescape(value)})
+		pairs = append(pairs, Pair{unescape(name), unescape(value)})
 	}
 	return pairs
 }

@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"context"
+	"regexp"
+	"strings"
+)
+
+func noStage() error { return missing("Invalid stage identifier specified") }
+
+func noDeployment() error { return missing("Invalid deployment identifier specified") }
+
+var (
+	stageName     = regexp.MustCompile(`^(\$default|[A-Za-z0-9_-]{1,128})$`)
+	variableName  = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+	variableValue = regexp.MustCompile(`^[A-Za-z0-9._~:/?#&=,-]*$`)
+)
+
+// maxVariableValue is AWS's.
+const maxVariableValue = 2048
+
+// check refuses what is no stage. New stages have the settings of AWS's.
+func (s *Stage) check() error {
+	if !stageName.MatchString(s.Name) {
+		return bad("Stage name only allows a-zA-Z0-9_- or $default")
+	}
+	for name, value := range s.Variables {
+		if !variableName.MatchString(name) || len(value) > maxVariableValue || !variableValue.MatchString(value) {
+			return bad("Stage variable names only allow a-zA-Z0-9_, and values A-Za-z0-9-._~:/?#&=,")
+		}
+	}
+	if s.AccessLog != nil {
+		if s.AccessLog.DestinationARN == "" || s.AccessLog.Format == "" {
+			return bad("Access log settings need a destination ARN and a format")
+		}
+		if !strings.Contains(s.AccessLog.DestinationARN, ":logs:") {
+			return bad("Invalid ARN specified in the request. ARNs must start with 'arn:' and contain at least 6 elements separated by colons (:), and name a log group.")
+		}
+	}
+	if s.ClientCertificateID != "" {
+		return bad("Client certificates are not supported for HTTP APIs")
+	}
+	if s.Settings == nil {
+		s.Settings = &Settings{}
+	}
+	if s.Settings.DetailedMetricsEnabled == nil {
+		off := false
+		s.Settings.DetailedMetricsEnabled = &off
+	}
+	if s.RouteSettings == nil {
+		s.RouteSettings = map[string]Settings{}
+	}
+	if s.Variables == nil {
+		s.Variables = map[string]string{}
+	}
+	return checkTags(s.Tags)
+}
+
+func (c *change) putStage(s *Stage) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if s.DeploymentID != "" {
+		if found, err := c.read(partDeployment, s.DeploymentID, &Deployment{}); err != nil || !found {
+			return join(err, bad("Deployment id does not exist: %s", s.DeploymentID))
+		}
+	}
+	s.Updated = c.apis.config.Clock.Now().UTC()
+	c.put(partStage, s.Name, s)
+	c.redeploy = c.redeploy || s.AutoDeploy
+	return nil
+}
+
+func (c *change) addStage(s *Stage) error {
+	if found, err := c.read(partStage, s.Name, &Stage{}); err != nil || found {
+		return join(err, conflict("Stage already exists"))
+	}
+	if others, err := parts[Stage](c, partStage); err != nil || len(others) >= maxStages {
+		return join(err, bad("Maximum number of stages for this API has been reached"))
+	}
+	s.Created = c.apis.config.Clock.Now().UTC()
+	if s.AutoDeploy && s.DeploymentID != "" {
+		return bad("Deployment ID cannot be set for a stage with auto deploy enabled")
+	}
+	return c.putStage(s)
+}
+
+// CreateStage adds a stage. The result is read anew: it may have been deployed.
+func (a *APIs) CreateStage(ctx context.Context, s Scope, api string, row Stage) (*Stage, error) {
+	err := a.change(ctx, s, api, func(c *change) error {
+		made := row
+		return c.addStage(&made)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.Stage(ctx, s, api, row.Name)
+}
+
+// Stages lists those of an API.
+func (a *APIs) Stages(ctx context.Context, s Scope, api string) ([]Stage, error) {
+	return list[Stage](ctx, a, s, api, partStage)
+}
+
+// Stage reads one.
+func (a *APIs) Stage(ctx context.Context, s Scope, api, name string) (*Stage, error) {
+	return one[Stage](ctx, a, s, api, partStage, name, noStage())
+}
+
+// UpdateStage changes one.
+func (a *APIs) UpdateStage(ctx context.Context, s Scope, api, name string, f func(*Stage) error) (*Stage, error) {
+	err := a.change(ctx, s, api, func(c *change) error {
+		row := &Stage{}
+		if found, err := c.read(partStage, name, row); err != nil || !found {
+			return join(err, noStage())
+		}
+		before := row.DeploymentID
+		if err := f(row); err != nil {
+			return err
+		}
+		row.Name = name
+		if row.AutoDeploy && row.DeploymentID != before {
+			return bad("Deployment ID cannot be set for a stage with auto deploy enabled")
+		}
+		return c.putStage(row)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.Stage(ctx, s, api, name)
+}
+
+// DeleteStage takes one out.
+func (a *APIs) DeleteStage(ctx context.Context, s Scope, api, name string) error {
+	return a.change(ctx, s, api, func(c *change) error {
+		if found, err := c.read(partStage, name, &Stage{}); err != nil || !found {
+			return join(err, noStage())
+		}
+		c.delete(partStage, name)
+		return nil
+	})
+}
+
+// Deploy makes a deployment, and gives it to a stage if one is named.
+func (a *APIs) Deploy(ctx context.Context, s Scope, api string, description *string, stage string) (*Deployment, error) {
+	var d *Deployment
+	return r2(&d, a.change(ctx, s, api, func(c *change) error {
+		if others, err := parts[Deployment](c, partDeployment); err != nil || len(others) >= maxDeployments {
+			return join(err, bad("Maximum number of deployments for this API has been reached: delete those that no stage has"))
+		}
+		if routes, err := parts[Route](c, partRoute); err != nil || len(routes) == 0 {
+			return join(err, bad("At least one route is required before deploying the Api."))
+		}
+		var err error
+		if d, err = c.deploy(false, description); err != nil || stage == "" {
+			return err
+		}
+		row := &Stage{}
+		found, err := c.read(partStage, stage, row)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return noStage()
+		case row.AutoDeploy:
+			return bad("Deployment for a stage with auto deploy enabled is not supported")
+		}
+		row.DeploymentID, row.LastDeploymentStatusMessage = d.ID, ""
+		return c.putStage(row)
+	}))
+}
+
+// Deployments lists those of an API.
+func (a *APIs) Deployments(ctx context.Context, s Scope, api string) ([]Deployment, error) {
+	return list[Deployment](ctx, a, s, api, partDeployment)
+}
+
+// Deployment reads one.
+func (a *APIs) Deployment(ctx context.Context, s Scope, api, id string) (*Deployment, error) {
+	return one[Deployment](ctx, a, s, api, partDeployment, id, noDeployment())
+}
+
+// DescribeDeployment changes the description of one.
+func (a *APIs) DescribeDeployment(ctx context.Context, s Scope, api, id string, description *string) (*Deployment, error) {
+	var d *Deployment
+	return r2(&d, a.change(ctx, s, api, func(c *change) error {
+		d = &Deployment{}
+		if found, err := c.read(partDeployment, id, d); err != nil || !found {
+			return join(err, noDeployment())
+		}
+		if description != nil {
+			d.Description = description
+		}
+		c.put(partDeployment, id, d)
+		return nil
+	}))
+}
+
+// DeleteDeployment takes one out that no stage has.
+func (a *APIs) DeleteDeployment(ctx context.Context, s Scope, api, id string) error {
+	return a.change(ctx, s, api, func(c *change) error {
+		d := &Deployment{}
+		if found, err := c.read(partDeployment, id, d); err != nil || !found {
+			return join(err, noDeployment())
+		}
+		stages, err := parts[Stage](c, partStage)
+		if err != nil {
+			return err
+		}
+		for i := range stages {
+			if stages[i].DeploymentID == id {
+				return bad("Active stages pointing to this deployment must be moved or deleted")
+			}
+		}
+		c.dropDeployment(d)
+		return nil
+	})
+}

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"context"
+
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
+	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/front/caller"
+	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
+	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
+	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
+)
+
+// urlServer is what serves function URLs.
+func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserver.Server {
+	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: s.called(), Callers: caller.New(keys, clock.System, s.iam.Used), Logger: s.config.Logger, May: s.mayCallURL()}
+}
+
+// called is what front doors call functions by.
+func (s *Server) called() *functions.Functions {
+	return &functions.Functions{Registry: s.registry, Invoker: s.invoker}
+}
+
+// Bounds of the answers of HTTP integrations and issuers of tokens.
+const (
+	outsideHeader = 64 << 10
+	outsideIdle   = 16 // connections that wait for the next request, a host
+)
+
+// buildHTTPAPIs makes the APIs of API Gateway's second version and what serves them.
+func (s *Server) buildHTTPAPIs(state *localstore.Store, keys *identity.Keys) (*httpapi.APIs, error) {
+	border, err := s.border()
+	if err != nil {
+		return nil, err
+	}
+	limits := outbound.Limits{HeaderBytes: outsideHeader, IdlePerHost: outsideIdle}
+	outside, forFunctions := border.Client(limits, false), border.Client(limits, true)
+	s.closers = append(s.closers, func() error { outside.CloseIdleConnections(); forFunctions.CloseIdleConnections(); return nil })
+	var server *apiserver.Server
+	apis, err := httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
+		Made:    func(id string) { s.apis.Enter(id, server) },
+		Gone:    func(id string) { s.apis.Remove(id); server.Forget(id) },
+		Named:   func(name string) { s.apis.EnterName(name, front.HandlerFunc(server.ServeName)) },
+		Unnamed: func(name string) { s.apis.RemoveName(name) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	server = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Callers: caller.New(keys, clock.System, s.iam.Used),
+		Outside: outside, ForFunctions: forFunctions, May: s.mayCallAPI(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
+	all, err := apis.All(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		s.apis.Enter(all[i].ID, server)
+	}
+	names, err := apis.Names(context.Background())
+	for _, name := range names {
+		s.apis.EnterName(name, front.HandlerFunc(server.ServeName))
+	}
+	return apis, err
+}
