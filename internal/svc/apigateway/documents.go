@@ -2,19 +2,24 @@ package apigateway
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi/openapi"
+	"github.com/lambkin-dev/lambkin/internal/core/template/syntax"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
-// documents are the operations that read OpenAPI.
+// documents are the operations that read and write OpenAPI.
 func (a *api) documents() []wire.Operation {
 	return []wire.Operation{
 		apigatewayapi.HandleImportRestApi(wrap(a.importRestAPI)),
 		apigatewayapi.HandlePutRestApi(wrap(a.putRestAPI)),
+		apigatewayapi.HandleGetExport(wrap(a.getExport)),
 	}
 }
 
@@ -69,4 +74,68 @@ func (a *api) putRestAPI(ctx context.Context, call *wire.Call, in *apigatewayapi
 		return nil, err
 	}
 	return showAPI(changed), nil
+}
+
+// getExport writes the definition of a stage.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-export-api.html
+func (a *api) getExport(ctx context.Context, call *wire.Call, in *apigatewayapi.GetExportInput) (*apigatewayapi.GetExportOutput, error) {
+	api, err := a.apis.Get(idOf(call, in))
+	if err != nil {
+		return nil, err
+	}
+	stage, err := api.Stage(*in.StageName)
+	if err != nil {
+		return nil, err
+	}
+	deployment, err := api.Deployment(stage.DeploymentId)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := a.apis.Snapshot(ctx, idOf(call, in), stage.DeploymentId)
+	if err != nil {
+		return nil, err
+	}
+	e := openapi.Export{Title: snapshot.Name, Version: deployment.CreatedDate.UTC().Format(time.RFC3339), Host: api.Id + "." + hosts.APILabel + "." + call.Region + ".localhost", Stage: stage.StageName}
+	switch *in.ExportType {
+	case "swagger":
+		e.Swagger = true
+	case "oas30":
+	default:
+		return nil, restapi.Invalid("Invalid export type specified: %s", *in.ExportType)
+	}
+	for extension := range strings.SplitSeq(in.Parameters["extensions"], ",") {
+		switch strings.TrimSpace(extension) {
+		case "":
+		case "integrations":
+			e.Integrations = true
+		case "authorizers":
+			e.Authorizers = true
+		case "apigateway":
+			e.Integrations, e.Authorizers = true, true
+		default:
+			return nil, restapi.Invalid("Invalid export extension specified: %s", extension)
+		}
+	}
+	return writeExport(openapi.Write(&snapshot.Definition, e), text(in.Accepts), *in.ExportType)
+}
+
+// writeExport writes a document in the form that the client accepts.
+func writeExport(document map[string]any, accepts, kind string) (*apigatewayapi.GetExportOutput, error) {
+	encoded, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	name, contentType := kind+".json", "application/json"
+	if strings.Contains(accepts, "yaml") {
+		value, err := syntax.ParseJSON(string(encoded))
+		if err != nil {
+			return nil, err
+		}
+		written, err := syntax.YAML(value)
+		if err != nil {
+			return nil, err
+		}
+		encoded, name, contentType = []byte(written), kind+".yaml", "application/yaml"
+	}
+	return &apigatewayapi.GetExportOutput{Body: encoded, ContentType: &contentType, ContentDisposition: optional(`attachment; filename="` + name + `"`)}, nil
 }

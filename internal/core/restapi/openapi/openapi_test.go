@@ -1,10 +1,13 @@
 package openapi
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 )
@@ -179,4 +182,54 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d resources", len(api.Resources))
 		}
 	})
+}
+
+// TestWhatIsWrittenIsReadAgain, in both versions.
+func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+	for _, text := range []string{likeChalice, likeSAM} {
+		api, err := Read([]byte(text), Options{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, swagger := range []bool{true, false} {
+			document, err := json.Marshal(Write(&api.Definition, Export{Swagger: swagger, Integrations: true, Authorizers: true, Title: api.Name, Version: "1", Host: "h", Stage: "s"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := Read(document, Options{}, nil)
+			if err != nil {
+				t.Fatalf("%v: %s", err, document)
+			}
+			if diff := cmp.Diff(plain(api), plain(again)); diff != "" {
+				t.Errorf("swagger %v: %s", swagger, diff)
+			}
+		}
+	}
+}
+
+// plain is a definition without what is made anew each time: ids, and what their
+// maps are keyed by.
+func plain(api *restapi.API) map[string]any {
+	out := map[string]any{"binary": api.BinaryMediaTypes, "policy": api.Policy}
+	for _, r := range api.Resources {
+		for name, m := range r.ResourceMethods {
+			shown := *m
+			if z := api.Authorizers[m.AuthorizerId]; z != nil {
+				shown.AuthorizerId = z.Name + " " + z.Type + " " + z.AuthorizerUri + " " + z.IdentitySource
+			}
+			if v := api.RequestValidators[m.RequestValidatorId]; v != nil {
+				shown.RequestValidatorId = v.Name
+			}
+			if m.MethodIntegration != nil {
+				i := *m.MethodIntegration
+				i.CacheNamespace = ""
+				shown.MethodIntegration = &i
+			}
+			out[r.Path+" "+name] = shown
+		}
+	}
+	for kind, g := range api.GatewayResponses {
+		out["answer "+kind] = *g
+	}
+	return out
 }
