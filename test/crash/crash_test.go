@@ -110,7 +110,9 @@ func newLoad(t *testing.T) *load {
 	l.follow = &letters{accepted: map[string]bool{}, records: map[string]bool{}, dead: map[string]bool{}}
 	l.topics = &topics{}
 	l.mapped = newMapped(random(9))
+	rest := &restAPI{}
 	l.parts = []part{
+		rest,
 		l.events,
 		&layers{random: random(2), name: "lib"},
 		&logs{random: random(3)},
@@ -128,6 +130,7 @@ func newLoad(t *testing.T) *load {
 		prepareLetters,
 		l.topics.prepare,
 		l.mapped.prepare,
+		rest.prepare,
 	} {
 		if err := f(t.Context(), l.server); err != nil {
 			t.Fatal(err)

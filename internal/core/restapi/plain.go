@@ -195,7 +195,7 @@ func putPlain[T PlainValue](ctx context.Context, a *APIs, scope Scope, id string
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.plain[plainKey{scope, kind, id}] = value
+	a.plain[plainKey{scope, kind, id}], a.indexed = value, nil
 	return nil
 }
 
@@ -232,6 +232,7 @@ func remove[T PlainValue](ctx context.Context, a *APIs, scope Scope, id string, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.plain, plainKey{scope, kind, id})
+	a.indexed = nil
 	return nil
 }
 
@@ -267,17 +268,41 @@ func (a *APIs) CreateKey(ctx context.Context, scope Scope, wanted APIKey) (*APIK
 	})
 }
 
-// KeyOf finds a key by its value.
-func (a *APIs) KeyOf(scope Scope, value string) *APIKey {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for key, found := range a.plain {
-		if k, is := found.(*APIKey); is && key.Scope == scope && k.Value == value {
-			return k
+// keyIndex finds keys and their plans without a look at all of them.
+type keyIndex struct {
+	keys  map[scoped]*APIKey      // by value
+	plans map[scoped][]*UsagePlan // by the id of a key
+}
+
+type scoped struct {
+	Scope
+	text string
+}
+
+// index is made anew after a change.
+func (a *APIs) index() *keyIndex {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.indexed != nil {
+		return a.indexed
+	}
+	made := &keyIndex{map[scoped]*APIKey{}, map[scoped][]*UsagePlan{}}
+	for at, value := range a.plain {
+		switch v := value.(type) {
+		case *APIKey:
+			made.keys[scoped{at.Scope, v.Value}] = v
+		case *UsagePlan:
+			for _, key := range v.Keys {
+				made.plans[scoped{at.Scope, key}] = append(made.plans[scoped{at.Scope, key}], v)
+			}
 		}
 	}
-	return nil
+	a.indexed = made
+	return made
 }
+
+// KeyOf finds a key by its value.
+func (a *APIs) KeyOf(scope Scope, value string) *APIKey { return a.index().keys[scoped{scope, value}] }
 
 // DeleteKey deletes a key and takes it out of its plans.
 func (a *APIs) DeleteKey(ctx context.Context, scope Scope, id string) error {
@@ -403,8 +428,8 @@ func (a *APIs) RemovePlanKey(ctx context.Context, scope Scope, plan, key string)
 
 // PlanFor is the plan by which a key may call a stage, or nil.
 func (a *APIs) PlanFor(scope Scope, key, api, stage string) *UsagePlan {
-	for _, plan := range Plain[UsagePlan](a, scope) {
-		if slices.Contains(plan.Keys, key) && slices.ContainsFunc(plan.ApiStages, func(s ApiStage) bool { return s.ApiId == api && s.Stage == stage }) {
+	for _, plan := range a.index().plans[scoped{scope, key}] {
+		if slices.ContainsFunc(plan.ApiStages, func(s ApiStage) bool { return s.ApiId == api && s.Stage == stage }) {
 			return plan
 		}
 	}

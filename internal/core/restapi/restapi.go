@@ -9,9 +9,9 @@
 //
 // All but the snapshots is in memory, read by Open; one process owns it, the one
 // that holds the store's folder. APIs.changing is held by every change over its
-// commit; APIs.mu guards what is in memory and is never held over I/O. What is in
-// memory is replaced, never changed. Nothing here starts goroutines. Start reading
-// at APIs and APIs.Change.
+// commit, APIs.counting over that of a count; APIs.mu guards what is in memory and is
+// never held over I/O. What is in memory is replaced, never changed. Nothing here
+// starts goroutines. Start reading at APIs and APIs.Change.
 package restapi
 
 import (
@@ -80,6 +80,7 @@ type APIs struct {
 	mu       sync.RWMutex
 	apis     map[ID]*API
 	plain    map[plainKey]any // *APIKey, *UsagePlan, *DomainName, *Account
+	indexed  *keyIndex        // nil: to be made
 }
 
 // Kinds of rows, behind "restapi".

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// pathCost is what a byte of a path is charged with, each time it is read.
+const pathCost = 16
+
 // find is what a JSONPath finds: for a path that can name one value only, that
 // value or nil; for any other a list.
 //
@@ -14,6 +17,9 @@ import (
 // length(): names, ['names'], indexes, slices, *, .. and filters of one comparison
 // or of the existence of a value.
 func find(r *run, root any, path string) (any, error) {
+	if err := r.charge(pathCost * len(path)); err != nil {
+		return nil, err
+	}
 	p := &pathReader{text: path}
 	if !p.take("$") && !p.take("@") {
 		p.text = "$." + path // Jayway: what does not begin at the root does so

@@ -242,6 +242,9 @@ func (w *printer) java(value any, depth int) error {
 	if !is {
 		return w.json(value, depth)
 	}
+	if err := w.run.step(); err != nil {
+		return err
+	}
 	if depth > maxDepth {
 		return fmt.Errorf("%w: values nest deeper than %d", ErrLimit, maxDepth)
 	}
@@ -269,6 +272,9 @@ func (w *printer) java(value any, depth int) error {
 }
 
 func (w *printer) json(value any, depth int) error {
+	if err := w.run.step(); err != nil {
+		return err
+	}
 	if depth > maxDepth {
 		return fmt.Errorf("%w: values nest deeper than %d", ErrLimit, maxDepth)
 	}

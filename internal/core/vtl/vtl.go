@@ -25,12 +25,12 @@ import (
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html).
 const (
 	MaxTemplateBytes = 300 << 10
-	maxRounds        = 1000      // of one #foreach
-	maxDepth         = 64        // of blocks, of expressions, of values that are printed or compared
-	maxSteps         = 1_000_000 // nodes that one rendering visits
-	maxBytes         = 64 << 20  // that one rendering makes, the texts in between included
-	maxPattern       = 1 << 10   // bytes of a regular expression
-	checkEvery       = 1024      // steps between two looks at the context
+	maxRounds        = 1000     // of one #foreach
+	maxDepth         = 64       // of blocks, of expressions, of values that are printed or compared
+	maxSteps         = 500_000  // nodes that one rendering visits
+	maxBytes         = 64 << 20 // that one rendering makes, the texts in between included
+	maxPattern       = 1 << 10  // bytes of a regular expression
+	checkEvery       = 1024     // steps between two looks at the context
 )
 
 // Errors of templates. AWS: what is wrong with a template shows when it is used:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strings"
 	"time"
 
@@ -110,7 +109,7 @@ func (e *exchange) identitySource(z *restapi.Authorizer) (values []string, compl
 		values = append(values, value)
 	}
 	if z.IdentityValidationExpression != "" && z.Type == restapi.AuthorizerToken {
-		pattern, err := regexp.Compile(`^(?:` + z.IdentityValidationExpression + `)$`)
+		pattern, err := e.deployed.pattern(z.IdentityValidationExpression)
 		if err != nil || len(values) == 0 || !pattern.MatchString(values[0]) {
 			return nil, false
 		}

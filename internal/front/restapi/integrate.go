@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,7 +124,7 @@ type result struct {
 // makeAnswer makes the client's answer of a result, by the integration response whose
 // pattern fits, or the one without a pattern.
 func (e *exchange) makeAnswer(i *restapi.Integration, got *result) (*proxy.Answer, error) {
-	chosen := choose(i.IntegrationResponses, got.choose)
+	chosen := e.choose(i.IntegrationResponses, got.choose)
 	if chosen == nil {
 		e.note("Execution failed due to configuration error: No match for output mapping and no default output mapping configured")
 		return nil, errInternal
@@ -166,7 +165,7 @@ func (e *exchange) makeAnswer(i *restapi.Integration, got *result) (*proxy.Answe
 }
 
 // choose is the integration response for a text.
-func choose(all map[string]*restapi.IntegrationResponse, text string) *restapi.IntegrationResponse {
+func (e *exchange) choose(all map[string]*restapi.IntegrationResponse, text string) *restapi.IntegrationResponse {
 	var otherwise *restapi.IntegrationResponse
 	for _, status := range slices.Sorted(maps.Keys(all)) {
 		r := all[status]
@@ -176,7 +175,7 @@ func choose(all map[string]*restapi.IntegrationResponse, text string) *restapi.I
 			}
 			continue
 		}
-		pattern, err := regexp.Compile(`(?s)^(?:` + r.SelectionPattern + `)$`)
+		pattern, err := e.deployed.pattern(r.SelectionPattern)
 		if err == nil && text != "" && pattern.MatchString(text) {
 			return r
 		}

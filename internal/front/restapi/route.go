@@ -2,6 +2,7 @@ package restapi
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -17,6 +18,7 @@ type deployment struct {
 	policy    *policy.Policy // nil: none
 	templates sync.Map       // text: *vtl.Template
 	schemas   sync.Map       // name of a model: schema
+	patterns  sync.Map       // text: *regexp.Regexp
 }
 
 func newDeployment(id restapi.ID, snapshot *restapi.Snapshot) *deployment {
@@ -40,6 +42,19 @@ func (d *deployment) template(text string) (*vtl.Template, error) {
 		return nil, err
 	}
 	d.templates.Store(text, made)
+	return made, nil
+}
+
+// pattern compiles a regular expression, for the whole of a text, once.
+func (d *deployment) pattern(text string) (*regexp.Regexp, error) {
+	if found, ok := d.patterns.Load(text); ok {
+		return found.(*regexp.Regexp), nil
+	}
+	made, err := regexp.Compile(`(?s)^(?:` + text + `)$`)
+	if err != nil {
+		return nil, err
+	}
+	d.patterns.Store(text, made)
 	return made, nil
 }
 
