@@ -11,7 +11,6 @@ import (
 const chaliceApp = `
 import os
 
-import boto3
 from chalice import BadRequestError, Chalice, Rate
 
 app = Chalice(app_name="shop")
@@ -64,7 +63,7 @@ func TestChalice(t *testing.T) {
 	p.write("shop/app.py", chaliceApp)
 	p.write("shop/requirements.txt", "")
 	p.write("shop/.chalice/config.json", `{"version": "2.0", "app_name": "shop", "stages": {"dev": {"api_gateway_stage": "api"}}}`)
-	p.aws("sqs", "create-queue", "--queue-name", "orders")
+	p.aws("sqs", "create-queue", "--queue-name", "orders", "--attributes", "VisibilityTimeout=60") // as long as Chalice lets functions run
 	topic := p.aws("sns", "create-topic", "--name", "news", "--query", "TopicArn", "--output", "text")
 	p.aws("s3", "mb", "s3://uploads")
 
