@@ -20,6 +20,7 @@ import (
 	"slices"
 
 	"github.com/lambkin-dev/lambkin/internal/core/template"
+	"github.com/lambkin-dev/lambkin/internal/core/template/syntax"
 )
 
 // The transforms of AWS.
@@ -97,6 +98,11 @@ func Process(ctx context.Context, values map[string]any, environment Environment
 		if processed, ok = result.(map[string]any); !ok {
 			return nil, refuse("Template format error: unsupported structure.")
 		}
+	}
+	if text, err := syntax.JSON(processed); err != nil {
+		return nil, err
+	} else if len(text) > template.MaxBytes {
+		return nil, refuse("Template may not exceed %d bytes in size.", template.MaxBytes)
 	}
 	return processed, nil
 }

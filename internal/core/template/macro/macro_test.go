@@ -315,6 +315,20 @@ func TestLoopsAreBounded(t *testing.T) {
 	}
 }
 
+func TestAProcessedTemplateHasTheSizeOfATemplate(t *testing.T) {
+	values := parse(t, "Transform: ReplaceString\nResources: {A: {V: <replace-this>}}")
+	e := environment(t, values, nil)
+	for size, want := range map[int]string{template.MaxBytes - 100: "", template.MaxBytes: "Template may not exceed 1000000 bytes in size."} {
+		e.Transform = func(context.Context, Call) (any, error) {
+			return map[string]any{"Description": strings.Repeat("x", size)}, nil
+		}
+		_, err := Process(t.Context(), values, e)
+		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%d: %v", size, err)
+		}
+	}
+}
+
 func TestMacrosSpeakTheContract(t *testing.T) {
 	values := parse(t, "Parameters: {L: {Type: CommaDelimitedList, Default: 'a, b'}, S: {Type: String, Default: s}}\nTransform: {Name: PrintInternals, Parameters: {Input: x}}\nResources: {A: {Type: X}}")
 	e := environment(t, values, nil)

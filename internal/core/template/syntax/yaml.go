@@ -3,7 +3,6 @@ package syntax
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -174,13 +173,25 @@ func shortTag(n *yaml.Node) (string, bool) {
 	return "Fn::" + name, true
 }
 
-// functionName is the form of a function's name behind an exclamation mark.
-var functionName = regexp.MustCompile(`^(?:Fn::)?[A-Za-z0-9]+(?:::[A-Za-z0-9]+)*$|^Ref$|^Condition$`)
+// functionName tells whether a tag has the form of a function's name: letters and
+// digits, with :: between them.
+func functionName(name string) bool {
+	for part := range strings.SplitSeq(name, "::") {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return !alphanumeric(r) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func alphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
 
 // call is the long form of a value with a short tag. The text that !GetAtt has
 // is split at its first dot, as the two elements of the long form.
 func (r *yamlReader) call(n *yaml.Node, function string) (any, error) {
-	if !functionName.MatchString(function) {
+	if !functionName(function) {
 		return nil, r.at(n, "Template format error: YAML not well-formed. The tag "+n.Tag+" is not supported.")
 	}
 	value, err := r.untagged(n)
@@ -201,15 +212,32 @@ func (r *yamlReader) call(n *yaml.Node, function string) (any, error) {
 
 const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 
-// Plain scalars that are not texts. Everything else is: dates, versions, times,
-// hexadecimal and octal forms (an account id that begins with 0).
-var (
-	integer = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)$`)
-	decimal = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?$`)
-)
+// number tells whether a plain scalar is a number: -12, 1.50, 1.5e-3. Everything
+// else is a text: dates, versions, times, hexadecimal and octal forms (an account
+// id that begins with 0), 1e3, .5.
+func number(text string) bool {
+	text = strings.TrimPrefix(text, "-")
+	whole, fraction, pointed := strings.Cut(text, ".")
+	if !digits(whole) || len(whole) > 1 && whole[0] == '0' {
+		return false
+	}
+	if !pointed {
+		return true
+	}
+	if i := strings.IndexAny(fraction, "eE"); i >= 0 {
+		exponent := fraction[i+1:]
+		if exponent != "" && (exponent[0] == '-' || exponent[0] == '+') {
+			exponent = exponent[1:]
+		}
+		if !digits(exponent) {
+			return false
+		}
+		fraction = fraction[:i]
+	}
+	return digits(fraction)
+}
 
-// jsonNumber is a number of JSON.
-var jsonNumber = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$`)
+func digits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // booleans of YAML 1.1 (https://yaml.org/type/bool.html) without y and n, which
 // no implementation in use takes.
@@ -227,7 +255,7 @@ func scalar(n *yaml.Node) any {
 		case "!!null":
 			return nil
 		case "!!int", "!!float":
-			if jsonNumber.MatchString(text) {
+			if text != "" && (text[0] == '-' || digits(text[:1])) && json.Valid([]byte(text)) {
 				return json.Number(text)
 			}
 			return text
@@ -241,7 +269,7 @@ func scalar(n *yaml.Node) any {
 	switch {
 	case text == "" || text == "~" || text == "null" || text == "Null" || text == "NULL":
 		return nil
-	case integer.MatchString(text) || decimal.MatchString(text):
+	case number(text):
 		return json.Number(text)
 	}
 	return text
