@@ -5,7 +5,8 @@
 //
 // The random seed is printed and can be given with -seed: it repeats what is
 // written and after how many writes a kill comes, not the race itself. -long
-// kills 100 times. Start reading at TestAcknowledgedWritesSurviveKills.
+// kills 100 times. The pipeline of examples/ is killed by a test of its own,
+// TestPipelineSurvivesKills. Start reading at TestAcknowledgedWritesSurviveKills.
 package crash
 
 import (
@@ -27,7 +28,7 @@ import (
 )
 
 var (
-	long = flag.Bool("long", false, "kill 100 times instead of 10")
+	long = flag.Bool("long", false, "kill 100 times instead of 10, the pipeline 20 times instead of 3")
 	seed = flag.Uint64("seed", 0, "seed of the random choices; 0: a new one")
 )
 
@@ -61,7 +62,8 @@ type load struct {
 	follow *letters
 	topics *topics
 	mapped *mapped
-	pids   []int // of all servers so far
+	pids   []int         // of all servers so far
+	moment time.Duration // at most, from the writes of a round to the kill
 	writes atomic.Int64
 }
 
@@ -99,7 +101,7 @@ func newLoad(t *testing.T) *load {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &load{t: t, random: random(0), events: &events{random: random(1), accepted: map[string]int{}}}
+	l := &load{t: t, random: random(0), moment: 20 * time.Millisecond, events: &events{random: random(1), accepted: map[string]int{}}}
 	l.server, err = platform.Start(t.Context(), binary, folder)
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +199,7 @@ func (l *load) killUnderLoad() {
 	case <-due:
 	case <-timer.C:
 	}
-	<-time.After(time.Duration(l.random.Int64N(int64(20 * time.Millisecond))))
+	<-time.After(time.Duration(l.random.Int64N(int64(l.moment)))) // the moment of the kill is the matter of the test
 	l.server.Kill()
 	writers.Wait()
 	l.stopIfFailed("under load")
