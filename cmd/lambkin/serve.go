@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
@@ -63,11 +65,25 @@ func serve() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "lambkin listens at http://%s, data in %s\n", s.Address(), config.Folder)
-			return s.Run(cmd.Context(), nil)
+			err = s.Run(cmd.Context(), nil)
+			if errors.Is(err, server.ErrReopen) {
+				config.Logger.Warn("starting again", "err", err)
+				return startAgain()
+			}
+			return err
 		}),
 	}
 	serverFlags(command)
 	return command
+}
+
+// startAgain replaces this process by a new one with the same command line.
+func startAgain() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(self, os.Args, os.Environ())
 }
 
 // isolating runs a command that isolates functions: that of an ordinary user

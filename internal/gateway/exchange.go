@@ -11,6 +11,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
@@ -398,6 +399,10 @@ func (e *exchange) fail(err error) {
 		f = e.dest.fault(timedOut, socketTimeout)
 	case e.r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads a reply
+	case errors.Is(err, store.ErrDiskFull):
+		e.gateway.internal.Add(1)
+		e.gateway.disk.Do(func() { e.log("the disk is full", slog.Any("err", err)) })
+		f = e.dest.diskFull()
 	default:
 		e.gateway.internal.Add(1)
 		e.log("internal error", slog.Any("err", err))

@@ -77,6 +77,7 @@ var (
 	missingAction     = [4]reply{{"UnknownOperationException", 404}, {"UnknownOperationException", 400}, {"MissingAction", 400}, {"NotImplemented", 404}}
 	notImplemented    = [4]reply{{"NotImplementedException", 400}, {"NotImplementedException", 400}, {"NotImplemented", 400}, {"NotImplemented", 400}}
 	tooLarge          = [4]reply{{"RequestEntityTooLargeException", 413}, {"RequestEntityTooLargeException", 413}, {"RequestEntityTooLarge", 413}, {"EntityTooLarge", 400}}
+	unavailable       = [4]reply{{"ServiceUnavailableException", 503}, {"ServiceUnavailableException", 503}, {"ServiceUnavailable", 503}, {"ServiceUnavailable", 503}}
 	timedOut          = [4]reply{{"RequestTimeoutException", 408}, {"RequestTimeoutException", 408}, {"RequestTimeout", 408}, {"RequestTimeout", 400}}
 )
 
@@ -136,6 +137,14 @@ func (d *destination) tooLarge(l bodyLimit) *fault.Fault {
 // notImplemented is the error of an operation that is in the model only.
 func (d *destination) notImplemented(op *operation) *fault.Fault {
 	return d.fault(notImplemented, "This platform does not implement the operation "+op.model.Name+" of the service "+op.service.model.ID+" yet.")
+}
+
+// diskFull is the error of a write that has no room on the disk. AWS: says nothing of
+// disks; its common error of this status is one that clients try again.
+func (d *destination) diskFull() *fault.Fault {
+	f := d.fault(unavailable, "The request has failed due to a temporary failure of the server: its disk is full.")
+	f.Sender = false
+	return f
 }
 
 // internalNames are the names that AWS's models have for "our fault".

@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -105,6 +106,8 @@ type Gateway struct {
 	buckets  func(ctx context.Context, bucket string, r *http.Request) (http.Header, error)
 	named    func(host string) http.Handler
 	room     *intake.Room
+
+	disk sync.Once // a full disk is logged once, not with each request
 
 	requests, faults, internal, panics atomic.Uint64
 }

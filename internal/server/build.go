@@ -124,13 +124,14 @@ func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	state, err := localstore.Open(localstore.Config{Folder: folder})
+	state, err := localstore.Open(localstore.Config{Folder: folder, Reserve: diskReserve})
 	if errors.Is(err, localstore.ErrInUse) {
 		return nil, nil, fmt.Errorf("another lambkin serves the data folder %s: stop it, or choose another folder with --data", s.config.Folder)
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("open the store in %s: %w", folder, err)
 	}
 	s.closers = append(s.closers, state.Close)
+	s.state = state
 	if folder, err = s.folder("blobs", privateMode); err != nil {
 		return nil, nil, err
 	}
@@ -138,6 +139,7 @@ func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the blobs in %s: %w", folder, err)
 	}
+	blobs.Reserve(diskReserve)
 	if folder, err = s.folder("logs", privateMode); err != nil {
 		return nil, nil, err
 	}
@@ -266,6 +268,7 @@ func (s *Server) buildObjects(state *localstore.Store) error {
 	if err != nil {
 		return fmt.Errorf("open the objects in %s: %w", folder, err)
 	}
+	blobs.Reserve(diskReserve)
 	s.objects, err = object.New(object.Config{Store: state, Blobs: blobs, Outbox: s.outbox, Objection: s.objection, Clock: clock.System, Logger: s.config.Logger})
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/gvisor"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/front"
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	"github.com/lambkin-dev/lambkin/internal/guard"
@@ -126,6 +127,7 @@ type Server struct {
 	http       *http.Server
 	runtimes   *pyboot.Runtimes
 	host       tier
+	state      *localstore.Store
 	compiler   *bytecode.Compiler
 	registry   *function.Registry
 	invoker    *invoke.Invoker
@@ -209,6 +211,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.stacks.Run(ctx) })           // ends when ctx does; what is under way goes on at the next start
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
+	group.Go(func() error { return s.watchDisk(ctx) })            // ends when ctx does, or with errors
 	group.Go(func() error { <-ctx.Done(); return s.drain(stop) }) // ends when everything is drained
 	return errors.Join(group.Wait(), s.close())
 }

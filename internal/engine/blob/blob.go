@@ -22,6 +22,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/engine/diskspace"
 )
 
 // ErrTooLarge tells that the content is longer than Put was allowed to take.
@@ -42,6 +44,7 @@ type Ref struct {
 // Store is a folder of blobs. All methods are safe for concurrent use.
 type Store struct {
 	folder string
+	spare  diskspace.Reserve
 	mu     sync.Mutex
 }
 
@@ -84,7 +87,7 @@ func (s *Store) Stage(ctx context.Context, r io.Reader, maxBytes int64) (*Staged
 	if err != nil {
 		return nil, fmt.Errorf("put blob: %w", err)
 	}
-	ref, err := fill(ctx, file, r, maxBytes)
+	ref, err := s.fill(ctx, file, r, maxBytes)
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}
@@ -107,11 +110,28 @@ func (s *Staged) Keep() error {
 // Drop forgets the content; after Keep it does nothing.
 func (s *Staged) Drop() { os.Remove(s.file) }
 
+// Reserve leaves so many bytes of the disk free: Put and Stage fail with
+// store.ErrDiskFull before. To be called before the first of them.
+func (s *Store) Reserve(bytes int64) { s.spare = diskspace.Reserve{Folder: s.folder, Bytes: bytes} }
+
+// roomyWriter looks for space before each write.
+type roomyWriter struct {
+	io.Writer
+	spare diskspace.Reserve
+}
+
+func (w *roomyWriter) Write(p []byte) (int, error) {
+	if err := w.spare.Check(1); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(p)
+}
+
 // fill copies r into file, durably.
-func fill(ctx context.Context, file *os.File, r io.Reader, maxBytes int64) (Ref, error) {
+func (s *Store) fill(ctx context.Context, file *os.File, r io.Reader, maxBytes int64) (Ref, error) {
 	hash := sha256.New()
 	limited := io.LimitReader(&contextReader{ctx: ctx, r: r}, maxBytes+1)
-	size, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, hash)}, limited, make([]byte, copyBytes))
+	size, err := io.CopyBuffer(&roomyWriter{io.MultiWriter(file, hash), s.spare}, limited, make([]byte, copyBytes))
 	switch {
 	case err != nil:
 		return Ref{}, err

@@ -29,6 +29,9 @@ func (s *Store) commit(ctx context.Context, b *store.Batch) (store.Version, erro
 	if err := s.disk.failure(); err != nil {
 		return 0, fmt.Errorf("commit: %w: %w", store.ErrReadOnly, err)
 	}
+	if err := s.room(b); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
 	if b.Durability == store.Sync {
 		// Before the batch is queued, so that the sync that covers it is real.
 		s.disk.syncers.Add(1)
@@ -48,6 +51,21 @@ func (s *Store) commit(ctx context.Context, b *store.Batch) (store.Version, erro
 	}
 	s.watchers.notify(b)
 	return version, nil
+}
+
+// deletesShare is the part of the reserve that batches which delete something may use.
+const deletesShare = 4
+
+// room refuses a batch before the disk is full, so that space that returns is enough to
+// go on. What deletes gives space back: it may go on longer.
+func (s *Store) room(b *store.Batch) error {
+	switch {
+	case len(b.Puts) == 0:
+		return nil
+	case len(b.Deletes)+len(b.DeleteRanges) > 0:
+		return s.spare.Check(deletesShare)
+	}
+	return s.spare.Check(1)
 }
 
 // apply checks and applies the batch; it is visible, but not durable yet.

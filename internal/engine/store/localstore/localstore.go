@@ -26,6 +26,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/engine/diskspace"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -50,9 +51,10 @@ const (
 
 // Config says where the store lives.
 type Config struct {
-	Folder string      // made if it does not exist
-	FS     vfs.FS      // default: the file system of the machine
-	Clock  clock.Clock // of leases; default: clock.System
+	Folder  string      // made if it does not exist
+	FS      vfs.FS      // default: the file system of the machine
+	Clock   clock.Clock // of leases; default: clock.System
+	Reserve int64       // bytes of the disk that stay free: see room
 }
 
 // Store is a Pebble database behind the contract.
@@ -61,6 +63,7 @@ type Store struct {
 	disk  *disk
 	owner interface{ Close() error } // lock of the folder
 	clock clock.Clock
+	spare diskspace.Reserve
 
 	life   sync.RWMutex // shared by everything that uses db, taken by Close
 	closed bool
@@ -94,7 +97,7 @@ func Open(config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w: %s (%w)", ErrInUse, config.Folder, err)
 	}
-	s := &Store{disk: newDisk(fs), owner: owner, clock: config.Clock, seed: maphash.MakeSeed()}
+	s := &Store{disk: newDisk(fs), owner: owner, clock: config.Clock, spare: diskspace.Reserve{Folder: config.Folder, Bytes: config.Reserve}, seed: maphash.MakeSeed()}
 	if s.clock == nil {
 		s.clock = clock.System
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/diskspace"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/storetest"
 )
@@ -352,5 +353,35 @@ func damage(t *testing.T, path string) {
 	}
 	if _, err := file.WriteAt(block, 0); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A reserve that the disk does not have refuses what grows, at once and for as long, and
+// lets go on what deletes.
+func TestReserveOfTheDisk(t *testing.T) {
+	folder := t.TempDir()
+	s := open(t, Config{Folder: folder})
+	if _, err := s.Commit(t.Context(), batch(store.Sync, "before")); err != nil {
+		t.Fatal(err)
+	}
+	free, err := diskspace.Free(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.spare = diskspace.Reserve{Folder: folder, Bytes: 2 * free}
+	if _, err := s.Commit(t.Context(), batch(store.Sync, "more")); !errors.Is(err, store.ErrDiskFull) {
+		t.Errorf("a batch that grows: %v", err)
+	}
+	for name, b := range map[string]*store.Batch{
+		"a delete":                 {Deletes: [][]byte{[]byte("before")}},
+		"a delete that notes that": {Deletes: [][]byte{[]byte("other")}, Puts: []store.KV{{Key: []byte("note"), Value: []byte("x")}}},
+	} {
+		if _, err := s.Commit(t.Context(), b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.spare.Bytes = 1
+	if _, err := s.Commit(t.Context(), batch(store.Sync, "more")); err != nil {
+		t.Errorf("with space again: %v", err)
 	}
 }
