@@ -18,6 +18,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
+	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
@@ -32,7 +33,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/blob"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
+	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/svc/apigateway"
+	"github.com/lambkin-dev/lambkin/internal/svc/apigatewayv2"
 	"github.com/lambkin-dev/lambkin/internal/svc/ecr"
 	"github.com/lambkin-dev/lambkin/internal/svc/events"
 	iamservice "github.com/lambkin-dev/lambkin/internal/svc/iam"
@@ -137,6 +140,7 @@ func services(t *testing.T) []*wire.Service {
 		lines.Service(),
 		ecr.Service(store, clock.System),
 		apigateway.Service(apigateway.Config{APIs: must[*restapi.APIs](t)(restapi.Open(t.Context(), restapi.Config{Store: store, Clock: clock.System}))}),
+		apigatewayv2.Service(apigatewayv2.Config{APIs: must[*httpapi.APIs](t)(httpapi.New(httpapi.Config{Store: store, Clock: clock.System})), Address: apiserver.Address}),
 	)
 	universal := &schedulerservice.Universal{Caller: local.New(all)}
 	outbox.Serve("scheduler", universal)
@@ -179,7 +183,8 @@ func (m *made) request(properties values) *stack.Request {
 // unnamed are types whose resources have nothing by which a second try could know
 // that of the first: a crash at the moment of their making leaves one more.
 var unnamed = map[string]bool{"AWS::IAM::AccessKey": true, "AWS::ApiGateway::RestApi": true, "AWS::ApiGateway::Deployment": true, "AWS::ApiGateway::Authorizer": true,
-	"AWS::ApiGateway::RequestValidator": true, "AWS::ApiGateway::ApiKey": true, "AWS::ApiGateway::UsagePlan": true}
+	"AWS::ApiGateway::RequestValidator": true, "AWS::ApiGateway::ApiKey": true, "AWS::ApiGateway::UsagePlan": true,
+	"AWS::ApiGatewayV2::Api": true, "AWS::ApiGatewayV2::Integration": true, "AWS::ApiGatewayV2::Deployment": true, "AWS::ApiGatewayV2::Authorizer": true, "AWS::ApiGatewayV2::ApiMapping": true}
 
 // create makes a resource, checks that it gives the attributes that it promises,
 // and that a try after a crash finds it.

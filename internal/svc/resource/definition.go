@@ -62,6 +62,7 @@ type definition struct {
 	createOnly     []string          // properties whose change is a replacement here, beyond the schema's
 	handled        []string          // properties that the functions above read
 	refused, inert map[string]string // properties, and why
+	needs          map[string]string // operations without which a property is refused
 }
 
 // form turns the value of a property into that of its member, and back.

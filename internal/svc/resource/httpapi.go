@@ -103,7 +103,7 @@ func httpAPI() *definition {
 		attributes: func(c *call, live values) values {
 			return values{"ApiId": c.physical, "ApiEndpoint": live["ApiEndpoint"], "ExecuteApiArn": c.arn("execute-api", c.physical)}
 		},
-		handled: []string{"Body", "BodyS3Location", "BasePath", "FailOnWarnings"}}
+		handled: []string{"Body", "BodyS3Location", "BasePath", "FailOnWarnings"}, needs: map[string]string{"Body": "ReimportApi", "BodyS3Location": "ReimportApi"}}
 }
 
 // imported is the input of an import.
@@ -193,18 +193,34 @@ var responseParameters = form{
 	},
 }
 
+// emptiedStatuses has those of want, and those that are no longer set empty, as the
+// API wants what it shall remove.
+func emptiedStatuses(was, want any) values {
+	out := values{}
+	before, _ := was.(values)
+	for status := range before {
+		out[status] = values{}
+	}
+	after, _ := want.(values)
+	maps.Copy(out, after)
+	return out
+}
+
 func integration() *definition {
 	return &definition{name: "AWS::ApiGatewayV2::Integration", create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", read: "GetIntegration",
 		identity: apiPart("IntegrationId"), physical: member("IntegrationId"), forms: map[string]form{"ResponseParameters": responseParameters}, attributes: own("IntegrationId"),
 		change: func(c *call, was values) error {
 			in := c.k.input(c, "UpdateIntegration", was)
 			maps.Copy(in, c.identity())
-			if was["RequestParameters"] != nil {
-				in["RequestParameters"] = value.Emptied(was["RequestParameters"], c.properties["RequestParameters"])
+			for _, name := range []string{"RequestParameters", "RequestTemplates"} {
+				if was[name] != nil {
+					in[name] = value.Emptied(was[name], c.properties[name])
+				}
 			}
+			in["ResponseParameters"] = emptiedStatuses(was["ResponseParameters"], in["ResponseParameters"])
 			return c.run("UpdateIntegration", in)
 		},
-		resets: values{"CredentialsArn": "", "Description": "", "ResponseParameters": values{}, "TlsConfig": values{}, "TimeoutInMillis": 30000}}
+		resets: values{"CredentialsArn": "", "Description": "", "TlsConfig": values{}, "TimeoutInMillis": 30000}}
 }
 
 func httpStage() *definition {

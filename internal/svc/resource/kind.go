@@ -50,6 +50,11 @@ func newKind(caller *local.Caller, d *definition) *kind {
 	}
 	for name, p := range f.Properties {
 		p.Inert, p.Refused = d.inert[name], d.refused[name]
+		if operation := d.needs[name]; operation != "" && f.NotYet == "" {
+			if _, _, err := caller.Operation(d.service, operation); err != nil {
+				p.Refused = err.Error()
+			}
+		}
 		if p.Refused == "" && f.NotYet == "" && !k.takes(name) {
 			p.Refused = unsaid
 		}
