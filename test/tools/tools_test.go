@@ -169,6 +169,7 @@ func (p *project) try(folder, name string, args ...string) (string, error) {
 	begin := time.Now()
 	command := exec.CommandContext(ctx, path, args...)
 	command.Dir, command.Env, command.WaitDelay = filepath.Join(p.folder, folder), p.environ, 10*time.Second
+	command.Stdin = strings.NewReader("y\n") // sam sync asks even where nobody is
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	err = command.Run()
