@@ -9,7 +9,6 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/front"
-	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
@@ -18,7 +17,7 @@ import (
 
 // urlServer is what serves function URLs.
 func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserver.Server {
-	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: s.called(), Callers: caller.New(keys, clock.System, s.iam.Used), Logger: s.config.Logger, May: s.mayCallURL()}
+	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: s.called(), Callers: s.callers(keys), Logger: s.config.Logger, May: s.mayCallURL()}
 }
 
 // called is what front doors call functions by.
@@ -51,7 +50,7 @@ func (s *Server) buildHTTPAPIs(state *localstore.Store, keys *identity.Keys) (*h
 	if err != nil {
 		return nil, err
 	}
-	server = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Callers: caller.New(keys, clock.System, s.iam.Used),
+	server = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys),
 		Outside: outside, ForFunctions: forFunctions, May: s.mayCallAPI(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	all, err := apis.All(context.Background())
 	if err != nil {

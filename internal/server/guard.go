@@ -11,9 +11,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
-	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 )
 
 // The values of Config.IAM.
@@ -78,6 +78,13 @@ func (s *Server) developing(serve func(context.Context, *wire.Call, http.Respons
 	}
 }
 
+// callers finds out who signed a request at a front door.
+func (s *Server) callers(keys *identity.Keys) *caller.Callers {
+	c := caller.New(keys, clock.System, s.iam.Used)
+	c.Enforced = s.guard != nil
+	return c
+}
+
 // mayCallURL decides about who signed a request to a function URL; nil where
 // permissions are not enforced.
 //
@@ -88,9 +95,6 @@ func (s *Server) mayCallURL() func(*http.Request, *identity.Key, function.Target
 		return nil
 	}
 	return func(r *http.Request, who *identity.Key, t function.Target) (bool, error) {
-		if !who.Verified && intake.FromFunction(r.Context()) {
-			return false, nil // it would be the account's root
-		}
 		call := &wire.Call{Account: who.Account, Region: t.Scope.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: who.Session, Request: r}
 		return s.guard.Allows(r.Context(), call, []string{"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}, t.ARN(),
 			map[string][]string{"lambda:functionurlauthtype": {functionurl.AuthIAM}, "lambda:invokedviafunctionurl": {"true"}})
@@ -104,9 +108,6 @@ func (s *Server) mayCallAPI() func(r *http.Request, who *identity.Key, region, r
 		return nil
 	}
 	return func(r *http.Request, who *identity.Key, region, resource string) (bool, error) {
-		if !who.Verified && intake.FromFunction(r.Context()) {
-			return false, nil // it would be the account's root
-		}
 		call := &wire.Call{Account: who.Account, Region: region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: who.Session, Request: r}
 		return s.guard.Allows(r.Context(), call, []string{"execute-api:Invoke"}, resource, nil)
 	}

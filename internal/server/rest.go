@@ -9,7 +9,6 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/front"
-	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
@@ -22,7 +21,7 @@ import (
 func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) {
 	at, isTCP := s.listener.Addr().(*net.TCPAddr)
 	s.restFront = restserver.New(restserver.Config{
-		APIs: s.restAPIs, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker}, Callers: caller.New(keys, clock.System, s.iam.Used),
+		APIs: s.restAPIs, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker}, Callers: s.callers(keys),
 		Outbound: &outbound.Guard{Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()},
 		Local:    local.New(services), Permit: s.mayInvokeAPI, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
 	})

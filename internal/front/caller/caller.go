@@ -5,7 +5,7 @@
 // request, its body included; in development mode other keys are taken at their
 // word, as everywhere. A refusal has AWS's code and text.
 //
-// Callers is immutable after New: no locks, no goroutines. Start reading at
+// Callers is immutable after New and the setting of Enforced: no locks, no goroutines. Start reading at
 // Callers.Identify.
 package caller
 
@@ -16,6 +16,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/sigv4"
 )
 
@@ -34,6 +35,9 @@ type Callers struct {
 	keys     *identity.Keys
 	verifier *sigv4.Verifier
 	used     func(accessKeyID, service, region string) error
+	// Enforced tells that permissions are: functions cannot call with keys that nothing
+	// proves, which would be the account's root.
+	Enforced bool
 }
 
 // New only builds; clock nil is the system's, used nil tells nobody of the use of
@@ -59,6 +63,9 @@ func (c *Callers) Identify(r *http.Request, service string, body []byte) (*ident
 		return nil, refusal(err)
 	}
 	key, err := c.keys.Lookup(claim.AccessKeyID, claim.SessionToken)
+	if err == nil && !key.Verified && c.Enforced && intake.FromFunction(r.Context()) {
+		err = identity.ErrUnknownKey
+	}
 	if err != nil || !key.Verified {
 		return &key, refusal(err)
 	}

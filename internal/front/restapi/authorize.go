@@ -70,7 +70,7 @@ func (e *exchange) permit(key *identity.Key) error {
 	if e.server.config.Permit == nil {
 		return nil
 	}
-	call := &wire.Call{RequestID: e.r.RequestID, Account: key.Account, Region: e.id.Region, AccessKeyID: key.AccessKeyID, CallerARN: key.ARN, UserID: key.UserID, Request: e.r.Request, Header: http.Header{}}
+	call := &wire.Call{RequestID: e.r.RequestID, Account: key.Account, Region: e.id.Region, AccessKeyID: key.AccessKeyID, CallerARN: key.ARN, UserID: key.UserID, Session: key.Session, Request: e.r.Request, Header: http.Header{}}
 	err := e.server.config.Permit(e.r.Context(), call, e.methodARN(e.r.Method, e.path))
 	var refusal *fault.Fault
 	if errors.As(err, &refusal) {
