@@ -31,7 +31,6 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/core/parameter"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
-	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
@@ -252,7 +251,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 	if err != nil {
 		return err
 	}
-	if s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System, Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }}); err != nil {
+	if err := s.openREST(ctx, state); err != nil {
 		return err
 	}
 	return s.buildObjects(state)

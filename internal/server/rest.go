@@ -3,19 +3,27 @@ package server
 import (
 	"context"
 	"net"
+	"net/http"
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
+	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
-	"net/http"
 )
+
+// openREST reads the REST APIs.
+func (s *Server) openREST(ctx context.Context, state store.Store) (err error) {
+	s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System,
+		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }, Named: s.nameREST, Unnamed: s.apis.RemoveName})
+	return err
+}
 
 // buildREST makes what serves REST APIs; services are those that integrations call.
 func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) {
@@ -31,6 +39,11 @@ func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) {
 // enterREST opens the door for an API. Requests come after all is built.
 func (s *Server) enterREST(id restapi.ID) {
 	s.apis.Enter(id.ID, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.Serve(w, r, id) }))
+}
+
+// nameREST opens the door for a domain name.
+func (s *Server) nameREST(name string) {
+	s.apis.EnterName(name, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.ServeName(w, r) }))
 }
 
 // mayInvokeAPI decides whether a caller may call a method with IAM authorization.

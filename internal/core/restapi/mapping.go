@@ -74,20 +74,16 @@ func (a *APIs) DeleteMapping(ctx context.Context, scope Scope, domain, path stri
 // ForHost finds the API, the stage ("" for one that the path names) and what is left
 // of a path, for a domain name of any account.
 func (a *APIs) ForHost(host, path string) (id ID, stage, rest string, found bool) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for key, value := range a.plain {
-		d, is := value.(*DomainName)
-		if !is || !strings.EqualFold(d.DomainName, host) {
-			continue
-		}
-		first, below, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-		if m := d.Mappings[first]; m != nil && first != NoBasePath {
-			return ID{key.Scope, m.RestApiId}, m.Stage, "/" + below, true
-		}
-		if m := d.Mappings[NoBasePath]; m != nil {
-			return ID{key.Scope, m.RestApiId}, m.Stage, path, true
-		}
+	d := a.index().domains[strings.ToLower(host)]
+	if d.domain == nil {
+		return ID{}, "", "", false
+	}
+	first, below, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if m := d.domain.Mappings[first]; m != nil && first != NoBasePath {
+		return ID{d.Scope, m.RestApiId}, m.Stage, "/" + below, true
+	}
+	if m := d.domain.Mappings[NoBasePath]; m != nil {
+		return ID{d.Scope, m.RestApiId}, m.Stage, path, true
 	}
 	return ID{}, "", "", false
 }

@@ -268,10 +268,17 @@ func (a *APIs) CreateKey(ctx context.Context, scope Scope, wanted APIKey) (*APIK
 	})
 }
 
-// keyIndex finds keys and their plans without a look at all of them.
+// keyIndex finds keys, their plans and domain names without a look at all of them.
 type keyIndex struct {
 	keys  map[scoped]*APIKey      // by value
 	plans map[scoped][]*UsagePlan // by the id of a key
+
+	domains map[string]scopedDomain // by name, in small letters
+}
+
+type scopedDomain struct {
+	Scope
+	domain *DomainName
 }
 
 type scoped struct {
@@ -286,9 +293,11 @@ func (a *APIs) index() *keyIndex {
 	if a.indexed != nil {
 		return a.indexed
 	}
-	made := &keyIndex{map[scoped]*APIKey{}, map[scoped][]*UsagePlan{}}
+	made := &keyIndex{map[scoped]*APIKey{}, map[scoped][]*UsagePlan{}, map[string]scopedDomain{}}
 	for at, value := range a.plain {
 		switch v := value.(type) {
+		case *DomainName:
+			made.domains[strings.ToLower(v.DomainName)] = scopedDomain{at.Scope, v}
 		case *APIKey:
 			made.keys[scoped{at.Scope, v.Value}] = v
 		case *UsagePlan:
@@ -439,19 +448,30 @@ func (a *APIs) PlanFor(scope Scope, key, api, stage string) *UsagePlan {
 // CreateDomain makes a domain name.
 func (a *APIs) CreateDomain(ctx context.Context, scope Scope, wanted DomainName) (*DomainName, error) {
 	wanted.CertificateUploadDate = a.config.Clock.Now().UTC()
-	return create(ctx, a, scope, wanted.DomainName, MaxDomains, &wanted, func(others []*DomainName) error {
-		for _, other := range others {
-			if other.DomainName == wanted.DomainName {
-				return fail(Conflict, "The domain name you provided already exists.")
-			}
+	made, err := create(ctx, a, scope, wanted.DomainName, MaxDomains, &wanted, func([]*DomainName) error {
+		if a.nameTaken(wanted.DomainName) {
+			return fail(BadRequest, "The domain name you provided already exists.")
 		}
 		return nil
 	})
+	if err == nil && a.config.Named != nil {
+		a.config.Named(strings.ToLower(wanted.DomainName))
+	}
+	return made, err
+}
+
+// nameTaken tells whether any account has a domain name: hosts do not name accounts.
+func (a *APIs) nameTaken(name string) bool {
+	return a.index().domains[strings.ToLower(name)].domain != nil
 }
 
 // DeleteDomain deletes a domain name with its mappings.
 func (a *APIs) DeleteDomain(ctx context.Context, scope Scope, name string) error {
-	return remove(ctx, a, scope, name, func(*DomainName) error { return nil })
+	err := remove(ctx, a, scope, name, func(*DomainName) error { return nil })
+	if err == nil && a.config.Unnamed != nil {
+		a.config.Unnamed(strings.ToLower(name))
+	}
+	return err
 }
 
 // GetAccount is the account's settings.

@@ -69,6 +69,9 @@ type Config struct {
 	// They are called by Open too, and never at once.
 	Entered func(id ID)
 	Removed func(id ID)
+	// Named and Unnamed are told of the domain names in the same way.
+	Named   func(name string)
+	Unnamed func(name string)
 }
 
 // APIs holds all REST APIs.
@@ -115,6 +118,11 @@ func Open(ctx context.Context, config Config) (*APIs, error) {
 	if config.Entered != nil {
 		for id := range a.apis {
 			config.Entered(id)
+		}
+	}
+	if config.Named != nil {
+		for name := range a.index().domains {
+			config.Named(name)
 		}
 	}
 	return a, nil

@@ -27,6 +27,7 @@ type exchange struct {
 	stage      *restapi.Stage
 	deployed   *deployment
 	path       string // escaped, without the stage
+	base       string // what it has before the path
 	received   time.Time
 	extendedID string
 	traceID    string
@@ -168,16 +169,16 @@ func (e *exchange) event() *proxy.Request {
 		Received: e.received, SourceIP: e.r.SourceIP, TraceID: e.traceID, Forwarded: true, Authorizer: authorizer, Identity: e.identity}}
 }
 
-// eventPath is the path without the stage. AWS: with what a domain name's base path
-// adds.
-func (e *exchange) eventPath() string { return e.path }
+// eventPath is the path that the event tells. AWS: with what a domain name has before it.
+func (e *exchange) eventPath() string { return e.base + e.path }
 
-// fullPath is the path with the stage.
+// fullPath is the path as the client named it: with the stage, unless a domain name
+// leads here.
 func (e *exchange) fullPath() string {
 	if e.test {
 		return e.resource.Path
 	}
-	return "/" + e.stage.StageName + e.path
+	return e.r.Path
 }
 
 // invoke runs the function of a URI.

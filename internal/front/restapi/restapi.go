@@ -16,6 +16,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,22 +118,55 @@ func (s *Server) find(ctx context.Context, id restapi.ID, name string) (*deploym
 // errForbidden is the answer to who calls what is not there.
 var errForbidden = &refusal{kind: restapi.Default4XX, status: http.StatusForbidden, errorType: "ForbiddenException", message: "Forbidden"}
 
-// Serve answers one request to an API.
+// Serve answers one request to an API by its own host name or path.
 func (s *Server) Serve(w http.ResponseWriter, r *front.Request, id restapi.ID) {
-	api, err := s.config.APIs.Get(id)
 	stage, rest := firstSegment(r.Path)
-	e := &exchange{server: s, id: id, w: w, r: r, path: rest, received: r.Received, traceID: r.TraceID()}
-	e.extendedID = front.ExtendedID()
-	if err != nil || api.DisableExecuteApiEndpoint || api.Stages[stage] == nil {
-		e.deployed = newDeployment(id, &restapi.Snapshot{})
+	api, err := s.config.APIs.Get(id)
+	if err == nil && api.DisableExecuteApiEndpoint {
+		api = nil
+	}
+	s.serve(s.newExchange(w, r, id, rest), api, stage)
+}
+
+// ServeName answers one request to a domain name.
+func (s *Server) ServeName(w http.ResponseWriter, r *front.Request) {
+	id, stage, rest, found := s.config.APIs.ForHost(r.Domain, r.Path)
+	e := s.newExchange(w, r, id, rest)
+	if !found {
+		s.serve(e, nil, "")
+		return
+	}
+	if e.base = strings.TrimSuffix(r.Path, rest); rest == "/" {
+		e.base = strings.TrimSuffix(r.Path, "/")
+	}
+	if stage == "" {
+		stage, e.path = firstSegment(rest)
+		e.base += "/" + stage
+	}
+	api, err := s.config.APIs.Get(id)
+	if err != nil {
+		api = nil
+	}
+	s.serve(e, api, stage)
+}
+
+func (s *Server) newExchange(w http.ResponseWriter, r *front.Request, id restapi.ID, path string) *exchange {
+	return &exchange{server: s, id: id, w: w, r: r, path: path, received: r.Received, traceID: r.TraceID(), extendedID: front.ExtendedID()}
+}
+
+// serve answers one request; api is nil if there is none.
+func (s *Server) serve(e *exchange, api *restapi.API, stage string) {
+	if api == nil || api.Stages[stage] == nil {
+		e.deployed = newDeployment(e.id, &restapi.Snapshot{})
 		e.stage = &restapi.Stage{StageName: stage}
 		e.write(e.refuse(errForbidden))
 		return
 	}
 	e.api, e.stage = api, api.Stages[stage]
-	if e.deployed, err = s.find(r.Context(), id, e.stage.DeploymentId); err != nil {
-		s.config.Logger.Error("a deployment cannot be read", "api", id.ID, "deployment", e.stage.DeploymentId, "err", err)
-		e.deployed = newDeployment(id, &restapi.Snapshot{})
+	var err error
+	if e.deployed, err = s.find(e.r.Context(), e.id, e.stage.DeploymentId); err != nil {
+		s.config.Logger.Error("a deployment cannot be read", "api", e.id.ID, "deployment", e.stage.DeploymentId, "err", err)
+		e.deployed = newDeployment(e.id, &restapi.Snapshot{})
 		e.write(e.refuse(errInternal))
 		return
 	}

@@ -538,6 +538,33 @@ class Configuration(RestApis):
         self.assertEqual(API.get_tags(resourceArn=f"arn:aws:apigateway:{REGION}::/restapis/{api}/stages/prod")["tags"], {"x": "y"})
         self.assertEqual(status(API.delete_method(restApiId=api, resourceId=root, httpMethod="GET")), 204)
 
+    def test_domain_names(self):
+        api, root = self.rest_api()
+        pets = API.create_resource(restApiId=api, parentId=root, pathPart="pets")["id"]
+        self.mock(api, pets, answers={"200": {"responseTemplates": {"application/json": "$context.path $context.domainName $context.stage"}}})
+        self.deploy(api)
+        name = f"{self.name()}.example.com"
+        made = API.create_domain_name(domainName=name, regionalCertificateArn="arn:aws:acm:us-east-1:1:certificate/x", endpointConfiguration={"types": ["REGIONAL"]})
+        self.addCleanup(API.delete_domain_name, domainName=name)
+        self.assertEqual((made["domainNameStatus"], made["endpointConfiguration"]["types"]), ("AVAILABLE", ["REGIONAL"]))
+        self.refused("BadRequestException", "The domain name you provided already exists.", API.create_domain_name, domainName=name)
+
+        def ask(path):
+            with contextlib.closing(http.client.HTTPConnection(SERVER, timeout=120)) as connection:
+                connection.request("GET", path, headers={"Host": name})
+                reply = connection.getresponse()
+                return reply.status, reply.read().decode()
+
+        self.assertEqual(ask("/v1/pets"), (403, '{"message":"Forbidden"}'))
+        API.create_base_path_mapping(domainName=name, basePath="v1", restApiId=api, stage="prod")
+        self.assertEqual(ask("/v1/pets"), (200, f"/v1/pets {name} prod"))
+        API.create_base_path_mapping(domainName=name, restApiId=api)
+        self.assertEqual(ask("/prod/pets"), (200, f"/prod/pets {name} prod"))
+        self.assertEqual(sorted(m["basePath"] for m in API.get_base_path_mappings(domainName=name)["items"]), ["(none)", "v1"])
+        self.refused("BadRequestException", f"Please remove all base path mappings related to the domain name {name} before deleting the API", API.delete_rest_api, restApiId=api)
+        for path in ("(none)", "v1"):
+            API.delete_base_path_mapping(domainName=name, basePath=path)
+
     def test_logs(self):
         logs = client("logs")
         api, root = self.rest_api()
