@@ -29,6 +29,7 @@ func TestSAM(t *testing.T) {
 
 	// Code alone, past CloudFormation.
 	p.replace("hello/hello_world/app.py", "hello world", "hello sync")
+	p.answer = "y\n" // that it is no stack of production; asked even where nobody is
 	p.run("hello", "sam", "sync", "--code", "--stack-name", "hello", "--no-dependency-layer")
 	p.says(url, "hello sync")
 

@@ -43,6 +43,7 @@ type project struct {
 	server  *platform.Platform
 	folder  string
 	environ []string
+	answer  string // to what the tool asks
 }
 
 // newProject starts a server. path are the folders of the tool's commands.
@@ -169,7 +170,7 @@ func (p *project) try(folder, name string, args ...string) (string, error) {
 	begin := time.Now()
 	command := exec.CommandContext(ctx, path, args...)
 	command.Dir, command.Env, command.WaitDelay = filepath.Join(p.folder, folder), p.environ, 10*time.Second
-	command.Stdin = strings.NewReader("y\n") // sam sync asks even where nobody is
+	command.Stdin = strings.NewReader(p.answer)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	err = command.Run()
