@@ -89,6 +89,8 @@ func (r *resolver) equal(a, b any, depth int) (bool, error) {
 
 // assert checks the rules
 // (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html).
+//
+// AWS: shows the description of the assertion too; the words around it are ours.
 func (e *Evaluation) assert(ctx context.Context) error {
 	for _, name := range sorted(e.Template.Rules) {
 		rule := e.Template.Rules[name]
