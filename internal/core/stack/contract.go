@@ -25,8 +25,9 @@ import (
 type Type interface {
 	// Facts are what the engine knows of the type without asking it.
 	Facts() *Facts
-	// Create makes the resource. If it fails having made something, the result has
-	// a PhysicalID, and the engine deletes that in the rollback.
+	// Create makes the resource. If it fails having made something, also in an
+	// earlier try (Again), the result has a PhysicalID, and the engine deletes that in
+	// the rollback.
 	Create(ctx context.Context, r *Request) (*Result, error)
 	// Update changes the resource in place from Previous to Properties. A result
 	// with another PhysicalID is a replacement that the type itself made (custom

@@ -100,14 +100,18 @@ func (f *fakeType) result(id string) *stack.Result {
 func (f *fakeType) Create(ctx context.Context, r *stack.Request) (*stack.Result, error) {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
+	id, again := f.world.made[r.Token]
 	if err := f.call(ctx, "create", r); err != nil {
+		if again { // as the contract wants it: what an earlier try has made is told
+			return f.result(id), err
+		}
 		return nil, err
 	}
-	if id, again := f.world.made[r.Token]; again {
+	if again {
 		return f.result(id), nil
 	}
 	f.world.count++
-	id := fmt.Sprintf("%s-%d", r.LogicalID, f.world.count)
+	id = fmt.Sprintf("%s-%d", r.LogicalID, f.world.count)
 	f.world.made[r.Token], f.world.things[id] = id, state.Clone(r.Properties)
 	return f.result(id), f.late("created", r)
 }
