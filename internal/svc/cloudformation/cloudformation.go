@@ -46,7 +46,7 @@ func Service(e *engine.Engine, templates *source.Source) *wire.Service {
 			return facts.Primary, true
 		},
 	})
-	return wire.NewService(cloudformationapi.Model, slices.Concat(ofTemplates, a.stacks(), a.changeSets(), a.readings())...)
+	return wire.NewService(cloudformationapi.Model, slices.Concat(ofTemplates, a.stacks(), a.changeSets(), a.drifts(), a.readings())...)
 }
 
 // wrap translates the errors of an operation.

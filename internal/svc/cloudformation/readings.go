@@ -132,17 +132,34 @@ func (a *api) describeStackResource(ctx context.Context, call *wire.Call, in *cl
 		return nil, noResource(*in.LogicalResourceId, *in.StackName)
 	}
 	r := list[0]
+	drifts, err := a.knownDrifts(ctx, call, s)
+	if err != nil {
+		return nil, err
+	}
 	return &cloudformationapi.DescribeStackResourceOutput{StackResourceDetail: &cloudformationapi.StackResourceDetail{StackName: &s.Name, StackId: optional(s.ARN()), LogicalResourceId: &r.LogicalID,
 		PhysicalResourceId: optional(r.PhysicalID), ResourceType: &r.Type, LastUpdatedTimestamp: &r.Changed, ResourceStatus: (*string)(&r.Status), ResourceStatusReason: optional(r.Reason), Metadata: optional(r.Metadata),
-		DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: resourceDrift(r)}}}, nil
+		DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: drifts.status(r)}}}, nil
 }
 
-func resourceDrift(r *state.Resource) *string {
-	status := "NOT_CHECKED"
-	if r.Drift != nil {
-		status = r.Drift.Status
+// known are the drifts of the resources of a stack, by logical id.
+type known map[string]*state.Drift
+
+func (k known) status(r *state.Resource) *string {
+	status := state.NotChecked
+	if d := k[r.LogicalID]; d != nil && d.PhysicalID == r.PhysicalID {
+		status = d.Status
 	}
 	return &status
+}
+
+// knownDrifts are what the detections have found of a stack.
+func (a *api) knownDrifts(ctx context.Context, call *wire.Call, s *state.Stack) (known, error) {
+	_, all, err := a.engine.Drifts(ctx, scope(call), s.ARN())
+	found := known{}
+	for _, d := range all {
+		found[d.LogicalID] = d
+	}
+	return found, err
 }
 
 // maxResources is how many DescribeStackResources shows.
@@ -170,14 +187,22 @@ func (a *api) describeStackResources(ctx context.Context, call *wire.Call, in *c
 		return nil, noResource(*in.LogicalResourceId, name)
 	}
 	id := s.ARN()
+	drifts, err := a.knownDrifts(ctx, call, s)
+	if err != nil {
+		return nil, err
+	}
 	return &cloudformationapi.DescribeStackResourcesOutput{StackResources: each(list[:min(len(list), maxResources)], func(r *state.Resource) cloudformationapi.StackResource {
 		return cloudformationapi.StackResource{StackName: &s.Name, StackId: &id, LogicalResourceId: &r.LogicalID, PhysicalResourceId: optional(r.PhysicalID), ResourceType: &r.Type, Timestamp: &r.Changed,
-			ResourceStatus: (*string)(&r.Status), ResourceStatusReason: optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: resourceDrift(r)}}
+			ResourceStatus: (*string)(&r.Status), ResourceStatusReason: optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: drifts.status(r)}}
 	})}, nil
 }
 
 func (a *api) listStackResources(ctx context.Context, call *wire.Call, in *cloudformationapi.ListStackResourcesInput) (*cloudformationapi.ListStackResourcesOutput, error) {
-	_, list, err := a.engine.Resources(ctx, scope(call), *in.StackName, "")
+	s, list, err := a.engine.Resources(ctx, scope(call), *in.StackName, "")
+	if err != nil {
+		return nil, err
+	}
+	drifts, err := a.knownDrifts(ctx, call, s)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +221,7 @@ func (a *api) listStackResources(ctx context.Context, call *wire.Call, in *cloud
 	}
 	out.StackResourceSummaries = each(list, func(r *state.Resource) cloudformationapi.StackResourceSummary {
 		return cloudformationapi.StackResourceSummary{LogicalResourceId: &r.LogicalID, PhysicalResourceId: optional(r.PhysicalID), ResourceType: &r.Type, LastUpdatedTimestamp: &r.Changed, ResourceStatus: (*string)(&r.Status),
-			ResourceStatusReason: optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformationSummary{StackResourceDriftStatus: resourceDrift(r)}}
+			ResourceStatusReason: optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformationSummary{StackResourceDriftStatus: drifts.status(r)}}
 	})
 	return out, nil
 }

@@ -30,6 +30,15 @@ func (a *api) stacks() []wire.Operation {
 			return &cloudformationapi.ContinueUpdateRollbackOutput{}, a.engine.ContinueRollback(ctx, scope(call), *in.StackName, in.ResourcesToSkip, how)
 		})),
 		cloudformationapi.HandleRollbackStack(wrap(a.rollbackStack)),
+		cloudformationapi.HandleSetStackPolicy(wrap(a.setStackPolicy)),
+		cloudformationapi.HandleGetStackPolicy(wrap(func(ctx context.Context, call *wire.Call, in *cloudformationapi.GetStackPolicyInput) (*cloudformationapi.GetStackPolicyOutput, error) {
+			s, err := a.engine.Describe(ctx, scope(call), *in.StackName)
+			if err != nil {
+				return nil, err
+			}
+			return &cloudformationapi.GetStackPolicyOutput{StackPolicyBody: optional(s.Policy)}, nil
+		})),
+		cloudformationapi.HandleSignalResource(wrap(a.signalResource)),
 		cloudformationapi.HandleUpdateTerminationProtection(wrap(a.updateTerminationProtection)),
 	}
 }
@@ -146,8 +155,6 @@ func (a *api) policy(ctx context.Context, call *wire.Call, body, url *string, me
 	switch {
 	case body == nil && url == nil:
 		return "", nil
-	case true:
-		return "", stack.Invalid("Stack policies are not supported here")
 	case body != nil && url != nil:
 		return "", stack.Invalid("You cannot specify both StackPolicyURL and StackPolicyBody")
 	case body != nil:
@@ -160,6 +167,9 @@ func (a *api) policy(ctx context.Context, call *wire.Call, body, url *string, me
 const maxPolicyBytes = 16 << 10
 
 func (a *api) deleteStack(ctx context.Context, call *wire.Call, in *cloudformationapi.DeleteStackInput) (*struct{}, error) {
+	if _, err := (&chosen{deployment: in.DeploymentConfig}).input(call); err != nil {
+		return nil, err
+	}
 	return &struct{}{}, a.engine.Delete(ctx, scope(call), *in.StackName, &engine.Deletion{Retain: in.RetainResources, Force: text(in.DeletionMode) == "FORCE_DELETE_STACK", RoleARN: text(in.RoleARN),
 		Token: text(in.ClientRequestToken), Caller: who(call)})
 }
@@ -274,4 +284,28 @@ func (a *api) updateTerminationProtection(ctx context.Context, call *wire.Call, 
 		return nil, err
 	}
 	return &cloudformationapi.UpdateTerminationProtectionOutput{StackId: optional(s.ARN())}, nil
+}
+
+func (a *api) setStackPolicy(ctx context.Context, call *wire.Call, in *cloudformationapi.SetStackPolicyInput) (*struct{}, error) {
+	policy, err := a.policy(ctx, call, in.StackPolicyBody, in.StackPolicyURL, "StackPolicyURL")
+	if err != nil {
+		return nil, err
+	}
+	if policy == "" {
+		return nil, stack.Invalid("Either StackPolicyBody or StackPolicyURL must be specified")
+	}
+	return &struct{}{}, a.engine.SetPolicy(ctx, scope(call), *in.StackName, policy)
+}
+
+// signalResource refuses: only resources with a CreationPolicy take signals, and no
+// type that is here has one.
+func (a *api) signalResource(ctx context.Context, call *wire.Call, in *cloudformationapi.SignalResourceInput) (*struct{}, error) {
+	_, list, err := a.engine.Resources(ctx, scope(call), *in.StackName, *in.LogicalResourceId)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list) == 0:
+		return nil, noResource(*in.LogicalResourceId, *in.StackName)
+	}
+	return nil, stack.Invalid("Resource %s is in %s state and cannot be signaled", *in.LogicalResourceId, list[0].Status)
 }

@@ -53,6 +53,9 @@ func (p *prepared) last() string { return p.texts[len(p.texts)-1] }
 // prepare makes a configuration of an input. The stack may be new: then previous
 // is nil.
 func (e *Engine) prepare(ctx context.Context, s *state.Stack, previous *state.Configuration, rows map[string]*state.Resource, in *Input, changeSet bool) (*prepared, error) {
+	if err := in.checkPolicies(); err != nil {
+		return nil, err
+	}
 	text, err := e.originalText(ctx, s, previous, in)
 	if err != nil {
 		return nil, err
@@ -99,22 +102,29 @@ func (e *Engine) prepare(ctx context.Context, s *state.Stack, previous *state.Co
 			return nil, err
 		}
 	}
+	return p, p.compile(ctx, e, s, rows, in)
+}
+
+// compile makes the program, and checks it against the types, what the user has
+// acknowledged, and the exports that there are.
+func (p *prepared) compile(ctx context.Context, e *Engine, s *state.Stack, rows map[string]*state.Resource, in *Input) (err error) {
+	c := p.configuration
 	world := plan.NewPreview(e.Records, s.Scope, rows)
 	if p.program, err = e.Compile(ctx, s, c, p.last(), world); err != nil {
-		return nil, state.Wording(err)
+		return state.Wording(err)
 	}
 	c.Description = p.program.Template.Description
 	if err := p.program.Check(ctx); err != nil {
-		return nil, state.Wording(err)
+		return state.Wording(err)
 	}
 	if _, err := p.program.Resolved(ctx); err != nil {
-		return nil, state.Wording(err)
+		return state.Wording(err)
 	}
 	c.Imports = slices.Sorted(maps.Keys(world.Imports))
 	if err := p.program.Allowed(in.ResourceTypes); err != nil {
-		return nil, err
+		return err
 	}
-	return p, p.program.Acknowledged(in.Capabilities)
+	return p.program.Acknowledged(in.Capabilities)
 }
 
 // originalText is the template that the input means.

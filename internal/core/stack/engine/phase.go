@@ -25,6 +25,9 @@ func (w *work) deploy(ctx context.Context) error {
 	if w.to, err = w.Load(ctx, w.stack, w.stack.Now, w); err != nil {
 		return w.deployed(ctx, userText(err))
 	}
+	if w.policy, err = w.guardedBy(); err != nil {
+		return w.deployed(ctx, userText(err))
+	}
 	if o.Timeout > 0 {
 		left := o.Timeout - w.Clock.Now().Sub(o.Started)
 		fired, stop := w.Clock.Timer(max(left, 0))
@@ -41,6 +44,9 @@ func (w *work) deploy(ctx context.Context) error {
 			case <-ended:
 			}
 		}()
+	}
+	if !w.mayRemove(ctx) {
+		return w.deployed(ctx, w.failures())
 	}
 	plan.Walk(w.to.Needs(), maxSteps, func() bool { return w.sound(ctx) && !w.stopped() }, func(name string) bool { return w.Place(ctx, name) })
 	if err := w.ended(ctx); err != nil {

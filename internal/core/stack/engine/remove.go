@@ -231,7 +231,7 @@ func (e *Engine) forget(ctx context.Context, lease store.Lease) error {
 	}
 	s, id := state.Scope{Account: parts[3].(string), Region: parts[4].(string)}, parts[5].(string)
 	b := &store.Batch{Checks: []store.Check{lease.Fence()}, Deletes: [][]byte{keys[0]}}
-	for _, kind := range []string{"resource", "event", "template", "change"} {
+	for _, kind := range []string{"resource", "event", "template", "change", "drift"} {
 		lo, hi := s.Rows(kind, id)
 		b.DeleteRanges = append(b.DeleteRanges, store.Range{Lo: lo, Hi: hi})
 		// The parts of large records are named by the keys of these.

@@ -49,7 +49,7 @@ func (w *work) Place(ctx context.Context, name string) bool {
 	}
 	want, err := w.to.Deployed(ctx, name, w)
 	if err != nil {
-		return w.Refuse(ctx, row, name, want, err)
+		return w.refuse(ctx, row, name, want, err)
 	}
 	if row == nil || !row.Live() {
 		step := &state.Step{Action: w.to.Action(name), To: *want}
@@ -63,10 +63,16 @@ func (w *work) Place(ctx context.Context, name string) bool {
 	switch {
 	case row.Status == state.CreateFailed, difference.Replace == plan.Always:
 		if name, ok := w.CustomName(&row.Deployed, want); ok {
-			return w.Refuse(ctx, row, row.LogicalID, want, stack.Invalid("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename %s and update the stack again.", name))
+			return w.refuse(ctx, row, row.LogicalID, want, stack.Invalid("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename %s and update the stack again.", name))
+		}
+		if denied := w.policy.Denies(plan.UpdateReplace, name, want.Type); denied != "" {
+			return w.refuse(ctx, row, name, want, stack.Invalid("%s", denied))
 		}
 		return w.start(ctx, row, name, &state.Step{Action: state.Creating, To: *want, Replacing: true}, replaces)
 	case difference.Touches(), broken:
+		if denied := w.policy.Denies(plan.UpdateModify, name, want.Type); denied != "" {
+			return w.refuse(ctx, row, name, want, stack.Invalid("%s", denied))
+		}
 		return w.start(ctx, row, name, &state.Step{Action: state.Updating, To: *want}, "")
 	case difference.Quiet:
 		changed := *row
@@ -86,7 +92,7 @@ func (w *work) keep(ctx context.Context, r *state.Resource, events ...state.Even
 }
 
 // refuse fails a resource for which no step could be begun.
-func (w *work) Refuse(ctx context.Context, row *state.Resource, name string, want *state.Deployed, why error) bool {
+func (w *work) refuse(ctx context.Context, row *state.Resource, name string, want *state.Deployed, why error) bool {
 	if ctx.Err() != nil {
 		return false
 	}

@@ -125,8 +125,9 @@ type work struct {
 	stopOnce  *sync.Once    // both are guarded by Engine.mu
 	interrupt chan struct{} // closed: begin nothing, and do not wait for others
 
-	stack *state.Stack  // as the last commit of this work left it; others may change it meanwhile
-	to    *plan.Program // of stack.Now
+	stack  *state.Stack  // as the last commit of this work left it; others may change it meanwhile
+	to     *plan.Program // of stack.Now
+	policy *plan.Policy  // of the stack, or of this update; nil: none
 
 	mu       sync.Mutex
 	rows     map[string]*state.Resource // by logical id; a Resource is never changed once it is here

@@ -212,7 +212,6 @@ type Resource struct {
 	Status    Status // of the last step
 	Reason    string `json:",omitempty"`
 	Changed   time.Time
-	Drift     *Drift `json:",omitempty"`
 
 	// Operation is the one that made the last step.
 	Operation string `json:",omitempty"`

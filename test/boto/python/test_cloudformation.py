@@ -1,0 +1,237 @@
+"""Stacks as boto3 and the AWS command line see them.
+
+Statuses, reasons and texts of errors: as the CloudFormation API reference and user guide have them, or as many users have
+recorded them from AWS.
+"""
+
+import json
+import unittest
+
+from botocore.exceptions import ClientError, WaiterError
+
+import common
+
+SLOW = {"Delay": 0.1, "MaxAttempts": 1200}
+
+QUEUE = {"Type": "AWS::SQS::Queue"}
+
+
+def template(**sections):
+    return json.dumps(sections)
+
+
+class Stacks(common.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.api = common.client("cloudformation")
+
+    def setUp(self):
+        self.stack = self.name("s")
+        self.addCleanup(self.remove, self.stack)
+
+    def remove(self, name):
+        self.api.delete_stack(StackName=name)
+        self.wait("delete", name)
+
+    def wait(self, what, name=None):
+        self.api.get_waiter(f"stack_{what}_complete").wait(StackName=name or self.stack, WaiterConfig=SLOW)
+
+    def create(self, body, **options):
+        arn = self.api.create_stack(StackName=self.stack, TemplateBody=body, **options)["StackId"]
+        self.wait("create")
+        return arn
+
+    def described(self, name=None):
+        return self.api.describe_stacks(StackName=name or self.stack)["Stacks"][0]
+
+    def events(self, name=None):
+        pages = self.api.get_paginator("describe_stack_events").paginate(StackName=name or self.stack)
+        found = [e for page in pages for e in page["StackEvents"]]
+        return [(e["LogicalResourceId"], e["ResourceStatus"], e.get("ResourceStatusReason")) for e in reversed(found)]
+
+    def refused(self, code, message, call, **options):
+        with self.assertRaises(ClientError) as caught:
+            call(**options)
+        error = caught.exception.response["Error"]
+        self.assertEqual((code, message), (error["Code"], error["Message"]))
+
+    def change_set(self, body, kind="UPDATE", name="changes", **options):
+        self.api.create_change_set(StackName=self.stack, ChangeSetName=name, ChangeSetType=kind, TemplateBody=body, **options)
+        self.api.get_waiter("change_set_create_complete").wait(StackName=self.stack, ChangeSetName=name, WaiterConfig=SLOW)
+        return self.api.describe_change_set(StackName=self.stack, ChangeSetName=name)
+
+    def test_life_of_a_stack(self):
+        body = template(
+            Description="queues", Parameters={"Word": {"Type": "String", "Default": "one"}, "Secret": {"Type": "String", "NoEcho": True}},
+            Resources={"First": {**QUEUE, "Properties": {"VisibilityTimeout": 40, "Tags": [{"Key": "w", "Value": {"Ref": "Word"}}]}},
+                       "Second": {**QUEUE, "Properties": {"RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["First", "Arn"]}, "maxReceiveCount": 3}}}},
+            Outputs={"Url": {"Value": {"Ref": "Second"}, "Description": "where", "Export": {"Name": self.stack + "-url"}}})
+        arn = self.create(body, Parameters=[{"ParameterKey": "Secret", "ParameterValue": "hidden"}], Tags=[{"Key": "team", "Value": "a"}])
+        self.assertRegex(arn, rf"^arn:aws:cloudformation:{common.REGION}:{common.ACCOUNT}:stack/{self.stack}/[0-9a-f-]{{36}}$")
+        s = self.described()
+        self.assertEqual(("CREATE_COMPLETE", "queues", arn), (s["StackStatus"], s["Description"], s["StackId"]))
+        self.assertEqual([{"ParameterKey": "Secret", "ParameterValue": "****"}, {"ParameterKey": "Word", "ParameterValue": "one"}], s["Parameters"])
+        self.assertEqual([{"Key": "team", "Value": "a"}], s["Tags"])
+        output = s["Outputs"][0]
+        self.assertEqual(("Url", "where", self.stack + "-url"), (output["OutputKey"], output["Description"], output["ExportName"]))
+        sqs = common.client("sqs")
+        self.assertEqual({"team": "a"}, sqs.list_queue_tags(QueueUrl=output["OutputValue"])["Tags"])
+        self.assertEqual([(self.stack, "CREATE_IN_PROGRESS", "User Initiated"), ("First", "CREATE_IN_PROGRESS", None), ("First", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
+                          ("First", "CREATE_COMPLETE", None), ("Second", "CREATE_IN_PROGRESS", None), ("Second", "CREATE_IN_PROGRESS", "Resource creation Initiated"),
+                          ("Second", "CREATE_COMPLETE", None), (self.stack, "CREATE_COMPLETE", None)], self.events())
+        listed = self.api.list_stack_resources(StackName=self.stack)["StackResourceSummaries"]
+        self.assertEqual([("First", "AWS::SQS::Queue", "CREATE_COMPLETE"), ("Second", "AWS::SQS::Queue", "CREATE_COMPLETE")],
+                         [(r["LogicalResourceId"], r["ResourceType"], r["ResourceStatus"]) for r in listed])
+        physical = listed[0]["PhysicalResourceId"]
+        self.assertEqual(physical, self.api.describe_stack_resource(StackName=self.stack, LogicalResourceId="First")["StackResourceDetail"]["PhysicalResourceId"])
+        self.assertEqual(2, len(self.api.describe_stack_resources(PhysicalResourceId=physical)["StackResources"]))
+        got = self.api.get_template(StackName=self.stack)
+        self.assertEqual((json.loads(body), ["Original", "Processed"]), (got["TemplateBody"], got["StagesAvailable"]))
+        self.assertIn(self.stack, [x["StackName"] for x in self.api.list_stacks(StackStatusFilter=["CREATE_COMPLETE"])["StackSummaries"]])
+        self.remove(self.stack)
+        self.assertEqual("DELETE_COMPLETE", self.described(arn)["StackStatus"])
+        self.refused("ValidationError", f"Stack with id {self.stack} does not exist", self.api.describe_stacks, StackName=self.stack)
+        self.assertNotIn(self.stack + "-url", [x["Name"] for x in self.api.list_exports()["Exports"]])
+
+    def test_an_update_that_fails_leaves_what_was(self):
+        queue = {**QUEUE, "Properties": {"VisibilityTimeout": 10}}
+        self.create(template(Resources={"Q": queue}))
+        before = self.api.describe_stack_resource(StackName=self.stack, LogicalResourceId="Q")["StackResourceDetail"]["PhysicalResourceId"]
+        broken = {"Type": "AWS::SQS::Queue", "DependsOn": "Q", "Properties": {"VisibilityTimeout": 99999999}}
+        self.api.update_stack(StackName=self.stack, TemplateBody=template(Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": 20, "FifoQueue": True}}, "Bad": broken}))
+        self.api.get_waiter("stack_rollback_complete").wait(StackName=self.stack, WaiterConfig=SLOW)
+        self.assertEqual("UPDATE_ROLLBACK_COMPLETE", self.described()["StackStatus"])
+        after = self.api.describe_stack_resource(StackName=self.stack, LogicalResourceId="Q")["StackResourceDetail"]["PhysicalResourceId"]
+        self.assertEqual(before, after)
+        sqs = common.client("sqs")
+        self.assertEqual("10", sqs.get_queue_attributes(QueueUrl=after, AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"])
+        self.assertIn((self.stack, "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Bad]. "), self.events())
+        self.refused("ValidationError", "No updates are to be performed.", self.api.update_stack, StackName=self.stack, TemplateBody=template(Resources={"Q": queue}))
+        self.api.update_stack(StackName=self.stack, TemplateBody=template(Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": 20}}}))
+        self.wait("update")
+
+    def test_a_creation_that_fails_is_taken_back(self):
+        body = template(Resources={"Q": QUEUE, "Bad": {"Type": "AWS::SQS::Queue", "DependsOn": "Q", "Properties": {"VisibilityTimeout": 99999999}}})
+        self.api.create_stack(StackName=self.stack, TemplateBody=body)
+        with self.assertRaises(WaiterError):
+            self.wait("create")
+        while self.described()["StackStatus"] == "ROLLBACK_IN_PROGRESS":
+            pass
+        events = self.events()
+        self.assertIn((self.stack, "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Bad]. Rollback requested by user."), events)
+        self.assertEqual(("Q", "DELETE_COMPLETE", None), events[-2])
+        arn = self.described()["StackId"]
+        self.refused("ValidationError", f"Stack:{arn} is in ROLLBACK_COMPLETE state and can not be updated.", self.api.update_stack, StackName=self.stack, TemplateBody=body)
+
+    def test_change_sets(self):
+        two = template(Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": 10}}, "Old": QUEUE})
+        made = self.change_set(two, "CREATE")
+        self.assertEqual(("CREATE_COMPLETE", "AVAILABLE"), (made["Status"], made["ExecutionStatus"]))
+        self.assertEqual([("Add", "Old"), ("Add", "Q")], [(c["ResourceChange"]["Action"], c["ResourceChange"]["LogicalResourceId"]) for c in made["Changes"]])
+        self.assertEqual("REVIEW_IN_PROGRESS", self.described()["StackStatus"])
+        self.api.execute_change_set(StackName=self.stack, ChangeSetName="changes")
+        self.wait("create")
+        self.refused("ValidationError", f"Stack [{self.stack}] already exists and cannot be created again with the changeSet [again].",
+                     self.api.create_change_set, StackName=self.stack, ChangeSetName="again", ChangeSetType="CREATE", TemplateBody=two)
+        changed = template(Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": 20}}, "New": {"Type": "AWS::SNS::Topic"}, "Sub": {
+            "Type": "AWS::SNS::Subscription", "Properties": {"Protocol": "sqs", "TopicArn": {"Ref": "New"}, "Endpoint": {"Fn::GetAtt": ["Q", "Arn"]}}}})
+        made = self.change_set(changed, name="second")
+        found = {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"] for c in made["Changes"]}
+        self.assertEqual({"Q": "Modify", "Old": "Remove", "New": "Add", "Sub": "Add"}, {name: c["Action"] for name, c in found.items()})
+        self.assertEqual(("False", ["Properties"]), (found["Q"]["Replacement"], found["Q"]["Scope"]))
+        self.assertEqual({"Target": {"Attribute": "Properties", "Name": "VisibilityTimeout", "RequiresRecreation": "Never"}, "Evaluation": "Static", "ChangeSource": "DirectModification"}, found["Q"]["Details"][0])
+        self.api.execute_change_set(StackName=self.stack, ChangeSetName="second")
+        self.wait("update")
+        self.refused("ChangeSetNotFound", "ChangeSet [nothing] does not exist", self.api.describe_change_set, StackName=self.stack, ChangeSetName="nothing")
+        self.api.create_change_set(StackName=self.stack, ChangeSetName="same", TemplateBody=changed)
+        same = self.api.describe_change_set(StackName=self.stack, ChangeSetName="same")
+        self.assertEqual(("FAILED", "UNAVAILABLE", "The submitted information didn't contain changes. Submit different information to create a change set."),
+                         (same["Status"], same["ExecutionStatus"], same["StatusReason"]))
+        self.api.delete_change_set(StackName=self.stack, ChangeSetName="same")
+
+    def test_exports_hold_what_is_imported(self):
+        self.create(template(Resources={"Q": QUEUE}, Outputs={"A": {"Value": {"Fn::GetAtt": ["Q", "Arn"]}, "Export": {"Name": self.stack + "-arn"}}}))
+        other = self.name("t")
+        self.addCleanup(self.remove, other)
+        imports = template(Resources={"Q": {**QUEUE, "Properties": {"RedrivePolicy": {"deadLetterTargetArn": {"Fn::ImportValue": self.stack + "-arn"}, "maxReceiveCount": 2}}}})
+        self.api.create_stack(StackName=other, TemplateBody=imports)
+        self.wait("create", other)
+        self.assertEqual([other], self.api.list_imports(ExportName=self.stack + "-arn")["Imports"])
+        self.api.update_stack(StackName=self.stack, TemplateBody=template(Resources={"Q": QUEUE}))
+        self.api.get_waiter("stack_rollback_complete").wait(StackName=self.stack, WaiterConfig=SLOW)
+        self.assertIn((self.stack, "UPDATE_ROLLBACK_IN_PROGRESS", f"Export {self.stack}-arn cannot be deleted as it is in use by {other}. "), self.events())
+        self.api.delete_stack(StackName=self.stack)
+        s = self.described()
+        self.assertEqual(("UPDATE_ROLLBACK_COMPLETE", f"Delete canceled. Cannot delete export {self.stack}-arn as it is in use by {other}."), (s["StackStatus"], s["StackStatusReason"]))
+
+    def test_refusals(self):
+        role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "x", "AssumeRolePolicyDocument": {}}}
+        self.refused("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_NAMED_IAM]", self.api.create_stack, StackName=self.stack, TemplateBody=template(Resources={"R": role}),
+                     Capabilities=["CAPABILITY_IAM"])
+        with self.assertRaisesRegex(ClientError, r"Unrecognized resource types: \[AWS::EC2::Nothing\]. This platform has: .*AWS::SQS::Queue"):
+            self.api.create_stack(StackName=self.stack, TemplateBody=template(Resources={"R": {"Type": "AWS::EC2::Nothing"}}))
+        with self.assertRaisesRegex(ClientError, r"extraneous key \[Colour\] is not permitted"):
+            self.api.create_stack(StackName=self.stack, TemplateBody=template(Resources={"Q": {**QUEUE, "Properties": {"Colour": "red"}}}))
+        self.create(template(Resources={"Q": QUEUE}), EnableTerminationProtection=True)
+        self.refused("AlreadyExistsException", f"Stack [{self.stack}] already exists", self.api.create_stack, StackName=self.stack, TemplateBody=template(Resources={"Q": QUEUE}))
+        self.refused("ValidationError", f"Stack [{self.stack}] cannot be deleted while TerminationProtection is enabled", self.api.delete_stack, StackName=self.stack)
+        self.api.update_termination_protection(StackName=self.stack, EnableTerminationProtection=False)
+        policy = json.dumps({"Statement": [{"Effect": "Deny", "Action": "Update:Modify", "Principal": "*", "Resource": "LogicalResourceId/Q"}, {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]})
+        self.api.set_stack_policy(StackName=self.stack, StackPolicyBody=policy)
+        self.assertEqual(policy, self.api.get_stack_policy(StackName=self.stack)["StackPolicyBody"])
+        self.api.update_stack(StackName=self.stack, TemplateBody=template(Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": 20}}}))
+        self.api.get_waiter("stack_rollback_complete").wait(StackName=self.stack, WaiterConfig=SLOW)
+        self.assertIn(("Q", "UPDATE_FAILED", "Action denied by stack policy: Statement [#1] does not allow [Update:Modify] for resource [Q]"), self.events())
+
+    def test_drift(self):
+        self.create(template(Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": 20}}}))
+        url = self.api.describe_stack_resource(StackName=self.stack, LogicalResourceId="Q")["StackResourceDetail"]["PhysicalResourceId"]
+
+        def detect():
+            detection = self.api.detect_stack_drift(StackName=self.stack)["StackDriftDetectionId"]
+            return self.api.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+
+        self.assertEqual("IN_SYNC", detect()["StackDriftStatus"])
+        sqs = common.client("sqs")
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30"})
+        found = detect()
+        self.assertEqual(("DRIFTED", 1, "DETECTION_COMPLETE"), (found["StackDriftStatus"], found["DriftedStackResourceCount"], found["DetectionStatus"]))
+        drift = self.api.describe_stack_resource_drifts(StackName=self.stack)["StackResourceDrifts"][0]
+        self.assertEqual(("MODIFIED", [{"PropertyPath": "/VisibilityTimeout", "ExpectedValue": "20", "ActualValue": "30", "DifferenceType": "NOT_EQUAL"}]),
+                         (drift["StackResourceDriftStatus"], drift["PropertyDifferences"]))
+
+    def test_custom_resource(self):
+        code = """import cfnresponse
+def handler(event, context):
+    p = event["ResourceProperties"]
+    if p.get("Fail") == event["RequestType"]:
+        cfnresponse.send(event, context, cfnresponse.FAILED, {}, "thing-" + p["Id"], reason="as asked")
+    else:
+        cfnresponse.send(event, context, cfnresponse.SUCCESS, {"Word": p["Word"] + "!", "Old": str("OldResourceProperties" in event)}, "thing-" + p["Id"])
+"""
+
+        def body(**properties):
+            return template(Resources={
+                "F": {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": common.RUNTIME, "Handler": "index.handler", "Timeout": 60, "Role": common.ROLE, "Code": {"ZipFile": code}}},
+                "Thing": {"Type": "Custom::Thing", "Properties": {"ServiceToken": {"Fn::GetAtt": ["F", "Arn"]}, **properties}}},
+                Outputs={"Word": {"Value": {"Fn::GetAtt": ["Thing", "Word"]}}, "Ref": {"Value": {"Ref": "Thing"}}})
+
+        def outputs():
+            return {o["OutputKey"]: o["OutputValue"] for o in self.described()["Outputs"]}
+
+        self.create(body(Word="hi", Id=1, Fail=False))
+        self.assertEqual({"Word": "hi!", "Ref": "thing-1"}, outputs())
+        self.api.update_stack(StackName=self.stack, TemplateBody=body(Word="ho", Id=2))
+        self.wait("update")
+        self.assertEqual({"Word": "ho!", "Ref": "thing-2"}, outputs())
+        self.assertEqual([("Thing", "DELETE_IN_PROGRESS", None), ("Thing", "DELETE_COMPLETE", None), (self.stack, "UPDATE_COMPLETE", None)], self.events()[-3:])
+        self.api.update_stack(StackName=self.stack, TemplateBody=body(Word="no", Id=2, Fail="Update"))
+        self.api.get_waiter("stack_rollback_complete").wait(StackName=self.stack, WaiterConfig=SLOW)
+        self.assertEqual({"Word": "ho!", "Ref": "thing-2"}, outputs())
+        reasons = [reason for name, status, reason in self.events() if (name, status) == ("Thing", "UPDATE_FAILED")]
+        self.assertRegex(reasons[0], r"^Received response status \[FAILED\] from custom resource. Message returned: as asked \(RequestId: [0-9a-f-]{36}\)$")
+
+
+if __name__ == "__main__":
+    unittest.main()
