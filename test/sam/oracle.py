@@ -1,7 +1,8 @@
 """What the official translator makes of SAM templates.
 
-usage: oracle.py FOLDER REGION [PARAMETER=VALUE...]; prints a line of JSON for each
-template of the folder: {"name", "template" (its JSON text), "output" or "error"}.
+usage: oracle.py FOLDER REGION,... [PARAMETER=VALUE...]; prints a line of JSON for each
+template of the folder and region: {"name", "region", "template" (its JSON text), and
+"output" or "error"}.
 "error" is the whole message; "crash" is set where the translator ends with an
 exception that it does not handle. Files whose names begin with "feature_toggle_" are
 transformed with all optional behaviours.
@@ -13,8 +14,7 @@ import logging
 import os
 import sys
 
-REGION = sys.argv[2]
-os.environ.update(AWS_DEFAULT_REGION=REGION, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_EC2_METADATA_DISABLED="true")
+os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_EC2_METADATA_DISABLED="true")
 
 import boto3  # noqa: E402
 from samtranslator.model import apigateway  # noqa: E402
@@ -94,11 +94,13 @@ def main():
     logging.disable()
     apigateway.time = Clock
     ServerlessAppPlugin._sar_service_call = repository
-    arn_generator._get_region_from_session = lambda: REGION
-    boto3.setup_default_session(region_name=REGION)
     parameters = dict(pair.split("=", 1) for pair in sys.argv[3:])
-    for name, text in templates(sys.argv[1]):
-        print(json.dumps({"name": name, "template": text, **run(json.loads(text), name, parameters)}))
+    for region in sys.argv[2].split(","):
+        os.environ["AWS_DEFAULT_REGION"] = region
+        arn_generator._get_region_from_session = lambda region=region: region
+        boto3.setup_default_session(region_name=region)
+        for name, text in templates(sys.argv[1]):
+            print(json.dumps({"name": name, "region": region, "template": text, **run(json.loads(text), name, parameters)}))
 
 
 main()

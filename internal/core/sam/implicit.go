@@ -15,6 +15,9 @@ import (
 func addDefaultBodies(template *dict) {
 	add := func(skeleton func() *dict) func(string, *dict) {
 		return func(_ string, resource *dict) {
+			if !resource.Has("Properties") && !pyjson.Is(resource.Get("Type"), draft.HTTPAPIType) {
+				return // AWS: a REST API without properties gets none here
+			}
 			properties := propertiesOf(resource)
 			if pyjson.Truthy(properties.Get("DefinitionBody")) || pyjson.Truthy(properties.Get("DefinitionUri")) {
 				return
@@ -256,6 +259,10 @@ func (r *implicitRun) oneCondition(conditions map[string]any, name string) any {
 	for _, condition := range conditions {
 		if condition == nil {
 			return nil
+		}
+		switch condition.(type) {
+		case *dict, []any:
+			fail.Odd("The condition %s is no name.", pyjson.Repr(condition))
 		}
 		if !pyjson.Contains(distinct, condition) {
 			distinct = append(distinct, condition)

@@ -56,6 +56,8 @@ func (t *eventTarget) ARN() *dict {
 
 func (t *eventTarget) condition() any { return t.Attributes.Get("Condition") }
 
+func (t *eventTarget) conditional() bool { return t.Attributes.Has("Condition") }
+
 const (
 	scheduleProperties  = "Schedule!:s RuleName:s Input:s Enabled:b State:s Name:s Description:s DeadLetterConfig:d RetryPolicy:d"
 	ruleProperties      = "EventBusName:s RuleName:s Pattern:d DeadLetterConfig:d RetryPolicy:d Input:s InputPath:s Target:d Enabled:b State:s InputTransformer:d"
@@ -358,7 +360,7 @@ var bucketType = sync.OnceValue(func() *property.Type {
 func (t *translator) notification(e *event) []*draft.Resource {
 	permission := e.permission(permissionParts{principal: "s3.amazonaws.com", account: intrinsic.Ref("AWS::AccountId")})
 	bucket := e.link.resource
-	if e.target.condition() != nil {
+	if e.target.conditional() {
 		e.dependByTag(permission)
 	} else {
 		bucket.Set("DependsOn", dependsAlso(e.Macro.ID, bucket, permission.ID))
@@ -381,8 +383,11 @@ func dependsAlso(id string, resource *dict, on string) []any {
 	if text, isText := pyjson.Text(existing); isText {
 		list, ok = []any{text}, true
 	}
-	texts := !slices.ContainsFunc(list, func(v any) bool { _, isText := pyjson.Text(v); return !isText })
-	if resource.Has("DependsOn") && (!ok || !texts) {
+	if d, isDict := existing.(*dict); isDict { // the translator makes a set of it, of the keys then
+		list, ok = draft.Anys(d.Keys()), true
+	}
+	nested := slices.ContainsFunc(list, func(v any) bool { kind := pyjson.TypeName(v); return kind == "dict" || kind == "list" })
+	if resource.Has("DependsOn") && (!ok || nested) {
 		fail.Resource(id, "Invalid type for field 'DependsOn'. Expected a string or list of strings.")
 	}
 	if pyjson.Contains(list, on) {
@@ -436,7 +441,7 @@ func (e *event) notify() {
 			added.Set("Filter", pyjson.Clone(e.Get("Filter")))
 		}
 		added.Set("Event", kind)
-		if e.target.condition() != nil {
+		if e.target.conditional() {
 			added = intrinsic.If(e.target.condition(), added)
 		}
 		if !pyjson.Contains(list, added) {

@@ -193,14 +193,15 @@ func (t *translator) traces(m *draft.Macro) bool {
 }
 
 // capacityConfig is the property CapacityProviderConfig.
-var capacityConfig = property.Parse("CapacityProviderConfig", "Arn!~:s|d PerExecutionEnvironmentMaxConcurrency~:i|d ExecutionEnvironmentMemoryGiBPerVCpu~:*")
+var capacityConfig = property.NewSchema("config", map[string]string{
+	"config": "Arn:d|s ?PerExecutionEnvironmentMaxConcurrency:d|i ?ExecutionEnvironmentMemoryGiBPerVCpu:d|i|f",
+})
 
 func capacityOf(m *draft.Macro) *dict {
 	given := m.Dict("CapacityProviderConfig")
 	config := pyjson.New("CapacityProviderArn", given.Get("Arn"))
-	// AWS: the message has the text of a Python library here.
-	if failure := fail.Catch(func() { capacityConfig.Check(m.ID, capacityConfig.Read(m.ID, given)) }); failure != nil {
-		fail.Resource(m.ID, "Invalid CapacityProviderConfig: %s", failure.Text)
+	if wrong := capacityConfig.Listing("CapacityProviderConfig", given); wrong != "" {
+		fail.Resource(m.ID, "Invalid CapacityProviderConfig: %s", wrong)
 	}
 	for _, name := range []string{"PerExecutionEnvironmentMaxConcurrency", "ExecutionEnvironmentMemoryGiBPerVCpu"} {
 		if given.Get(name) != nil {

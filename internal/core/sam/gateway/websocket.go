@@ -46,7 +46,7 @@ func WebSocket(t *draft.Transform, m *draft.Macro) []*draft.Resource {
 	var authorizer *draft.Resource
 	var ids []any
 	for _, key := range a.routes.Keys() {
-		made, its := a.route(key, fail.Dict(a.routes.Get(key)))
+		made, its := a.route(key, a.routes.Get(key))
 		resources = append(resources, made...)
 		ids = append(ids, made[0].ID)
 		if its != nil {
@@ -106,12 +106,13 @@ func (a *websocketMaker) api() *draft.Resource {
 }
 
 // route makes a route, its integration and permission, and the authorizer of $connect.
-func (a *websocketMaker) route(key string, config *dict) ([]*draft.Resource, *draft.Resource) {
+func (a *websocketMaker) route(key string, value any) ([]*draft.Resource, *draft.Resource) {
 	clean := strings.TrimPrefix(key, "$")
 	special := key == "$connect" || key == "$disconnect" || key == "$default"
 	if !special && !draft.IsAlphanumeric(key) {
 		fail.Resource(a.ID, "Route key '%s' must be alphanumeric. Only $connect, $disconnect, and $default special routes are supported.", key)
 	}
+	config := fail.Dict(value)
 	base := a.ID + strings.ToUpper(clean[:1]) + strings.ToLower(clean[1:])
 	route := draft.New("AWS::ApiGatewayV2::Route", base+"Route", nil, "RouteKey", key, "ApiId", intrinsic.Ref(a.ID),
 		"Target", intrinsic.Join("/", "integrations", intrinsic.Ref(base+"Integration")))

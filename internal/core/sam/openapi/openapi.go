@@ -115,7 +115,7 @@ func (o *OpenAPI) AddLambda(path, method any, call Integration) {
 	}
 	o.AddPath(path, method)
 	uri := call.URI
-	if call.Condition != nil {
+	if pyjson.Truthy(call.Condition) {
 		uri = intrinsic.If(call.Condition, uri)
 	}
 	for _, item := range o.items(name) {
@@ -128,7 +128,7 @@ func (o *OpenAPI) AddLambda(path, method any, call Integration) {
 			definition.Set("isDefaultRoute", true)
 		}
 		definition.Default("responses", pyjson.New27())
-		if call.Condition != nil {
+		if pyjson.Truthy(call.Condition) {
 			item.Set(key, intrinsic.If(call.Condition, definition))
 		}
 	}

@@ -162,7 +162,7 @@ func (s *Swagger) addIntegration(path, method any, call Integration, what string
 		added := pyjson.New27()
 		definition.Set(integration, added)
 		set(definition, added)
-		if call.Condition != nil {
+		if pyjson.Truthy(call.Condition) {
 			added.Set("uri", intrinsic.If(call.Condition, call.URI))
 			item.Set(keyText, intrinsic.If(call.Condition, definition))
 		}

@@ -41,6 +41,30 @@ func NewSchema(root string, models map[string]string) *Schema {
 	return s
 }
 
+// Listing is what the library says of all violations, "" if there are none.
+func (s *Schema) Listing(name string, properties *pyjson.Dict) string {
+	found := s.model(nil, s.root, properties)
+	if len(found) == 0 {
+		return ""
+	}
+	plural := "s"
+	if len(found) == 1 {
+		plural = ""
+	}
+	text := fmt.Sprintf("%d validation error%s for %s", len(found), plural, name)
+	for _, v := range found {
+		text += fmt.Sprintf("\n%s\n  %s (type=%s)", strings.Join(v.path, " -> "), v.message, typeNames[v.message])
+	}
+	return text
+}
+
+// typeNames are the library's names for kinds of violations.
+var typeNames = map[string]string{
+	missing: "value_error.missing", extra: "value_error.extra", "none is not an allowed value": "type_error.none.not_allowed", "str type expected": "type_error.str",
+	"value is not a valid dict": "type_error.dict", "value is not a valid list": "type_error.list", "value is not a valid integer": "type_error.integer",
+	"value is not a valid float": "type_error.float", "value could not be parsed to a boolean": "value_error.bool",
+}
+
 // violation is one error of the library.
 type violation struct {
 	path    []string
@@ -104,7 +128,7 @@ func wording(violations []violation) string {
 }
 
 func (s *Schema) model(path []string, name string, value any) (found []violation) {
-	d, ok := value.(*pyjson.Dict)
+	d, ok := asDict(value)
 	if !ok {
 		return []violation{{path, "value is not a valid dict"}}
 	}
@@ -147,7 +171,7 @@ func (s *Schema) check(path []string, kind string, value any) (found []violation
 	case '@':
 		return s.model(path, kind[1:], value)
 	case '{':
-		d, ok := value.(*pyjson.Dict)
+		d, ok := asDict(value)
 		if !ok {
 			return bad("value is not a valid dict")
 		}
@@ -169,6 +193,16 @@ func (s *Schema) check(path []string, kind string, value any) (found []violation
 		return bad(message)
 	}
 	return nil
+}
+
+// asDict takes what the library takes for a map: also what is empty.
+func asDict(value any) (*pyjson.Dict, bool) {
+	if d, ok := value.(*pyjson.Dict); ok {
+		return d, true
+	}
+	list, isList := value.([]any)
+	text, isText := pyjson.Text(value)
+	return nil, isList && len(list) == 0 || isText && text == ""
 }
 
 // firstOf cuts alternatives, which may be within brackets.
@@ -195,7 +229,7 @@ func scalar(kind string, value any) string {
 	text, isText := pyjson.Text(value)
 	number, isNumber := value.(json.Number)
 	_, isBool := value.(bool)
-	_, isDict := value.(*pyjson.Dict)
+	_, isDict := asDict(value)
 	plain := isNumber || isBool
 	text = strings.TrimSpace(text)
 	ok, wrong := true, ""
