@@ -151,6 +151,22 @@ func (c *change) quickUpdate(q *Quick) error {
 	return bad("The API was not made with a target: routeKey, target and credentialsArn cannot be updated")
 }
 
+// Now is an API with what a deployment of it would freeze.
+func (a *APIs) Now(ctx context.Context, s Scope, id string) (*API, *Definition, error) {
+	c := &change{apis: a, api: &API{}, written: map[string][]byte{}}
+	var d *Definition
+	err := a.view(ctx, func(snap store.Snap) error {
+		version, err := get(snap, apiKey(s, id), c.api)
+		if err != nil || version == 0 {
+			return join(err, noAPI(id))
+		}
+		c.snap = snap
+		d, err = c.definition()
+		return err
+	})
+	return c.api, d, err
+}
+
 // Delete takes an API with all that belongs to it.
 func (a *APIs) Delete(ctx context.Context, s Scope, id string) error {
 	err := a.change(ctx, s, id, func(c *change) error {
@@ -188,6 +204,7 @@ func (a *APIs) Replace(ctx context.Context, s Scope, id string, f func(*API) err
 }
 
 func (c *change) clear() error {
+	c.keys, c.integrations = nil, 0
 	for _, part := range []string{partRoute, partIntegration, partAuthorizer} {
 		lo, hi := tuple.Range(service, tableParts, c.api.Scope.Account, c.api.Scope.Region, c.api.ID, part)
 		err := store.Each(c.snap, lo, hi, func(e *store.Entry) (bool, error) {

@@ -24,6 +24,9 @@ type change struct {
 	// redeploy tells that stages with AutoDeploy get a new deployment.
 	redeploy bool
 	gone     bool
+
+	keys         map[string]string // ids of routes by their keys; nil: not read yet
+	integrations int               // how many there are, one more; 0: not read yet
 }
 
 // change runs f and commits what it does to the API, again after a conflict.
@@ -83,7 +86,39 @@ func (c *change) read(part, id string, row any) (bool, error) {
 }
 
 func (c *change) put(part, id string, row any) { c.written[string(c.key(part, id))] = encode(row) }
-func (c *change) delete(part, id string)       { c.written[string(c.key(part, id))] = nil }
+func (c *change) delete(part, id string) {
+	c.written[string(c.key(part, id))] = nil
+	c.keys, c.integrations = nil, 0
+}
+
+// routeKeys are the ids of the routes by their keys. An import of thousands reads
+// them once.
+func (c *change) routeKeys() (map[string]string, error) {
+	if c.keys != nil {
+		return c.keys, nil
+	}
+	routes, err := parts[Route](c, partRoute)
+	if err != nil {
+		return nil, err
+	}
+	c.keys = make(map[string]string, len(routes))
+	for i := range routes {
+		c.keys[routes[i].Key] = routes[i].ID
+	}
+	return c.keys, nil
+}
+
+// countIntegrations tells how many there are.
+func (c *change) countIntegrations() (int, error) {
+	if c.integrations == 0 {
+		all, err := parts[Integration](c, partIntegration)
+		if err != nil {
+			return 0, err
+		}
+		c.integrations = len(all) + 1
+	}
+	return c.integrations - 1, nil
+}
 
 // parts reads all of one kind, by id.
 func parts[T any](c *change, part string) ([]T, error) {

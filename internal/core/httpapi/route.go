@@ -61,16 +61,14 @@ func (c *change) putRoute(r *Route) error {
 	case c.api.ProtocolType == HTTP && (len(r.RequestModels) > 0 || len(r.RequestParameters) > 0 || r.ModelSelectionExpression != nil || r.RouteResponseSelectionExpression != nil):
 		return bad("Request models, request parameters, model and route response selection are not supported for HTTP APIs")
 	}
-	routes, err := parts[Route](c, partRoute)
+	keys, err := c.routeKeys()
 	if err != nil {
 		return err
 	}
-	for i := range routes {
-		if routes[i].ID != r.ID && routes[i].Key == r.Key {
-			return conflict("Route with key %s already exists for this API", r.Key)
-		}
+	if id, taken := keys[r.Key]; taken && id != r.ID {
+		return conflict("Route with key %s already exists for this API", r.Key)
 	}
-	if len(routes) >= maxRoutes {
+	if len(keys) >= maxRoutes {
 		return bad("Maximum number of routes for this API has been reached")
 	}
 	if err := c.checkTarget(r); err != nil {
@@ -78,6 +76,7 @@ func (c *change) putRoute(r *Route) error {
 	}
 	c.put(partRoute, r.ID, r)
 	c.redeploy = true
+	keys[r.Key] = r.ID
 	return nil
 }
 
@@ -146,10 +145,16 @@ func (a *APIs) UpdateRoute(ctx context.Context, s Scope, api, id string, f func(
 		if found, err := c.read(partRoute, id, r); err != nil || !found {
 			return join(err, noRoute(id))
 		}
+		before := r.Key
 		if err := f(r); err != nil {
 			return err
 		}
 		r.ID = id
+		if keys, err := c.routeKeys(); err != nil {
+			return err
+		} else if before != r.Key {
+			delete(keys, before)
+		}
 		return c.putRoute(r)
 	}))
 }
@@ -261,9 +266,10 @@ func (c *change) putIntegration(i *Integration) error {
 }
 
 func (c *change) addIntegration(i *Integration) error {
-	if others, err := parts[Integration](c, partIntegration); err != nil || len(others) >= maxIntegrations {
+	if count, err := c.countIntegrations(); err != nil || count >= maxIntegrations {
 		return join(err, bad("Maximum number of integrations for this API has been reached"))
 	}
+	c.integrations++
 	i.ID = newID(partIDLength)
 	return c.putIntegration(i)
 }

@@ -403,6 +403,31 @@ def handler(event, context):
         self.assertEqual([m["ApiMappingKey"] for m in self.gw.get_api_mappings(DomainName=domain)["Items"]], ["shop/v1"])
         self.assertEqual(self.gw.get_api_mapping(DomainName=domain, ApiMappingId=v1["ApiMappingId"])["Stage"], "prod")
 
+    def test_openapi(self):
+        name = self.function("def handler(e, c):\n    return e['routeKey']\n")
+        integration = {"type": "aws_proxy", "httpMethod": "POST", "payloadFormatVersion": "2.0",
+                       "uri": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn(name)}/invocations"}
+        document = {"openapi": "3.0.1", "info": {"title": "pets", "version": "1"}, "paths": {
+            "/pets/{id}": {"get": {"x-amazon-apigateway-integration": integration}},
+            "/$default": {"x-amazon-apigateway-any-method": {"isDefaultRoute": True, "x-amazon-apigateway-integration": integration}}}}
+        api = self.gw.import_api(Body=json.dumps(document))
+        self.addCleanup(self.gw.delete_api, ApiId=api["ApiId"])
+        self.assertEqual((status(api), api["Name"], api["Version"]), (201, "pets", "1"))
+        self.gw.create_stage(ApiId=api["ApiId"], StageName="$default", AutoDeploy=True)
+        self.assertEqual(request(api["ApiEndpoint"], path="/pets/1")[2], b"GET /pets/{id}")
+        self.assertEqual(request(api["ApiEndpoint"], path="/other")[2], b"$default")
+        exported = self.gw.export_api(ApiId=api["ApiId"], Specification="OAS30", OutputType="JSON")["body"].read()
+        self.assertEqual(json.loads(exported)["paths"]["/pets/{id}"]["get"]["x-amazon-apigateway-integration"]["uri"], integration["uri"])
+        document["paths"] = {"/cats": {"get": {"x-amazon-apigateway-integration": integration}}}
+        self.assertEqual(status(self.gw.reimport_api(ApiId=api["ApiId"], Body=json.dumps(document))), 201)
+        self.assertEqual(request(api["ApiEndpoint"], path="/cats")[2], b"GET /cats")
+        self.assertEqual(message(request(api["ApiEndpoint"], path="/pets/1")), (404, "Not Found"))
+        self.assertEqual(status(self.gw.reimport_api(ApiId=api["ApiId"], Body=exported.decode())), 201)
+        self.assertEqual(request(api["ApiEndpoint"], path="/pets/1")[2], b"GET /pets/{id}")
+        self.fails("BadRequestException", self.gw.import_api, Body="{")
+        self.fails("BadRequestException", self.gw.reimport_api, ApiId=api["ApiId"], Body=json.dumps({**document, "paths": {"/{a+}/b": {"get": {}}}}))
+        self.assertEqual(request(api["ApiEndpoint"], path="/pets/1")[0], 200, "nothing changed")
+
     def test_tags_and_lists(self):
         api, _ = self.http_api(Tags={"a": "1"})
         self.gw.create_stage(ApiId=api, StageName="s", Tags={"b": "2"})
