@@ -48,21 +48,34 @@ func (e *exchange) authorize() error {
 		}
 		who = policy.Who{Account: key.Account, ARN: key.ARN, ID: key.UserID}
 		e.identity = proxy.Identity{AccessKey: key.AccessKeyID, AccountID: key.Account, CallerID: key.UserID, UserARN: key.ARN, UserID: key.UserID}
-		if key.Account != e.id.Account && e.deployed.policy == nil {
-			return e.denied(key.ARN, "")
-		}
-		if err := e.permit(key); err != nil {
-			return err
-		}
+		return e.askBoth(who, key)
 	case restapi.AuthCustom:
 		// AWS: with an authorizer a policy that refuses ends it before, and one that says
 		// nothing leaves it to the authorizer.
-		if e.deployed.policy != nil && e.deployed.policy.Evaluate(e.question(who)) == policy.Refused {
-			return e.denied("anonymous", " with an explicit deny")
+		if err := e.askPolicy(who); err != nil && e.explicit {
+			return err
 		}
 		return e.askAuthorizer()
 	}
 	return e.askPolicy(who)
+}
+
+// askBoth asks the policy of the API and what the identity may do. AWS: in the API's own
+// account one of them is enough, from another both are needed.
+func (e *exchange) askBoth(who policy.Who, key *identity.Key) error {
+	if e.deployed.policy == nil {
+		if key.Account != e.id.Account {
+			return e.denied(key.ARN, "")
+		}
+		return e.permit(key)
+	}
+	switch err := e.askPolicy(who); {
+	case err != nil && (e.explicit || key.Account != e.id.Account):
+		return err
+	case err != nil || key.Account != e.id.Account:
+		return e.permit(key)
+	}
+	return nil
 }
 
 // permit asks what the caller's identity may do.
@@ -114,29 +127,38 @@ func (e *exchange) question(who policy.Who) *policy.Request {
 	}}
 }
 
-// askPolicy asks the policy of the API, if it has one.
-//
-// AWS: a caller of the API's own account needs permission by its identity or by the
-// policy. What identities may do is not asked here, so it may unless the policy refuses.
+// everything are the rights of an identity of another account, while only the policy
+// of the API is asked.
+var everything = func() *policy.Rights {
+	all, err := policy.Compile(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	if err != nil {
+		panic(err)
+	}
+	return &policy.Rights{Identity: []*policy.Policy{all}}
+}()
+
+// askPolicy asks the policy of the API, if it has one, and notes whether it refuses by
+// name.
 func (e *exchange) askPolicy(who policy.Who) error {
 	if e.deployed.policy == nil {
 		return nil
 	}
-	name := who.ARN
+	rights := &policy.Rights{}
+	if who.Account != e.id.Account {
+		rights = everything
+	}
+	verdict := policy.Decide(e.question(who), rights, &policy.Target{Account: e.id.Account, Policy: e.deployed.policy})
+	if verdict.Allowed {
+		return nil
+	}
+	name, how := who.ARN, ""
 	if name == "" {
 		name = "anonymous"
 	}
-	r := e.question(who)
-	verdict := policy.Decide(r, &policy.Rights{}, &policy.Target{Account: e.id.Account, Policy: e.deployed.policy})
-	switch {
-	case verdict.Allowed:
-		return nil
-	case who.Account == e.id.Account && e.deployed.policy.Evaluate(r) != policy.Refused:
-		return nil
-	case e.deployed.policy.Evaluate(r) == policy.Refused:
-		return e.denied(name, " with an explicit deny")
+	if e.explicit = verdict.Explicit; e.explicit {
+		how = " with an explicit deny"
 	}
-	return e.denied(name, "")
+	return e.denied(name, how)
 }
 
 // denied words a refusal of a policy. AWS: the account in it is masked.

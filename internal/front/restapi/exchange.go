@@ -40,6 +40,7 @@ type exchange struct {
 	identity   proxy.Identity
 	authorizer map[string]any // what the authorizer told
 	usageKey   string         // the API key that the authorizer named
+	explicit   bool           // the API's policy denies
 
 	overrides overrides
 	failed    *refusal

@@ -1,16 +1,23 @@
 package restapi
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
 )
 
@@ -205,6 +212,67 @@ func TestWhatAuthorizersReturn(t *testing.T) {
 		`{"principalId":"u",` + document + `,"context":{"o":{}}}`, `{"principalId":"u",` + document + `,"context":{"l":[1]}}`, `{"principalId":"u",` + document + `,"context":{"t":"` + strings.Repeat("x", maxContextBytes) + `"}}`} {
 		if _, err := readVerdict([]byte(payload)); err == nil {
 			t.Errorf("%.80s was taken", payload)
+		}
+	}
+}
+
+// TestEventsOfAuthorizers have the members of AWS's own structs, and no others.
+func TestEventsOfAuthorizers(t *testing.T) {
+	e := exchangeFor(t, &restapi.Snapshot{}, "POST", "/?q=1", "body")
+	e.r.Header.Set("X-One", "1")
+	text, err := e.requestEvent("arn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event events.APIGatewayCustomAuthorizerRequestTypeRequest
+	if err := json.Unmarshal(text, &event); err != nil {
+		t.Fatal(err)
+	}
+	if event.Type != "REQUEST" || event.MethodArn != "arn" || event.Resource != "/x" || event.HTTPMethod != "POST" || event.Headers["X-One"] != "1" || event.QueryStringParameters["q"] != "1" ||
+		event.PathParameters["id"] != "7" || event.StageVariables["v"] != "w" || event.RequestContext.Stage != "prod" || event.RequestContext.Identity.SourceIP != "192.0.2.1" {
+		t.Errorf("%s", text)
+	}
+	for _, member := range []string{`"body"`, `"isBase64Encoded"`} {
+		if strings.Contains(string(text), member) {
+			t.Errorf("%s is in %s", member, text)
+		}
+	}
+	text, err = json.Marshal(tokenEvent{"TOKEN", "arn", "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var token events.APIGatewayCustomAuthorizerRequest
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&token); err != nil || token.AuthorizationToken != "t" || token.MethodArn != "arn" || token.Type != "TOKEN" {
+		t.Errorf("%s %v", text, err)
+	}
+}
+
+// TestIAM: in the own account the identity or the policy lets in; from another both must.
+func TestIAM(t *testing.T) {
+	const allow = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:user/u"},"Action":"execute-api:Invoke","Resource":"execute-api:/*"}]}`
+	own, other := here.Account, "999999999999"
+	for _, c := range []struct {
+		account, policy string
+		identity, want  bool
+	}{
+		{own, "", true, true}, {own, "", false, false}, {other, "", true, false},
+		{own, strings.Replace(allow, "%s", own, 1), false, true}, {own, strings.Replace(allow, "%s", other, 1), true, true}, {own, strings.Replace(allow, "%s", other, 1), false, false},
+		{other, strings.Replace(allow, "%s", other, 1), true, true}, {other, strings.Replace(allow, "%s", other, 1), false, false}, {other, strings.Replace(allow, "%s", own, 1), true, false},
+		{own, strings.NewReplacer("%s", own, "Allow", "Deny").Replace(allow), true, false}, {own, strings.NewReplacer("%s", other, "Allow", "Deny").Replace(allow), true, true},
+	} {
+		e := exchangeFor(t, &restapi.Snapshot{Definition: restapi.Definition{Policy: c.policy}}, "GET", "/", "")
+		e.server.config.Permit = func(context.Context, *wire.Call, string) error {
+			if c.identity {
+				return nil
+			}
+			return &fault.Fault{Code: "AccessDenied"}
+		}
+		arn := "arn:aws:iam::" + c.account + ":user/u" // of the root everything is allowed
+		err := e.askBoth(policy.Who{Account: c.account, ARN: arn}, &identity.Key{Account: c.account, ARN: arn})
+		if (err == nil) != c.want {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }
