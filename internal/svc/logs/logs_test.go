@@ -16,6 +16,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
 
@@ -727,4 +728,10 @@ func TestDamagedBlockIsLeftOut(t *testing.T) {
 	}
 	_, got := w.get(logsapi.GetLogEventsInput{})
 	wantMessages(t, got, "aaaa", "cccc")
+}
+
+func TestEveryOperationHasItsPermission(t *testing.T) {
+	for _, gap := range guard.Gaps(open(t).Service()) {
+		t.Error(gap)
+	}
 }
