@@ -145,7 +145,11 @@ func (c *call) eachObject(do func(context.Context, *wire.Call, any) (any, error)
 			action = "s3:DeleteObjectVersion"
 		}
 		owner = on[0].owner
-		if _, err := c.decideOn(action, &on[0]); err == nil {
+		_, err = c.decideOn(action, &on[0])
+		if bypass := request.BypassGovernanceRetention; err == nil && bypass != nil && *bypass {
+			_, err = c.decideOn("s3:BypassGovernanceRetention", &on[0])
+		}
+		if err == nil {
 			allowed = append(allowed, o)
 		} else if f := fault.From(err); f != nil {
 			refused = append(refused, s3api.Error{Key: o.Key, VersionId: o.VersionId, Code: &f.Code, Message: &f.Message})

@@ -31,6 +31,7 @@ type Bucket struct {
 	Region       string
 	Created      time.Time
 	Versioning   string                     `json:",omitempty"`
+	Lock         *Lock                      `json:",omitempty"` // nil: there is none
 	Notification Notification               `json:",omitzero"`
 	Lifecycle    []Rule                     `json:",omitempty"`
 	Settings     map[string]json.RawMessage `json:",omitempty"` // of no matter here, by the name of the sub-resource
@@ -99,12 +100,15 @@ func (o *Objects) Bucket(ctx context.Context, in Place) (b *Bucket, err error) {
 	return b, err
 }
 
-// CreateBucket makes a bucket with no setting but its tags.
-func (o *Objects) CreateBucket(ctx context.Context, in Place, region string, settings map[string]json.RawMessage) error {
+// CreateBucket makes a bucket with these settings; one with object lock has versions.
+func (o *Objects) CreateBucket(ctx context.Context, in Place, region string, locked bool, settings map[string]json.RawMessage) error {
 	if !ValidBucketName(in.Bucket) {
 		return fail(InvalidBucketName, "The specified bucket is not valid.", "BucketName", in.Bucket)
 	}
 	b := Bucket{Name: in.Bucket, ID: ids.Hex(bucketIDBytes), Account: in.Account, Region: region, Created: o.config.Clock.Now().UTC().Truncate(time.Second), Settings: settings}
+	if locked {
+		b.Versioning, b.Lock = Enabled, &Lock{}
+	}
 	buckets, err := o.Buckets(ctx, in.Account)
 	if err != nil {
 		return err
@@ -123,7 +127,7 @@ func (o *Objects) CreateBucket(ctx context.Context, in Place, region string, set
 	existing, err := o.Bucket(ctx, Place{Bucket: in.Bucket})
 	switch {
 	case errors.Is(err, noSuchBucket("")):
-		return o.CreateBucket(ctx, in, region, settings) // it was deleted just now
+		return o.CreateBucket(ctx, in, region, locked, settings) // it was deleted just now
 	case err != nil:
 		return err
 	case existing.Account != in.Account:

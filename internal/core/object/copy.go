@@ -24,6 +24,7 @@ type Copying struct {
 	ReplaceTags                   bool
 	Algorithm                     checksum.Algorithm // empty: that of the source
 	Condition                     Condition
+	Keeping                       Keeping // AWS: that of the source is not copied
 }
 
 // OpenSource finds the object that is to be copied.
@@ -54,7 +55,7 @@ func (o *Objects) Copy(ctx context.Context, from Source, to Place, how Copying) 
 	if f.Size > MaxCopyBytes {
 		return nil, nil, fail(InvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
 	}
-	v := &Version{Key: to.Key, Size: f.Size, ETag: f.ETag, Headers: f.Headers, Metadata: f.Metadata, Tags: f.Tags, Checksum: f.Checksum}
+	v := &Version{Key: to.Key, Size: f.Size, ETag: f.ETag, Headers: f.Headers, Metadata: f.Metadata, Tags: f.Tags, Checksum: f.Checksum, Keeping: how.Keeping}
 	v.Headers.WebsiteRedirect, v.Headers.StorageClass = how.WebsiteRedirect, how.StorageClass // AWS: not copied
 	if how.Attributes != nil {
 		if err := how.Attributes.check(); err != nil {

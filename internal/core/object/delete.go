@@ -13,6 +13,7 @@ type Target struct {
 	Key       string
 	VersionID string
 	Match     *DeleteCondition
+	Bypass    bool // of a governance retention
 }
 
 // DeleteCondition is what must hold of the object; what is not set is not compared.
@@ -43,8 +44,8 @@ type Outcome struct {
 }
 
 // Delete deletes one object.
-func (o *Objects) Delete(ctx context.Context, in Place, versionID string, condition *DeleteCondition) (Deleted, error) {
-	outcomes, err := o.DeleteMany(ctx, in, []Target{{in.Key, versionID, condition}})
+func (o *Objects) Delete(ctx context.Context, in Place, versionID string, condition *DeleteCondition, bypass bool) (Deleted, error) {
+	outcomes, err := o.DeleteMany(ctx, in, []Target{{in.Key, versionID, condition, bypass}})
 	if err != nil {
 		return Deleted{}, err
 	}
@@ -125,12 +126,16 @@ func (o *Objects) deleteOne(snap store.Snap, batch *store.Batch, in Place, t Tar
 		batch.Checks = slices.Delete(batch.Checks, checks, checks+1)
 	}
 	v := c.current
-	if t.VersionID != "" && t.Match != nil {
+	if t.VersionID != "" {
 		if v, err = version(snap, c.bucket.ID, t.Key, t.VersionID); err != nil {
 			return err
 		}
 	}
 	if outcome.Err = t.Match.check(t.Key, v); outcome.Err != nil {
+		return nil
+	}
+	if t.VersionID != "" && v != nil && v.Keeping.keeps(o.config.Clock.Now(), t.Bypass) {
+		outcome.Err = Locked()
 		return nil
 	}
 	if outcome.Deleted, err = c.delete(t.VersionID, o.config.Clock.Now()); err != nil || outcome.Version == nil {

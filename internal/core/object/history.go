@@ -33,6 +33,7 @@ type Version struct {
 	Checksum Checksum          `json:",omitzero"`
 	Content  content           `json:",omitzero"`
 	Upload   string            `json:",omitempty"` // that it was
+	Keeping  Keeping           `json:",omitzero"`
 
 	version store.Version // of its row
 }
@@ -155,6 +156,9 @@ func (c *change) next(now time.Time) uint64 {
 // insert makes v, an object or a delete marker, the current version.
 func (c *change) insert(v *Version, now time.Time) error {
 	v.Order, v.Modified = c.next(now), now.UTC().Truncate(time.Second)
+	if err := c.keep(v, now); err != nil {
+		return err
+	}
 	v.ID = NullVersion
 	if c.bucket.Versioning == Enabled {
 		v.ID = newVersionID(v.Order)

@@ -156,6 +156,9 @@ func (o *Objects) expireOne(ctx context.Context, b *Bucket, seen *Version) error
 			}
 			id = v.ID
 		}
+		if id != "" && v.Keeping.keeps(o.config.Clock.Now(), false) {
+			return nil, errKept
+		}
 		done, err := c.delete(id, o.config.Clock.Now())
 		if err != nil {
 			return nil, err
@@ -166,11 +169,14 @@ func (o *Objects) expireOne(ctx context.Context, b *Bucket, seen *Version) error
 		}
 		return nil, c.notify(event, done.Version, Caller{PrincipalID: "s3.amazonaws.com"})
 	})
-	if errors.Is(err, noSuchBucket("")) {
+	if errors.Is(err, noSuchBucket("")) || errors.Is(err, errKept) {
 		return nil
 	}
 	return err
 }
+
+// errKept tells that a version is kept by object lock: its lifecycle waits.
+var errKept = errors.New("kept by object lock")
 
 // expireUploads aborts the uploads that were begun too long ago.
 func (o *Objects) expireUploads(ctx context.Context, b *Bucket) error {

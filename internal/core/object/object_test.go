@@ -85,7 +85,7 @@ func open(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.Objects = o
-	b.must(o.CreateBucket(t.Context(), at(""), "us-east-1", nil))
+	b.must(o.CreateBucket(t.Context(), at(""), "us-east-1", false, nil))
 	return b
 }
 
@@ -176,10 +176,10 @@ func TestOverwritingAndDeletingFreesWhatWasThere(t *testing.T) {
 	b.put("k", large("x"))
 	b.put("same", large("x"))
 	b.clean(1)
-	_, err := b.Delete(t.Context(), at("k"), "", nil)
+	_, err := b.Delete(t.Context(), at("k"), "", nil, false)
 	b.must(err)
 	b.clean(1)
-	_, err = b.Delete(t.Context(), at("same"), "", nil)
+	_, err = b.Delete(t.Context(), at("same"), "", nil, false)
 	b.must(err)
 	b.clean(0)
 	for _, kind := range []string{"data", "ref", "object", "manifest"} {
@@ -289,7 +289,7 @@ func (h *history) step(random *rand.Rand, step int) {
 		}
 		h.insert(old{id: h.put("k", data).ID, data: data})
 	case n < 6:
-		done, err := h.Delete(h.t.Context(), at("k"), "", nil)
+		done, err := h.Delete(h.t.Context(), at("k"), "", nil, false)
 		h.must(err)
 		if h.state == "" {
 			h.all = nil
@@ -298,7 +298,7 @@ func (h *history) step(random *rand.Rand, step int) {
 		}
 	case n < 8 && len(h.all) > 0:
 		i := random.IntN(len(h.all))
-		_, err := h.Delete(h.t.Context(), at("k"), h.all[i].id, nil)
+		_, err := h.Delete(h.t.Context(), at("k"), h.all[i].id, nil, false)
 		h.must(err)
 		h.all = slices.Delete(h.all, i, i+1)
 	case n == 9 && step > 30:
@@ -363,7 +363,7 @@ func TestHistoryIsThatOfTheModel(t *testing.T) {
 		h.compare(step, 1+random.IntN(5))
 	}
 	for _, o := range h.all {
-		_, err := b.Delete(t.Context(), at("k"), o.id, nil)
+		_, err := b.Delete(t.Context(), at("k"), o.id, nil, false)
 		b.must(err)
 	}
 	b.clean(0)
@@ -445,7 +445,7 @@ func TestUploadsOfManyParts(t *testing.T) {
 	if n := b.rows("part") + b.rows("upload"); n != 0 {
 		t.Errorf("%d rows of the upload are left", n)
 	}
-	_, err = b.Delete(t.Context(), at("k"), "", nil)
+	_, err = b.Delete(t.Context(), at("k"), "", nil, false)
 	b.must(err)
 	b.clean(0)
 	if n := b.rows("manifest") + b.rows("data"); n != 0 {
@@ -463,7 +463,7 @@ func TestABucketGoesWithItsUploads(t *testing.T) {
 	if err := b.DeleteBucket(t.Context(), at("")); !errors.Is(err, fail(BucketNotEmpty, "")) {
 		t.Errorf("got %v", err)
 	}
-	_, err = b.Delete(t.Context(), at("k"), "", nil)
+	_, err = b.Delete(t.Context(), at("k"), "", nil, false)
 	b.must(err)
 	b.must(b.DeleteBucket(t.Context(), at("")))
 	b.clean(0)
@@ -490,7 +490,7 @@ func TestAnotherAccountIsRefused(t *testing.T) {
 	if _, err := b.Find(t.Context(), Place{Account: "111122223333", Bucket: "bucket", Key: "k"}, ""); !errors.Is(err, fail(AccessDenied, "")) {
 		t.Errorf("got %v", err)
 	}
-	err := b.CreateBucket(t.Context(), Place{Account: "111122223333", Bucket: "bucket"}, "us-east-1", nil)
+	err := b.CreateBucket(t.Context(), Place{Account: "111122223333", Bucket: "bucket"}, "us-east-1", false, nil)
 	if !errors.Is(err, fail(BucketAlreadyExists, "")) {
 		t.Errorf("got %v", err)
 	}
@@ -562,7 +562,7 @@ func TestNotifications(t *testing.T) {
 		t.Errorf("got\n%s %v\nwant\n%s", m.Body, m.Detail, want)
 	}
 	b.put("out.txt", "no") // for the bus only
-	_, err = b.Delete(ctx, where, "", nil)
+	_, err = b.Delete(ctx, where, "", nil, false)
 	b.must(err)
 	if got := string(take(topicARN, 1)[0].Body); !strings.Contains(got, `"eventName":"ObjectRemoved:Delete"`) || strings.Contains(got, "eTag") {
 		t.Error(got)

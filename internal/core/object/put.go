@@ -16,6 +16,7 @@ type Attributes struct {
 	Headers  Headers
 	Metadata map[string]string
 	Tags     map[string]string
+	Keeping  Keeping `json:",omitzero"`
 }
 
 // Condition is what must hold of the current version of a key.
@@ -76,7 +77,7 @@ func (o *Objects) Put(ctx context.Context, in Place, attributes Attributes, body
 	}
 	v := &Version{
 		Key: in.Key, Size: s.sums.Size, ETag: hex.EncodeToString(s.sums.MD5),
-		Headers: attributes.Headers, Metadata: attributes.Metadata, Tags: attributes.Tags,
+		Headers: attributes.Headers, Metadata: attributes.Metadata, Tags: attributes.Tags, Keeping: attributes.Keeping,
 		Checksum: Checksum{Algorithm: sum, Value: s.sums.Text[sum]},
 	}
 	return v, o.store(ctx, in, v, s, condition, event)

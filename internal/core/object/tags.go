@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf16"
-
-	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
 // Bounds of a tag, in UTF-16 code units.
@@ -50,12 +48,7 @@ func (o *Objects) SetTags(ctx context.Context, in Place, versionID string, tags 
 		}
 		v = found
 		v.Tags = tags
-		row := objectKey(c.bucket.ID, in.Key)
-		if !v.Latest {
-			row = versionKey(c.bucket.ID, in.Key, v.Order)
-			c.batch.Checks = append(c.batch.Checks, store.At(row, v.version))
-		}
-		if err := put(c.batch, row, v); err != nil {
+		if err := c.rewrite(v); err != nil {
 			return nil, err
 		}
 		event := TaggingPut

@@ -72,6 +72,9 @@ func (o *Objects) CreateUpload(ctx context.Context, in Place, u Upload) (id stri
 	if err != nil {
 		return "", err
 	}
+	if b.Lock == nil && u.Attributes.Keeping != (Keeping{}) {
+		return "", noLock()
+	}
 	batch := &store.Batch{}
 	if err := put(batch, uploadKey(b.ID, in.Key, u.ID), u); err != nil {
 		return "", err
@@ -274,7 +277,7 @@ func (o *Objects) assemble(c *change, u *Upload, v *Version, how *Completion) er
 		return fail(InvalidRequest, "The provided 'x-amz-mp-object-size' header value "+strconv.FormatInt(*how.Size, 10)+" does not match what was computed: "+strconv.FormatInt(v.Size, 10))
 	}
 	v.ETag = hex.EncodeToString(digests.Sum(nil)) + "-" + strconv.Itoa(len(parts))
-	v.Upload, v.Headers, v.Metadata, v.Tags = u.ID, u.Attributes.Headers, u.Attributes.Metadata, u.Attributes.Tags
+	v.Upload, v.Headers, v.Metadata, v.Tags, v.Keeping = u.ID, u.Attributes.Headers, u.Attributes.Metadata, u.Attributes.Tags, u.Attributes.Keeping
 	v.Checksum = u.whole(parts)
 	if how.Checksum != "" && how.Checksum != v.Checksum.Value {
 		return fail(BadDigest, "The "+string(u.sum())+" you specified did not match the calculated checksum.")

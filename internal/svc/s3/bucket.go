@@ -23,8 +23,6 @@ func (a *api) createBucket(ctx context.Context, call *wire.Call, in *s3api.Creat
 		return nil, err
 	}
 	switch owner := text(in.ObjectOwnership); {
-	case in.ObjectLockEnabledForBucket != nil && *in.ObjectLockEnabledForBucket:
-		return nil, notImplemented("x-amz-bucket-object-lock-enabled", "there is no object lock")
 	case owner != "" && owner != ownerEnforced:
 		return nil, notImplemented("x-amz-object-ownership", whyNoACLs)
 	case text(in.BucketNamespace) != "" && *in.BucketNamespace != "global":
@@ -34,7 +32,7 @@ func (a *api) createBucket(ctx context.Context, call *wire.Call, in *s3api.Creat
 	if err != nil {
 		return nil, err
 	}
-	err = a.objects.CreateBucket(ctx, place(call, in.Bucket, nil), region, settings)
+	err = a.objects.CreateBucket(ctx, place(call, in.Bucket, nil), region, yes(in.ObjectLockEnabledForBucket), settings)
 	if again := (&object.Error{Code: object.BucketAlreadyOwnedByYou}); errors.Is(err, again) && region == firstRegion {
 		err = nil // AWS: in this region only
 	}

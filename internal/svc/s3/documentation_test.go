@@ -15,13 +15,13 @@ import (
 var (
 	// commonMembers are in many operations; docs/api.md has them once.
 	commonMembers = []string{
-		"RequestPayer", "ServerSideEncryption", "BypassGovernanceRetention", "OptionalObjectAttributes",
+		"RequestPayer", "ServerSideEncryption", "OptionalObjectAttributes",
 		"SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
 		"SSEKMSKeyId", "SSEKMSEncryptionContext", "BucketKeyEnabled", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP",
-		"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus", "MFA", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
+		"MFA", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 	}
 	inertMembers   = []string{"StorageClass", "WebsiteRedirectLocation", "ACL", "PublicAccessBlockConfiguration", "OwnershipControls", "ConfirmRemoveSelfBucketAccess", "TransitionDefaultMinimumObjectSize"}
-	refusedMembers = []string{"WriteOffsetBytes", "ObjectLockEnabledForBucket", "BucketNamespace", "AnnotationDirective", "AccessControlPolicy"}
+	refusedMembers = []string{"WriteOffsetBytes", "Token", "BucketNamespace", "AnnotationDirective", "AccessControlPolicy"}
 )
 
 // row is the line of the table for an operation.

@@ -72,6 +72,9 @@ func (a *api) putObject(ctx context.Context, call *wire.Call, in *s3api.PutObjec
 		return nil, err
 	}
 	attributes, err := attributes(call, in.Metadata, in.Tagging)
+	if err == nil {
+		attributes.Keeping, err = a.keeping(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +165,12 @@ func (r *reading) output(call *wire.Call, in *s3api.GetObjectInput) *s3api.GetOb
 	if r.found.Bucket.Versioning != "" {
 		out.VersionId = &v.ID
 	}
+	if r := v.Keeping.Retention; r != nil {
+		out.ObjectLockMode, out.ObjectLockRetainUntilDate = &r.Mode, &r.Until
+	}
+	if r, k := v.Keeping.Retention, v.Keeping; k.Hold || r != nil {
+		out.ObjectLockLegalHoldStatus = holdStatus(k)
+	}
 	if n := len(v.Tags); n > 0 {
 		out.TagCount = ptr(int32(n))
 	}
@@ -214,6 +223,7 @@ func (a *api) headObject(ctx context.Context, call *wire.Call, in *s3api.HeadObj
 		CacheControl: got.CacheControl, ContentDisposition: got.ContentDisposition, ContentEncoding: got.ContentEncoding, ContentLanguage: got.ContentLanguage,
 		ContentType: got.ContentType, ContentRange: got.ContentRange, Metadata: got.Metadata, WebsiteRedirectLocation: got.WebsiteRedirectLocation,
 		StorageClass: got.StorageClass, VersionId: got.VersionId, PartsCount: got.PartsCount, TagCount: got.TagCount, Expiration: got.Expiration,
+		ObjectLockMode: got.ObjectLockMode, ObjectLockRetainUntilDate: got.ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus: got.ObjectLockLegalHoldStatus,
 	}
 	if got.ChecksumType != nil {
 		setObjectChecksum(out, r.found.Version)
@@ -226,7 +236,7 @@ func (a *api) deleteObject(ctx context.Context, call *wire.Call, in *s3api.Delet
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.objects.Delete(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), condition)
+	done, err := a.objects.Delete(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), condition, yes(in.BypassGovernanceRetention))
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +272,7 @@ func (a *api) deleteObjects(ctx context.Context, call *wire.Call, in *s3api.Dele
 		if err != nil {
 			return nil, err
 		}
-		targets[i] = object.Target{Key: *o.Key, VersionID: text(o.VersionId), Match: condition}
+		targets[i] = object.Target{Key: *o.Key, VersionID: text(o.VersionId), Match: condition, Bypass: yes(in.BypassGovernanceRetention)}
 	}
 	outcomes, err := a.objects.DeleteMany(ctx, place(call, in.Bucket, nil), targets)
 	if err != nil {

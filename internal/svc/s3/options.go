@@ -36,11 +36,6 @@ func refuse(call *wire.Call, in any) error {
 	if err := refuseACL(f); err != nil {
 		return err
 	}
-	for _, name := range []string{"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus"} {
-		if f.set(name) {
-			return refused(400, "InvalidRequest", "Bucket is missing Object Lock Configuration")
-		}
-	}
 	if f.text("MFA") != "" {
 		return notImplemented("x-amz-mfa", "there are no devices for multi-factor authentication")
 	}

@@ -97,6 +97,9 @@ func (a *api) putBucketVersioning(ctx context.Context, call *wire.Call, in *s3ap
 		return nil, refused(400, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	}
 	return nil, a.objects.Change(ctx, place(call, in.Bucket, nil), func(b *object.Bucket) error {
+		if b.Lock != nil && state != object.Enabled {
+			return refused(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+		}
 		b.Versioning = state
 		return nil
 	})
@@ -214,10 +217,6 @@ func (a *api) getBucketReplication(ctx context.Context, call *wire.Call, in *s3a
 	return nil, a.absent(ctx, call, in.Bucket, "replication")
 }
 
-func (a *api) getObjectLockConfiguration(ctx context.Context, call *wire.Call, in *s3api.GetObjectLockConfigurationInput) (*s3api.GetObjectLockConfigurationOutput, error) {
-	return nil, a.absent(ctx, call, in.Bucket, "object-lock")
-}
-
 // absent is the answer for what no bucket can have here.
 func (a *api) absent(ctx context.Context, call *wire.Call, bucket *string, name string) error {
 	b, err := a.objects.Bucket(ctx, place(call, bucket, nil))
@@ -262,4 +261,39 @@ func (a *api) getBucketRequestPayment(ctx context.Context, call *wire.Call, in *
 func (a *api) getBucketAccelerateConfiguration(ctx context.Context, call *wire.Call, in *s3api.GetBucketAccelerateConfigurationInput) (*s3api.GetBucketAccelerateConfigurationOutput, error) {
 	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
 	return &s3api.GetBucketAccelerateConfigurationOutput{}, err
+}
+
+// putBucketRequestPayment takes only what is so anyway.
+func (a *api) putBucketRequestPayment(ctx context.Context, call *wire.Call, in *s3api.PutBucketRequestPaymentInput) (*struct{}, error) {
+	switch given := in.RequestPaymentConfiguration; {
+	case given == nil || text(given.Payer) != "BucketOwner" && text(given.Payer) != "Requester":
+		return nil, malformedXML()
+	case text(given.Payer) == "Requester":
+		return nil, notImplemented("Payer", "nobody pays for requests")
+	}
+	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
+	return nil, err
+}
+
+// putBucketAccelerateConfiguration takes only what is so anyway.
+func (a *api) putBucketAccelerateConfiguration(ctx context.Context, call *wire.Call, in *s3api.PutBucketAccelerateConfigurationInput) (*struct{}, error) {
+	switch given := in.AccelerateConfiguration; {
+	case given == nil || text(given.Status) != "Enabled" && text(given.Status) != "Suspended":
+		return nil, malformedXML()
+	case text(given.Status) == "Enabled":
+		return nil, notImplemented("Status", "there is nothing to accelerate")
+	}
+	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
+	return nil, err
+}
+
+// deleteBucketReplication and deleteBucketWebsite remove what no bucket has.
+func (a *api) deleteBucketReplication(ctx context.Context, call *wire.Call, in *s3api.DeleteBucketReplicationInput) (*struct{}, error) {
+	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
+	return nil, err
+}
+
+func (a *api) deleteBucketWebsite(ctx context.Context, call *wire.Call, in *s3api.DeleteBucketWebsiteInput) (*struct{}, error) {
+	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
+	return nil, err
 }

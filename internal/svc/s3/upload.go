@@ -23,6 +23,9 @@ func (a *api) createMultipartUpload(ctx context.Context, call *wire.Call, in *s3
 		return nil, err
 	}
 	attributes, err := attributes(call, in.Metadata, in.Tagging)
+	if err == nil {
+		attributes.Keeping, err = a.keeping(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +240,9 @@ func (a *api) copyObject(ctx context.Context, call *wire.Call, in *s3api.CopyObj
 		return nil, err
 	}
 	how, err := copying(call, in)
+	if err == nil {
+		how.Keeping, err = a.keeping(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
+	}
 	if err != nil {
 		return nil, err
 	}
