@@ -79,12 +79,19 @@ func (nothing) ProvisionedStatus(*function.Provisioned) invoke.ProvisionedStatus
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{t: t, caller: local.New(services(t))}
+	p := newPlatformFor(t)
+	p.t = t
+	return p
+}
+
+func newPlatformFor(t testing.TB) *platform {
+	t.Helper()
+	p := &platform{caller: local.New(services(t))}
 	p.types = resource.New(p.caller)
 	return p
 }
 
-func must[T any](t *testing.T) func(T, error) T {
+func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -94,7 +101,7 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-func services(t *testing.T) []*wire.Service {
+func services(t testing.TB) []*wire.Service {
 	t.Helper()
 	folder := t.TempDir()
 	for _, name := range []string{"blobs", "trees", "objects", "logs"} {
@@ -148,7 +155,7 @@ func services(t *testing.T) []*wire.Service {
 }
 
 // run runs a part until the test ends.
-func run(t *testing.T, part func(context.Context) error) {
+func run(t testing.TB, part func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- part(ctx) }() // ends with the test

@@ -467,6 +467,16 @@ func TestRepositories(t *testing.T) {
 	r.gone()
 }
 
+// The words are those of the events of stacks, as users report them.
+func TestPropertiesAreComparedWithTheSchema(t *testing.T) {
+	p := newPlatform(t)
+	m := &made{platform: p, kind: p.types["AWS::SQS::QueuePolicy"], name: "AWS::SQS::QueuePolicy", logical: "Policy"}
+	_, err := m.kind.Create(t.Context(), m.request(values{"Queues": values{"a": "b"}}))
+	if want := "Properties validation failed for resource Policy with message:\n[#: required key [PolicyDocument] not found, #/Queues: expected type: JSONArray, found: JSONObject]"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 // Each property of each schema is given to an operation, inert or refused for a reason.
 func TestEveryPropertyIsAccountedFor(t *testing.T) {
 	for name, kind := range newPlatform(t).types {

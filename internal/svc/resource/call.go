@@ -164,7 +164,7 @@ func absent(err error) bool {
 // exists tells an error that says that a resource is there already.
 func exists(err error) bool {
 	f := fault.From(err)
-	return f != nil && (strings.Contains(f.Message, "already has") || strings.Contains(f.Code, "Exists") && !strings.Contains(f.Code, "NotExist") || strings.Contains(f.Code, "AlreadyOwned") ||
+	return f != nil && (strings.Contains(f.Message, "already has") || strings.Contains(f.Message, "already exist") || strings.Contains(f.Code, "Exists") && !strings.Contains(f.Code, "NotExist") || strings.Contains(f.Code, "AlreadyOwned") ||
 		strings.Contains(f.Code, "Conflict") && (strings.Contains(f.Message, "exist") || strings.Contains(f.Message, "already")))
 }
 

@@ -123,6 +123,10 @@ func entriesFailed(out values, err error) error {
 	return err
 }
 
+// busPolicyTries bounds how often a statement is put anew because others change
+// the policy at the same time.
+const busPolicyTries = 50
+
 // busPolicy keeps one statement of a bus's policy. Others may change the policy
 // meanwhile, so it looks whether its own change has come to stay.
 func busPolicy(c *call, was, want values) error {
@@ -147,7 +151,11 @@ func busPolicy(c *call, was, want values) error {
 		return failed("Statement is not a statement of a policy.")
 	}
 	statement["Sid"] = id
+	tries := 0
 	return wait(c, func(c *call) (bool, error) {
+		if tries++; tries > busPolicyTries {
+			return false, failed("The policy of the event bus %s changes too often.", bus)
+		}
 		out, err := c.do("DescribeEventBus", values{"Name": bus})
 		if err != nil {
 			return false, err

@@ -75,6 +75,11 @@ func httpAPI() *definition {
 				return nil, err
 			}
 			c.physical = value.Text(out["ApiId"])
+			if tags := value.TagMap(c.properties["Tags"]); len(tags) > 0 {
+				if err := c.run("TagResource", c.k.tags.input(c, "Tags", tags)); err != nil {
+					return out, err
+				}
+			}
 			return out, c.k.describe(c)
 		},
 		change: func(c *call, was values) error {

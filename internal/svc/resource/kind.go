@@ -103,6 +103,9 @@ func (k *kind) Facts() *stack.Facts { return k.facts }
 // Create implements stack.Type.
 func (k *kind) Create(ctx context.Context, r *stack.Request) (*stack.Result, error) {
 	c := k.call(ctx, r)
+	if err := k.check(c); err != nil {
+		return nil, err
+	}
 	c.physical = c.name()
 	out, err := k.begin(c)
 	if err != nil {
@@ -208,6 +211,9 @@ func (k *kind) settle(c *call, was values) error {
 // Update implements stack.Type.
 func (k *kind) Update(ctx context.Context, r *stack.Request) (*stack.Result, error) {
 	c := k.call(ctx, r)
+	if err := k.check(c); err != nil {
+		return nil, err
+	}
 	c.physical = r.PhysicalID
 	was := r.Previous
 	if was == nil {

@@ -1,8 +1,6 @@
 package resource
 
 import (
-	"strings"
-
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
@@ -58,7 +56,7 @@ func liveLogGroup(c *call) (values, error) {
 				return group.(values), nil
 			}
 		}
-		if out["nextToken"] == nil || !strings.HasPrefix(value.Text(value.At(value.List(out["logGroups"])[0], "logGroupName")), c.physical) {
+		if out["nextToken"] == nil {
 			return nil, stack.ErrAbsent
 		}
 		in["nextToken"] = out["nextToken"]
