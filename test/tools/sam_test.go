@@ -30,7 +30,7 @@ func TestSAM(t *testing.T) {
 	// Code alone, past CloudFormation.
 	p.replace("hello/hello_world/app.py", "hello world", "hello sync")
 	p.answer = "y\n" // that it is no stack of production; asked even where nobody is
-	p.run("hello", "sam", "sync", "--code", "--stack-name", "hello", "--no-dependency-layer")
+	p.run("hello", "sam", "sync", "--code", "--no-watch", "--stack-name", "hello", "--no-dependency-layer")
 	p.says(url, "hello sync")
 
 	// A second deployment: a changed function, a queue that fires it more, then less.
