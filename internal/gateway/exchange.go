@@ -401,7 +401,9 @@ func (e *exchange) fail(err error) {
 		panic(http.ErrAbortHandler) // the client is gone: nobody reads a reply
 	case errors.Is(err, store.ErrDiskFull):
 		e.gateway.internal.Add(1)
-		e.gateway.disk.Do(func() { e.log("the disk is full", slog.Any("err", err)) })
+		if now, last := e.gateway.verifier.Now().Unix(), e.gateway.disk.Load(); now-last >= diskLogSeconds && e.gateway.disk.CompareAndSwap(last, now) {
+			e.log("the disk is full", slog.Any("err", err))
+		}
 		f = e.dest.diskFull()
 	default:
 		e.gateway.internal.Add(1)

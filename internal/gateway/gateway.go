@@ -24,7 +24,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -107,7 +106,7 @@ type Gateway struct {
 	named    func(host string) http.Handler
 	room     *intake.Room
 
-	disk sync.Once // a full disk is logged once, not with each request
+	disk atomic.Int64 // when a full disk was logged, in seconds: not with each request
 
 	requests, faults, internal, panics atomic.Uint64
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/api/logsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/svc/sts"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/cbor"
@@ -74,6 +76,8 @@ func (f *fakeLambda) service() *wire.Service {
 				panic("a broken invariant of " + *in.FunctionName)
 			case "breaks":
 				return nil, errors.New("disk on fire at /var/secret")
+			case "full":
+				return nil, fmt.Errorf("commit: %w", store.ErrDiskFull)
 			case "aborts":
 				panic(http.ErrAbortHandler)
 			}

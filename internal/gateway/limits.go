@@ -18,6 +18,9 @@ const (
 // streamIdle is how long nothing may come of a body that is streamed.
 const streamIdle = time.Minute
 
+// diskLogSeconds are between two log lines about a full disk.
+const diskLogSeconds = 60
+
 // bodyLimit is the largest request body of one operation.
 type bodyLimit struct {
 	bytes int64

@@ -176,3 +176,16 @@ func TestAccountOfAnUnverifiedKeyNeverReachesAConfiguredOne(t *testing.T) {
 		t.Error("a refused call reached the operation")
 	}
 }
+
+// AWS: https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html has the code.
+func TestFullDiskIsUnavailable(t *testing.T) {
+	s := start(t, true)
+	for range 3 {
+		if got := s.call(tester, "lambda", "GET", "/2015-03-31/functions/full", nil); got.status != 503 || got.code() != "ServiceUnavailableException" {
+			t.Errorf("%+v", got)
+		}
+	}
+	if n := strings.Count(s.log.String(), "the disk is full"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, s.log)
+	}
+}
