@@ -201,6 +201,29 @@ class Stacks(common.Case):
         self.assertEqual(("MODIFIED", [{"PropertyPath": "/VisibilityTimeout", "ExpectedValue": "20", "ActualValue": "30", "DifferenceType": "NOT_EQUAL"}]),
                          (drift["StackResourceDriftStatus"], drift["PropertyDifferences"]))
 
+    def test_nested_stack(self):
+        s3, bucket = common.client("s3"), self.name("b")
+        s3.create_bucket(Bucket=bucket)
+        self.addCleanup(s3.delete_bucket, Bucket=bucket)
+        inner = template(Parameters={"Seconds": {"Type": "Number"}}, Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": {"Ref": "Seconds"}}}}, Outputs={"Arn": {"Value": {"Fn::GetAtt": ["Q", "Arn"]}}})
+        s3.put_object(Bucket=bucket, Key="inner.json", Body=inner)
+        self.addCleanup(s3.delete_object, Bucket=bucket, Key="inner.json")
+
+        def body(seconds):
+            return template(Resources={"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": f"https://{bucket}.s3.amazonaws.com/inner.json", "Parameters": {"Seconds": seconds}}}},
+                            Outputs={"Arn": {"Value": {"Fn::GetAtt": ["Inner", "Outputs.Arn"]}}})
+
+        arn = self.create(body(10))
+        nested = self.api.describe_stack_resource(StackName=self.stack, LogicalResourceId="Inner")["StackResourceDetail"]["PhysicalResourceId"]
+        s = self.described(nested)
+        self.assertEqual(("CREATE_COMPLETE", arn, arn), (s["StackStatus"], s["ParentId"], s["RootId"]))
+        self.assertEqual(self.described()["Outputs"][0]["OutputValue"], s["Outputs"][0]["OutputValue"])
+        self.api.update_stack(StackName=self.stack, TemplateBody=body(20))
+        self.wait("update")
+        self.assertEqual("UPDATE_COMPLETE", self.described(nested)["StackStatus"])
+        self.remove(self.stack)
+        self.assertEqual("DELETE_COMPLETE", self.described(nested)["StackStatus"])
+
     def test_custom_resource(self):
         code = """import cfnresponse
 def handler(event, context):

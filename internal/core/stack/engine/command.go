@@ -14,6 +14,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
+// noUpdates is the refusal of an update that changes nothing: tools look for it.
+const noUpdates = "No updates are to be performed."
+
 // userInitiated is the reason of what a user asked for.
 const userInitiated = "User Initiated"
 
@@ -35,7 +38,7 @@ func checkName(name string) error {
 // newStack is a stack that is not in the store yet.
 func (e *Engine) newStack(s state.Scope, name string, in *Input) *state.Stack {
 	return &state.Stack{Scope: s, ID: ids.UUID(), Name: name, Created: e.Clock.Now().UTC(), Protected: in.Protected, Policy: in.Policy,
-		Parent: in.parent, Root: in.root, ParentName: in.parentName}
+		Parent: in.parent, Root: in.root, ParentName: in.parentName, Depth: in.depth}
 }
 
 // claim adds a new stack's name to a batch, and refuses one that is taken.
@@ -168,7 +171,7 @@ func (e *Engine) Update(ctx context.Context, s state.Scope, name string, in *Inp
 		return nil, err
 	}
 	if changes.None() && found.Status != state.UpdateFailed && found.Status != state.CreateFailed {
-		return nil, stack.Invalid("No updates are to be performed.")
+		return nil, stack.Invalid(noUpdates)
 	}
 	updated, err := e.Rewrite(ctx, s, found.ID, func(snap store.Snap, s *state.Stack, b *store.Batch) error {
 		if err := s.MayUpdate(); err != nil {
@@ -220,7 +223,12 @@ func (e *Engine) beginUpdate(snap store.Snap, s *state.Stack, b *store.Batch, c 
 		status = state.ImportInProgress
 	}
 	s.Now, s.Status, s.Reason, s.Updated = c, status, userInitiated, e.Clock.Now().UTC()
+	outputs := s.Outputs
+	if s.Parked() {
+		outputs = s.Operation.Outputs
+	}
 	e.newOperation(s, b, kind, state.Deploying, in, who)
+	s.Operation.Outputs = outputs
 	if err := e.SetImports(snap, s, b, union(s.Now.Imports, s.Before)); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type Input struct {
 	state.Options
 
 	parent, root, parentName string // of a nested stack
+	depth                    int
 	held                     bool
 }
 

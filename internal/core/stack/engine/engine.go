@@ -95,7 +95,9 @@ func New(config Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{Records: records, Planner: &plan.Planner{Types: config.Types, Records: records}, config: config, wake: make(chan struct{}, 1), running: map[string]*work{}}, nil
+	e := &Engine{Records: records, config: config, wake: make(chan struct{}, 1), running: map[string]*work{}}
+	e.Planner = &plan.Planner{Types: withNested{config.Types, &nested{e}}, Records: records}
+	return e, nil
 }
 
 // awake lets Run look for new work at once.
@@ -115,4 +117,4 @@ func (e *Engine) FactsOf(name string) *stack.Facts {
 }
 
 // TypeNames are the types that there are.
-func (e *Engine) TypeNames() []string { return e.config.Types.Names() }
+func (e *Engine) TypeNames() []string { return e.Types.Names() }

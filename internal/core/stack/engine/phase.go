@@ -237,6 +237,12 @@ func (w *work) rollBack(ctx context.Context) error {
 		importing := s.Importing()
 		w.DropTemplate(s, b, s.Now)
 		s.Now, s.Before = s.Before, nil
+		if o.Held { // it was complete already
+			if err := w.SetExports(snap, s, b, o.Outputs); err != nil {
+				return err
+			}
+			s.Outputs = o.Outputs
+		}
 		if err := w.SetImports(snap, s, b, s.Now.Imports); err != nil {
 			return err
 		}

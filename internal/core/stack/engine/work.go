@@ -155,7 +155,7 @@ func (w *work) run(ctx context.Context) error {
 		w.rows, w.places, err = w.ResourcesOf(snap, w.scope, w.id)
 		return err
 	})
-	for err == nil && ctx.Err() == nil && w.stack.Operation != nil {
+	for err == nil && ctx.Err() == nil && w.stack.Operation != nil && !w.stack.Parked() {
 		w.failed, w.fatal = map[string]state.Action{}, nil
 		switch phase := w.stack.Operation.Phase; phase {
 		case state.Deploying:

@@ -215,7 +215,7 @@ func (d *differ) resource(ctx context.Context, name string) error {
 	if difference.Replace != Never {
 		d.world.unknown[name] = true
 		c.Policy = policyAction(row.Replacement, true)
-	} else if difference.Touches() && slices.Contains(facts.Attributes, "*") {
+	} else if difference.Touches() && slices.ContainsFunc(facts.Attributes, func(a string) bool { return strings.HasSuffix(a, "*") }) {
 		d.world.moving[name] = true
 	}
 	for _, detail := range difference.Details {

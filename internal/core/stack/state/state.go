@@ -64,6 +64,7 @@ type Stack struct {
 	Parent     string `json:",omitempty"` // ARN of the stack of which this is a resource
 	Root       string `json:",omitempty"`
 	ParentName string `json:",omitempty"` // its logical id there
+	Depth      int    `json:",omitempty"` // of the nesting
 
 	// Now is what the stack is, or is being made to be; Before, if it is not nil, what
 	// it was when it was whole the last time. Both are nil while it is reviewed.
@@ -148,6 +149,8 @@ type Operation struct {
 	Force     bool     `json:",omitempty"` // FORCE_DELETE_STACK
 	Policy    string   `json:",omitempty"` // StackPolicyDuringUpdate
 	Held      bool     `json:",omitempty"` // of a nested stack: its parent says when to clean up
+	// Outputs are those of before, while a nested stack is held.
+	Outputs []Output `json:",omitempty"`
 	// Next is a deletion that was asked for while this is under way.
 	Next *Operation `json:",omitempty"`
 	Options
