@@ -36,6 +36,7 @@ type serverFile struct {
 	RetrySpeed         int               `toml:"retry_speed"`
 	Isolation          string            `toml:"isolation"`
 	IAM                string            `toml:"iam"`
+	TLS                string            `toml:"tls"`
 	Egress             string            `toml:"egress"`
 	EgressAllow        []string          `toml:"egress_allow"`
 	AllowOrigin        []string          `toml:"allow_origin"`
@@ -65,6 +66,9 @@ func serve() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "lambkin listens at http://%s, data in %s\n", s.Address(), config.Folder)
+			if address, authority := s.TLS(); address != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "and at https://%s, by certificates of the authority %s\n", address, authority)
+			}
 			err = s.Run(cmd.Context(), nil)
 			if errors.Is(err, server.ErrReopen) {
 				config.Logger.Warn("starting again", "err", err)
@@ -118,6 +122,8 @@ func serverFlags(command *cobra.Command) {
 	flags.Int("retry-speed", 0, "how many times faster the pauses and ages of asynchronous calls and deliveries pass, to try the failures of a pipeline without the minutes (default 1)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly, \"gvisor\" runs functions under an installed runsc (LAMBKIN_ISOLATION)")
 	flags.String("iam", "", "\"enforce\" decides every call, those of functions too, by the policies of callers and resources; \"off\" lets every caller of an account do everything in it (LAMBKIN_IAM; default off)")
+	flags.String("tls", "", "listen with TLS too, at this address (LAMBKIN_TLS); --tls alone means 127.0.0.1:4567. The certificates are those of an authority in the data folder")
+	flags.Lookup("tls").NoOptDefVal = "127.0.0.1:4567"
 	flags.String("egress", "", "what functions reach besides the platform: \"allow\" public addresses, \"list\" what --egress-allow names, \"deny\" nothing (LAMBKIN_EGRESS; default allow)")
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
 	flags.StringSlice("allow-origin", nil, "a web origin whose pages may call the APIs besides those of this machine (https://console.example.org); repeatable (LAMBKIN_ALLOW_ORIGIN, by commas)")
@@ -161,6 +167,7 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		RetrySpeed:         cmp.Or(number("retry-speed"), file.RetrySpeed),
 		Isolation:          cmp.Or(flag("isolation"), os.Getenv("LAMBKIN_ISOLATION"), file.Isolation),
 		IAM:                cmp.Or(flag("iam"), os.Getenv("LAMBKIN_IAM"), file.IAM),
+		TLS:                cmp.Or(flag("tls"), os.Getenv("LAMBKIN_TLS"), file.TLS),
 		Egress:             cmp.Or(flag("egress"), os.Getenv("LAMBKIN_EGRESS"), file.Egress),
 		EgressAllow:        list(cmd, "egress-allow", "LAMBKIN_EGRESS_ALLOW", file.EgressAllow),
 		AllowedOrigins:     list(cmd, "allow-origin", "LAMBKIN_ALLOW_ORIGIN", file.AllowOrigin),

@@ -99,6 +99,9 @@ func (d *Directory) RemoveName(name string) {
 	delete(d.names, name)
 }
 
+// Serves tells whether a name is a domain name of a user.
+func (d *Directory) Serves(name string) bool { return d.named(name) != nil }
+
 // named is what serves a domain name, or nil.
 func (d *Directory) named(host string) Handler {
 	d.mu.RLock()

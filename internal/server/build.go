@@ -91,6 +91,9 @@ func (s *Server) build(ctx context.Context) error {
 		return fmt.Errorf("listen at %s: %w", s.config.Listen, err)
 	}
 	s.closers = append(s.closers, func() error { s.listener.Close(); return nil }) // closed twice after a shutdown
+	if err := s.listenTLS(); err != nil {
+		return err
+	}
 	state, blobs, err := s.buildState()
 	if err != nil {
 		return err
@@ -348,7 +351,7 @@ func (s *Server) border() (*outbound.Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outbound.Guard{Functions: policy.Allows, Own: []net.Addr{s.listener.Addr(), s.host.Endpoint().Addr()}, Loopback: isTCP && at.IP.IsLoopback()}, nil
+	return &outbound.Guard{Functions: policy.Allows, Own: s.own(), Loopback: isTCP && at.IP.IsLoopback()}, nil
 }
 
 // certificatePath is where the certificate of SNS's signatures is: a name like

@@ -72,6 +72,7 @@ type Config struct {
 	SnapStartEarlier     bool     // SnapStart for Python before 3.12 too
 	Search               []string // folders with interpreters
 	Isolation            string   // WeakIsolation, gvisor.Isolation, or empty: a host that isolates weakly is refused
+	TLS                  string   // host:port where the same is served with TLS; empty: nowhere
 	Egress               string   // what functions reach: allow, list, deny; empty: allow
 	EgressAllow          []string // networks, addresses and names that they may call too, each with or without a port
 	IAM                  string   // EnforceIAM, or OffIAM or empty: permissions are not checked
@@ -97,6 +98,9 @@ func (c *Config) Validate() error {
 	}
 	if (c.AccessKey == "") != (c.SecretKey == "") {
 		return errors.New("an access key needs its secret key, and the reverse (LAMBKIN_ACCESS_KEY, LAMBKIN_SECRET_KEY)")
+	}
+	if err := c.validateTLS(host); err != nil {
+		return err
 	}
 	if c.RetrySpeed < 0 || c.RetrySpeed > maxRetrySpeed {
 		return fmt.Errorf("the retry speed %d is not between 1 and %d", c.RetrySpeed, maxRetrySpeed)
@@ -124,6 +128,7 @@ type Server struct {
 	config     Config
 	memory     MemoryPlan
 	listener   net.Listener
+	secure     net.Listener // with TLS; or nil
 	http       *http.Server
 	runtimes   *pyboot.Runtimes
 	host       tier
@@ -194,6 +199,9 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // the parts outlive ctx until calls are drained
 	defer stop()
+	if s.secure != nil {
+		group.Go(serve(s.secure)) // ends when http is shut down
+	}
 	group.Go(serve(s.listener))                                   // ends when http is shut down
 	group.Go(serve(s.host.Endpoint()))                            // ends when http is shut down
 	group.Go(func() error { return s.registry.Run(background) })  // ends when background does
