@@ -16,6 +16,10 @@ SLOW = {"Delay": 0.1, "MaxAttempts": 1200}
 QUEUE = {"Type": "AWS::SQS::Queue"}
 
 
+def location():
+    return {} if common.REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": common.REGION}}
+
+
 def template(**sections):
     return json.dumps(sections)
 
@@ -203,7 +207,7 @@ class Stacks(common.Case):
 
     def test_nested_stack(self):
         s3, bucket = common.client("s3"), self.name("b")
-        s3.create_bucket(Bucket=bucket)
+        s3.create_bucket(Bucket=bucket, **location())
         self.addCleanup(s3.delete_bucket, Bucket=bucket)
         inner = template(Parameters={"Seconds": {"Type": "Number"}}, Resources={"Q": {**QUEUE, "Properties": {"VisibilityTimeout": {"Ref": "Seconds"}}}}, Outputs={"Arn": {"Value": {"Fn::GetAtt": ["Q", "Arn"]}}})
         s3.put_object(Bucket=bucket, Key="inner.json", Body=inner)

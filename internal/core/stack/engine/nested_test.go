@@ -20,45 +20,55 @@ func outer(url, after string) string {
 		"Outputs", m{"Got": m{"Value": m{"Fn::GetAtt": []any{"N", "Outputs.O"}}}})
 }
 
-// Texts of nested stacks: as recorded from AWS by many who ask about them.
-func TestNestedStacksGoWithTheirParents(t *testing.T) {
+// family is a stack with a nested one.
+type family struct {
+	*platform
+	child string // ARN
+}
+
+func newFamily(t *testing.T) *family {
+	t.Helper()
 	p := start(t)
-	p.config.Fetch = func(_ context.Context, _ stack.Caller, _ state.Scope, url string) (string, error) {
-		return inner(url), nil
-	}
-	s := p.create("mine", &Input{Template: outer("one", "")})
-	if s.Status != state.CreateComplete || s.Outputs[0].Value != "one-I-1" || p.world.values() != "after  one/p" {
-		t.Fatalf("%s %s %v, %s", s.Status, s.Reason, s.Outputs, p.world.values())
-	}
+	p.config.Fetch = func(_ context.Context, _ stack.Caller, _ state.Scope, url string) (string, error) { return inner(url), nil }
+	p.create("mine", &Input{Template: outer("one", "")})
 	_, rows, err := p.Resources(t.Context(), here, "mine", "N")
 	if err != nil {
 		t.Fatal(err)
 	}
-	child := rows[0].PhysicalID
-	c, err := p.Describe(t.Context(), here, child)
-	if err != nil || c.Parent != s.ARN() || c.Root != s.ARN() || c.Status != state.CreateComplete {
-		t.Errorf("%+v, %v", c, err)
-	}
+	return &family{p, rows[0].PhysicalID}
+}
 
-	p.world.failOn("update A")
-	s = p.update("mine", &Input{Template: outer("two", "x")})
-	c = p.wait(child)
-	if s.Status != state.UpdateRollbackFailed || c.Status != state.UpdateRollbackComplete || c.Outputs[0].Value != "one-I-1" {
-		t.Errorf("%s %s; nested %s %v", s.Status, s.Reason, c.Status, c.Outputs)
+// expect compares the statuses of both and what the world has.
+func (f *family) expect(parent, child state.Status, output, values string) {
+	f.t.Helper()
+	s, c := f.wait("mine"), f.wait(f.child)
+	if s.Status != parent || c.Status != child || f.world.values() != values || c.Parent != s.ARN() || c.Root != s.ARN() {
+		f.t.Errorf("%s (%s), nested %s; %s; want %s, %s; %s", s.Status, s.Reason, c.Status, f.world.values(), parent, child, values)
 	}
-	p.world.failOn()
-	if err := p.ContinueRollback(t.Context(), here, "mine", nil, &Input{}); err != nil {
+	if c.Outputs[0].Value != output {
+		f.t.Errorf("output of the nested stack %s, want %s", c.Outputs[0].Value, output)
+	}
+}
+
+// Texts of nested stacks: as recorded from AWS by many who ask about them.
+func TestNestedStacksGoWithTheirParents(t *testing.T) {
+	f := newFamily(t)
+	f.expect(state.CreateComplete, state.CreateComplete, "one-I-1", "after  one/p")
+	f.world.failOn("update A")
+	f.update("mine", &Input{Template: outer("two", "x")})
+	f.expect(state.UpdateRollbackFailed, state.UpdateRollbackComplete, "one-I-1", "after  one/p")
+	f.world.failOn()
+	if err := f.ContinueRollback(t.Context(), here, "mine", nil, &Input{}); err != nil {
 		t.Fatal(err)
 	}
-	if s = p.wait("mine"); s.Status != state.UpdateRollbackComplete || p.world.values() != "after  one/p" || s.Outputs[0].Value != "one-I-1" {
-		t.Errorf("%s %s, %s", s.Status, s.Reason, p.world.values())
+	f.expect(state.UpdateRollbackComplete, state.UpdateRollbackComplete, "one-I-1", "after  one/p")
+	s := f.update("mine", &Input{Template: outer("two", "x")})
+	f.expect(state.UpdateComplete, state.UpdateComplete, "two-I-1", "two/p xafter ")
+	if s.Outputs[0].Value != "two-I-1" {
+		t.Errorf("output %s", s.Outputs[0].Value)
 	}
-	s = p.update("mine", &Input{Template: outer("two", "x")})
-	if c = p.wait(child); s.Status != state.UpdateComplete || c.Status != state.UpdateComplete || s.Outputs[0].Value != "two-I-1" || p.world.values() != "two/p xafter " {
-		t.Errorf("%s %s; nested %s; %s", s.Status, s.Reason, c.Status, p.world.values())
-	}
-	if s = p.remove("mine", &Deletion{}); s.Status != state.DeleteComplete || p.world.values() != "" || p.wait(child).Status != state.DeleteComplete {
-		t.Errorf("%s %s, %s", s.Status, s.Reason, p.world.values())
+	if s := f.remove("mine", &Deletion{}); s.Status != state.DeleteComplete || f.world.values() != "" || f.wait(f.child).Status != state.DeleteComplete {
+		t.Errorf("%s %s, %s", s.Status, s.Reason, f.world.values())
 	}
 }
 
