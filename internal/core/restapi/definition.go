@@ -212,7 +212,7 @@ type MethodSetting struct {
 // AccessLogSettings is where a line for each request goes.
 type AccessLogSettings struct{ Format, DestinationArn string }
 
-// CanarySettings are kept and shown only: all requests meet the stage's deployment.
+// CanarySettings are another deployment, which a share of the requests meets.
 type CanarySettings struct {
 	PercentTraffic         float64
 	DeploymentId           string

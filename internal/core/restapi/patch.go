@@ -9,16 +9,16 @@ import (
 // Patch is one operation of an Update… request.
 // AWS: https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
 type Patch struct {
-	Op, Path, Value string
-	Given           bool // a value was given
+	Op, Path, Value, From string
 }
 
-// The operations. AWS also has move, copy and test, which nothing supports but
-// copy for canaries.
+// The operations. AWS also has move and test, which nothing supports, and copy for
+// what a canary becomes.
 const (
 	opAdd     = "add"
 	opReplace = "replace"
 	opRemove  = "remove"
+	opCopy    = "copy"
 )
 
 // edit is what a patch does to a T: keys are the segments of its path that the

@@ -1,6 +1,7 @@
 package restapi
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -218,14 +219,36 @@ func PatchDeployment(d *Deployment, patches []Patch) error {
 
 // PatchStage changes a stage of an API. AWS: logs need the account's role for them.
 func (a *APIs) PatchStage(scope Scope, api *API, s *Stage, patches []Patch) error {
-	if err := stageEdits.apply(s, patches); err != nil {
-		return err
+	for i := range patches {
+		if err := s.patch(patches[i : i+1]); err != nil {
+			return err
+		}
 	}
 	if s.logs() && a.GetAccount(scope).CloudwatchRoleArn == "" {
 		return Invalid("CloudWatch Logs role ARN must be set in account settings to enable logging")
 	}
 	s.LastUpdatedDate = a.config.Clock.Now().UTC()
 	return api.CheckStage(s)
+}
+
+// patch does one operation. AWS: a canary is promoted by copies of what it has.
+func (s *Stage) patch(p []Patch) error {
+	if p[0].Op != opCopy {
+		return stageEdits.apply(s, p)
+	}
+	switch c := s.canary(); {
+	case p[0].From == "/canarySettings/deploymentId" && p[0].Path == "/deploymentId" && c.DeploymentId != "":
+		s.DeploymentId = c.DeploymentId
+	case p[0].From == "/canarySettings/stageVariableOverrides" && p[0].Path == "/variables":
+		s.Variables = maps.Clone(s.Variables)
+		if s.Variables == nil {
+			s.Variables = map[string]string{}
+		}
+		maps.Copy(s.Variables, c.StageVariableOverrides)
+	default:
+		return Invalid("Invalid patch path '%s' specified for op 'copy'. Must be one of: [/deploymentId, /variables]", p[0].Path)
+	}
+	return nil
 }
 
 var stageEdits = edits[Stage]{

@@ -74,7 +74,13 @@ func (a *APIs) deployTo(api *API, wanted *Stage) error {
 	if old == nil {
 		return api.addStage(wanted, a.config.Clock.Now().UTC())
 	}
-	old.DeploymentId, old.LastUpdatedDate = wanted.DeploymentId, now
+	old.LastUpdatedDate = now
+	if c := wanted.CanarySettings; c != nil { // AWS: the canary of the stage gets it
+		c.DeploymentId = wanted.DeploymentId
+		old.CanarySettings = c
+		return api.CheckStage(old)
+	}
+	old.DeploymentId = wanted.DeploymentId
 	if wanted.Description != "" {
 		old.Description = wanted.Description
 	}
@@ -213,6 +219,9 @@ func (api *API) CheckStage(s *Stage) error {
 	if api.Deployments[s.DeploymentId] == nil {
 		return fail(NotFound, "Deployment id does not exist")
 	}
+	if c := s.CanarySettings; c != nil && c.DeploymentId != "" && api.Deployments[c.DeploymentId] == nil {
+		return fail(NotFound, "Deployment id does not exist")
+	}
 	return s.check()
 }
 
@@ -251,6 +260,9 @@ func (s *Stage) check() error {
 		if !variableValue.MatchString(value) {
 			return Invalid("Stage variable value is not valid: %s. Please use values with alphanumeric characters and the symbols ' ', -', '.', '_', ':', '/', '?', '&', '=', and ','.", value)
 		}
+	}
+	if c := s.CanarySettings; c != nil && (c.PercentTraffic < 0 || c.PercentTraffic > 100) {
+		return Invalid("Invalid canary percent traffic specified: it must be between 0 and 100")
 	}
 	for key, setting := range s.MethodSettings {
 		switch setting.LoggingLevel {

@@ -31,6 +31,7 @@ type exchange struct {
 	received   time.Time
 	extendedID string
 	traceID    string
+	canary     bool // the deployment is that of the canary of the stage
 	test       bool // of TestInvokeMethod: nobody is asked who calls
 
 	resource   *restapi.Resource

@@ -15,6 +15,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -163,6 +165,7 @@ func (s *Server) serve(e *exchange, api *restapi.API, stage string) {
 		return
 	}
 	e.api, e.stage = api, api.Stages[stage]
+	e.chooseCanary()
 	var err error
 	if e.deployed, err = s.find(e.r.Context(), e.id, e.stage.DeploymentId); err != nil {
 		s.config.Logger.Error("a deployment cannot be read", "api", e.id.ID, "deployment", e.stage.DeploymentId, "err", err)
@@ -176,6 +179,22 @@ func (s *Server) serve(e *exchange, api *restapi.API, stage string) {
 	}
 	e.write(answer)
 	e.log()
+}
+
+// chooseCanary lets a share of the requests meet the canary of the stage.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/canary-release.html
+func (e *exchange) chooseCanary() {
+	c := e.stage.CanarySettings
+	if c == nil || c.DeploymentId == "" || rand.Float64()*100 >= c.PercentTraffic {
+		return
+	}
+	stage := *e.stage
+	stage.DeploymentId, stage.Variables = c.DeploymentId, maps.Clone(e.stage.Variables)
+	if stage.Variables == nil {
+		stage.Variables = map[string]string{}
+	}
+	maps.Copy(stage.Variables, c.StageVariableOverrides)
+	e.stage, e.canary = &stage, true
 }
 
 // refused tells whether an error is an answer.

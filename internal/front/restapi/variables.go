@@ -22,7 +22,7 @@ func (e *exchange) context() map[string]any {
 		"accountId": e.id.Account, "apiId": e.id.ID, "awsEndpointRequestId": e.r.RequestID, "deploymentId": e.stage.DeploymentId, "domainName": domain, "domainPrefix": prefix,
 		"extendedRequestId": e.extendedID, "httpMethod": e.r.Method, "path": e.fullPath(), "protocol": e.r.Proto, "requestId": e.r.RequestID,
 		"requestTime": e.received.UTC().Format(requestTime), "requestTimeEpoch": e.received.UnixMilli(), "stage": e.stage.StageName,
-		"identity": e.identityVariables(),
+		"identity": e.identityVariables(), "isCanaryRequest": e.canary,
 	}
 	if e.resource != nil {
 		c["resourceId"], c["resourcePath"] = e.resource.Id, e.resource.Path

@@ -124,7 +124,7 @@ func deleting[In any](a *api, do func(api *restapi.API, in *In) error) func(cont
 func patches(given []apigatewayapi.PatchOperation) []restapi.Patch {
 	out := make([]restapi.Patch, len(given))
 	for i, p := range given {
-		out[i] = restapi.Patch{Op: text(p.Op), Path: text(p.Path), Value: text(p.Value), Given: p.Value != nil}
+		out[i] = restapi.Patch{Op: text(p.Op), Path: text(p.Path), Value: text(p.Value), From: text(p.From)}
 	}
 	return out
 }

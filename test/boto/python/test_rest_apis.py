@@ -538,6 +538,22 @@ class Configuration(RestApis):
         self.assertEqual(API.get_tags(resourceArn=f"arn:aws:apigateway:{REGION}::/restapis/{api}/stages/prod")["tags"], {"x": "y"})
         self.assertEqual(status(API.delete_method(restApiId=api, resourceId=root, httpMethod="GET")), 204)
 
+    def test_canaries(self):
+        api, root = self.rest_api()
+        self.mock(api, root, answers={"200": {"responseTemplates": {"application/json": "one $stageVariables.v $context.isCanaryRequest"}}})
+        first = self.deploy(api, variables={"v": "a"})
+        API.update_integration_response(restApiId=api, resourceId=root, httpMethod="GET", statusCode="200", patchOperations=[{"op": "replace", "path": "/responseTemplates/application~1json", "value": "two $stageVariables.v"}])
+        second = self.deploy(api, canarySettings={"percentTraffic": 0.0, "stageVariableOverrides": {"v": "b"}})
+        stage = API.get_stage(restApiId=api, stageName="prod")
+        self.assertEqual((stage["deploymentId"], stage["canarySettings"]["deploymentId"]), (first, second))
+        self.assertEqual(call(api, "/prod")[2], b"one a false")
+        API.update_stage(restApiId=api, stageName="prod", patchOperations=[{"op": "replace", "path": "/canarySettings/percentTraffic", "value": "100.0"}])
+        self.assertEqual(call(api, "/prod")[2], b"two b")
+        API.update_stage(restApiId=api, stageName="prod", patchOperations=[
+            {"op": "copy", "from": "/canarySettings/deploymentId", "path": "/deploymentId"}, {"op": "copy", "from": "/canarySettings/stageVariableOverrides", "path": "/variables"}, {"op": "remove", "path": "/canarySettings"}])
+        stage = API.get_stage(restApiId=api, stageName="prod")
+        self.assertEqual((stage["deploymentId"], stage["variables"], "canarySettings" in stage), (second, {"v": "b"}, False))
+
     def test_domain_names(self):
         api, root = self.rest_api()
         pets = API.create_resource(restApiId=api, parentId=root, pathPart="pets")["id"]
