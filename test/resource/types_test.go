@@ -328,6 +328,17 @@ func TestBuckets(t *testing.T) {
 	bucket.gone()
 }
 
+func TestBucketsWhoseObjectsAreLocked(t *testing.T) {
+	p := newPlatform(t)
+	kept := values{"ObjectLockEnabled": "Enabled", "Rule": values{"DefaultRetention": values{"Mode": "GOVERNANCE", "Days": number(1)}}}
+	bucket := p.create("Bucket", "AWS::S3::Bucket", values{"ObjectLockEnabled": true, "ObjectLockConfiguration": kept})
+	bucket.same(values{"ObjectLockConfiguration": kept})
+	bucket.update(values{"ObjectLockEnabled": true})
+	bucket.same(values{"ObjectLockConfiguration": values{"ObjectLockEnabled": "Enabled"}})
+	bucket.delete()
+	bucket.gone()
+}
+
 func TestRules(t *testing.T) {
 	p := newPlatform(t)
 	queue := p.create("Queue", "AWS::SQS::Queue", nil)

@@ -35,7 +35,8 @@ type definition struct {
 	resets values
 
 	// make, change and drop stand for the operations of create, update and remove
-	// where one call is not enough. change gets the properties as deployed last.
+	// where one call is not enough. An answer of make beside an error tells that the
+	// resource is there. change gets the properties as deployed last.
 	make   func(c *call) (values, error)
 	change func(c *call, was values) error
 	drop   func(c *call) error

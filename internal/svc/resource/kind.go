@@ -108,7 +108,12 @@ func (k *kind) Create(ctx context.Context, r *stack.Request) (*stack.Result, err
 	}
 	c.physical = c.name()
 	out, err := k.begin(c)
-	if err != nil {
+	if err != nil && out != nil { // it is there, and not as it should be
+		if k.physical != nil {
+			c.physical = k.physical(c, out)
+		}
+		return &stack.Result{PhysicalID: c.physical}, c.worded(err)
+	} else if err != nil {
 		return nil, c.worded(err)
 	}
 	if k.physical != nil {

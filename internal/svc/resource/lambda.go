@@ -228,9 +228,9 @@ func publishVersion(c *call) (values, error) {
 		return out, err
 	}
 	if slices.ContainsFunc(value.List(before["Versions"]), func(v any) bool { return value.At(v, "Version") == out["Version"] }) {
-		err = failed("A version for this Lambda function exists ( %s ). Modify the function to create a new version.", value.Text(out["Version"]))
+		return nil, failed("A version for this Lambda function exists ( %s ). Modify the function to create a new version.", value.Text(out["Version"]))
 	}
-	return out, err
+	return out, nil
 }
 
 func alias() *definition {

@@ -62,6 +62,9 @@ func bucket() *definition {
 			if c.r.Region != northVirginia {
 				in["CreateBucketConfiguration"] = values{"LocationConstraint": c.r.Region}
 			}
+			if locked := c.properties["ObjectLockEnabled"]; locked != nil {
+				in["ObjectLockEnabledForBucket"] = locked
+			}
 			out, err := c.do("CreateBucket", in)
 			if c.r.Again && exists(err) && strings.Contains(err.Error(), "AlreadyOwnedByYou") {
 				return values{}, nil // begin has looked whose it is
@@ -88,6 +91,15 @@ func bucket() *definition {
 				}
 				return nil, err
 			}},
+			{property: "ObjectLockConfiguration", apply: func(c *call, _, want any) error {
+				if want == nil { // the lock stays, only new objects are no longer kept
+					want = values{"ObjectLockEnabled": "Enabled"}
+				}
+				return c.run("PutObjectLockConfiguration", values{"Bucket": c.physical, "ObjectLockConfiguration": want})
+			}, live: func(c *call) (any, error) {
+				out, err := c.do("GetObjectLockConfiguration", values{"Bucket": c.physical})
+				return out["ObjectLockConfiguration"], err
+			}},
 			setting("BucketEncryption", "PutBucketEncryption", "ServerSideEncryptionConfiguration", encryption, "DeleteBucketEncryption"),
 			setting("CorsConfiguration", "PutBucketCors", "CORSConfiguration", corsConfiguration, "DeleteBucketCors"),
 			setting("LifecycleConfiguration", "PutBucketLifecycleConfiguration", "LifecycleConfiguration", lifecycle, "DeleteBucketLifecycle"),
@@ -102,13 +114,14 @@ func bucket() *definition {
 			return values{"Arn": "arn:aws:s3:::" + name, "DomainName": name + ".s3.amazonaws.com", "RegionalDomainName": name + ".s3." + c.r.Region + ".amazonaws.com",
 				"DualStackDomainName": name + ".s3.dualstack." + c.r.Region + ".amazonaws.com"}
 		},
+		handled: []string{"ObjectLockEnabled"},
 		without: []string{"MetadataTableConfiguration", "MetadataConfiguration", "WebsiteURL"},
 		inert: map[string]string{"PublicAccessBlockConfiguration": "kept and shown; nothing is public anyway", "AccessControl": "only what is so anyway is accepted: Private and BucketOwnerFullControl",
 			"OwnershipControls": "only what is so anyway is accepted: BucketOwnerEnforced", "BucketEncryption": "AES256 is what is so anyway; aws:kms with the key of AWS itself becomes it; a key of one's own fails"},
 		refused: map[string]string{
 			"AbacStatus": noWay, "AccelerateConfiguration": noWay, "AnalyticsConfigurations": noWay, "BucketNamePrefix": noWay, "BucketNamespace": noWay, "IntelligentTieringConfigurations": noWay,
 			"InventoryConfigurations": noWay, "LoggingConfiguration": "accesses are not logged", "MetadataConfiguration": noWay, "MetadataTableConfiguration": noWay, "MetricsConfigurations": noWay,
-			"ObjectLockConfiguration": "objects are not locked", "ObjectLockEnabled": "objects are not locked", "ReplicationConfiguration": noWay, "WebsiteConfiguration": noWay,
+			"ReplicationConfiguration": noWay, "WebsiteConfiguration": noWay,
 		}}
 }
 
