@@ -90,6 +90,20 @@ func (g *Guard) refusesPolling(ctx context.Context, roleARN, queueARN string) (a
 	return "", nil
 }
 
+// RoleMay tells whether a service may do something in the name of a role: the role
+// must trust it and allow the action.
+func (g *Guard) RoleMay(ctx context.Context, service, roleARN, action, on string) (bool, error) {
+	if trusted, err := g.Trusts(ctx, roleARN, service); err != nil || !trusted {
+		return false, err
+	}
+	c, err := g.actingAs(ctx, roleARN, "service")
+	if err != nil {
+		return false, err
+	}
+	verdict, _, err := c.verdict(action, &resource{arn: on})
+	return verdict.Allowed, err
+}
+
 // sender is who delivers a message; nil if it needs no permission here.
 func (g *Guard) sender(ctx context.Context, m *delivery.Message) (*call, error) {
 	roleARN := m.Role

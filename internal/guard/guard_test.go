@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
+	"github.com/lambkin-dev/lambkin/internal/api/apigatewayv2api"
 	"github.com/lambkin-dev/lambkin/internal/api/cloudformationapi"
 	"github.com/lambkin-dev/lambkin/internal/api/ecrapi"
 	"github.com/lambkin-dev/lambkin/internal/api/eventsapi"
@@ -238,7 +240,7 @@ func TestAnOperationWithoutAnEntryIsTheRootsAlone(t *testing.T) {
 // TestTablesFitTheAPIs: each row can be read against the model, whether or not its
 // operation is there yet.
 func TestTablesFitTheAPIs(t *testing.T) {
-	for _, model := range []*shape.Service{eventsapi.Model, iamapi.Model, lambdaapi.Model, logsapi.Model, s3api.Model, schedulerapi.Model, secretsmanagerapi.Model,
+	for _, model := range []*shape.Service{apigatewayapi.Model, apigatewayv2api.Model, eventsapi.Model, iamapi.Model, lambdaapi.Model, logsapi.Model, s3api.Model, schedulerapi.Model, secretsmanagerapi.Model,
 		cloudformationapi.Model, ecrapi.Model, snsapi.Model, sqsapi.Model, ssmapi.Model, stsapi.Model} {
 		rows, err := readTable(model.ID)
 		if err != nil || len(rows) == 0 {
@@ -246,13 +248,51 @@ func TestTablesFitTheAPIs(t *testing.T) {
 		}
 		for name := range rows {
 			op := model.Operation(name)
-			if op == nil {
+			if op == nil && name != everything {
 				t.Errorf("%s has no operation %s", model.ID, name)
+			}
+			if op == nil {
 				continue
 			}
 			if _, err := newPlan(rows, model, op); err != nil {
 				t.Errorf("%s: %v", model.ID, err)
 			}
+		}
+	}
+}
+
+// FuzzDescribedRoles: the document is whatever a client sends.
+func FuzzDescribedRoles(f *testing.F) {
+	f.Add(`{"x-amazon-apigateway-integration":{"credentials":"arn:aws:iam::1:role\/r"}}`)
+	f.Add("credentials: arn:aws:iam::1:role/r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		roles, err := describedRoles(nil, [][]string{{text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range roles {
+			if !isARN(strings.ToLower(r.arn)) {
+				t.Errorf("%q names %q", text, r.arn)
+			}
+		}
+	})
+}
+
+func TestRolesOfOpenAPIDocuments(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"credentials" : "arn:aws:iam::1:role/a"}`:          "arn:aws:iam::1:role/a",
+		`{"authorizerCredentials":"arn:aws:iam::1:role\/b"}`: "arn:aws:iam::1:role/b",
+		"x:\n  credentials: 'arn:aws:iam::1:role/c'\n":       "arn:aws:iam::1:role/c",
+		"credentials: arn:aws:iam::1:role/d\n":               "arn:aws:iam::1:role/d",
+		`{"allowCredentials": true}`:                         "",
+	} {
+		roles, _ := describedRoles(nil, [][]string{{text}})
+		got := ""
+		if len(roles) > 0 {
+			got = roles[0].arn
+		}
+		if got != want {
+			t.Errorf("%s: %q", text, got)
 		}
 	}
 }

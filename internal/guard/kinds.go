@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
@@ -40,6 +41,8 @@ var resourceKinds = map[string]func(c *call, args [][]string) ([]resource, error
 	"keyowner":      keyOwner,
 	"stack":         stacks,
 	"repository":    repositories,
+	"patched":       patchedRoles,
+	"described":     describedRoles,
 }
 
 // valueKinds find values of condition keys.
@@ -246,6 +249,28 @@ func repositories(c *call, args [][]string) (list []resource, err error) {
 	}
 	for _, name := range names {
 		list = append(list, c.local("ecr", "repository/"+name))
+	}
+	return list, nil
+}
+
+// patchedRoles are the roles that patch operations of an API hand over.
+func patchedRoles(_ *call, args [][]string) (list []resource, err error) {
+	for i, path := range args[0] {
+		if strings.HasSuffix(strings.ToLower(path), "credentials") && i < len(args[1]) && isARN(args[1][i]) {
+			list = append(list, resource{arn: args[1][i]})
+		}
+	}
+	return list, nil
+}
+
+// credentials are those of integrations and authorizers in an OpenAPI document.
+var credentials = regexp.MustCompile(`(?i)credentials["']?\s*:\s*["']?(arn:[^"'\s,}]+)`)
+
+// describedRoles are the roles that an OpenAPI document, JSON or YAML, hands over. What
+// is written so that it is not found here still has to trust API Gateway.
+func describedRoles(_ *call, args [][]string) (list []resource, err error) {
+	for _, m := range credentials.FindAllStringSubmatch(strings.ReplaceAll(first(args[0]), `\/`, "/"), -1) {
+		list = append(list, resource{arn: m[1]})
 	}
 	return list, nil
 }

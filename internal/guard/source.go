@@ -180,6 +180,8 @@ func collect(v reflect.Value, steps []int, out []string, listed bool) []string {
 		v = v.Elem()
 	}
 	switch {
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
+		return append(out, string(v.Bytes()))
 	case v.Kind() == reflect.Slice:
 		for i := range v.Len() {
 			out = collect(v.Index(i), steps, out, true)

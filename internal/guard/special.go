@@ -65,7 +65,7 @@ func (c *call) checkRoles() error {
 		return err
 	}
 	for i := range roles {
-		trusted, err := c.guard.trusts(c.ctx, roles[i].arn, services[0])
+		trusted, err := c.guard.Trusts(c.ctx, roles[i].arn, services[0])
 		if err != nil {
 			return err
 		}
@@ -103,8 +103,8 @@ func (c *call) checkPolling() error {
 	return err
 }
 
-// trusts tells whether a role lets a service assume it.
-func (g *Guard) trusts(ctx context.Context, roleARN, service string) (bool, error) {
+// Trusts tells whether a role lets a service assume it.
+func (g *Guard) Trusts(ctx context.Context, roleARN, service string) (bool, error) {
 	document, err := g.trustOf(ctx, roleARN)
 	if err != nil || document == "" {
 		return false, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
@@ -16,7 +17,7 @@ import (
 //	Operation  action  resource  [key=value…]
 //	+          action  resource  [key=value…]    one more permission
 //	Operation  none                              everybody may
-//	*          service:{method}  path            every operation: its HTTP method on its path
+//	*          service:{method}  path            all that are not listed: the HTTP method on the operation's path
 //
 // Resource and values are one of: * (the whole service), an ARN with {Member} in it
 // ({Member|default}, {region} and {account} of the caller), 'a text', a member of the
@@ -99,9 +100,14 @@ func (n *need) applies(c *call) (bool, error) {
 
 // newPlan reads the rows of an operation; nil for none.
 func newPlan(table map[string][]row, model *shape.Service, op *shape.Operation) (*plan, error) {
-	rows := table[op.Name]
+	rows := slices.Clone(table[op.Name])
 	if len(rows) == 0 {
-		rows = byMethod(table[everything], model, op)
+		rows = slices.Clone(table[everything])
+	}
+	for i := range rows {
+		if rows[i].resource == "path" {
+			rows[i] = byMethod(rows[i], model, op)
+		}
 	}
 	if len(rows) == 0 {
 		return nil, nil
@@ -134,12 +140,9 @@ func newPlan(table map[string][]row, model *shape.Service, op *shape.Operation) 
 
 const passRole = "iam:PassRole"
 
-// byMethod makes the row of an operation from that of all: the resource is its path,
-// with the members that are in it.
-func byMethod(all []row, model *shape.Service, op *shape.Operation) []row {
-	if len(all) == 0 {
-		return nil
-	}
+// byMethod fills in a row whose resource is the operation's path, with the members
+// that are in it.
+func byMethod(r row, model *shape.Service, op *shape.Operation) row {
 	path := strings.TrimPrefix(op.Path, "/v2") // of the API's version: policies do not have it
 	if op.Input != shape.None {
 		members := model.Shapes[op.Input].Members
@@ -151,7 +154,8 @@ func byMethod(all []row, model *shape.Service, op *shape.Operation) []row {
 			}
 		}
 	}
-	return []row{{action: strings.Replace(all[0].action, "{method}", op.Method, 1), resource: "arn:aws:" + model.SigningName + ":{region}::" + path}}
+	r.action, r.resource = strings.Replace(r.action, "{method}", op.Method, 1), "arn:aws:"+model.SigningName+":{region}::"+path
+	return r
 }
 
 func newNeed(r row, input reflect.Type) (n need, err error) {

@@ -22,7 +22,7 @@ func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserv
 
 // called is what front doors call functions by.
 func (s *Server) called() *functions.Functions {
-	return &functions.Functions{Registry: s.registry, Invoker: s.invoker}
+	return &functions.Functions{Registry: s.registry, Invoker: s.invoker, RoleMay: s.roleMayInvoke()}
 }
 
 // Bounds of the answers of HTTP integrations and issuers of tokens.

@@ -12,6 +12,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
+	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
@@ -110,5 +111,25 @@ func (s *Server) mayCallAPI() func(r *http.Request, who *identity.Key, region, r
 	return func(r *http.Request, who *identity.Key, region, resource string) (bool, error) {
 		call := &wire.Call{Account: who.Account, Region: region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: who.Session, Request: r}
 		return s.guard.Allows(r.Context(), call, []string{"execute-api:Invoke"}, resource, nil)
+	}
+}
+
+// roleMayInvoke decides about functions that API Gateway invokes in the name of a role.
+func (s *Server) roleMayInvoke() func(ctx context.Context, roleARN, functionARN string) (bool, error) {
+	if s.guard == nil {
+		return nil
+	}
+	return func(ctx context.Context, roleARN, functionARN string) (bool, error) {
+		return s.guard.RoleMay(ctx, functions.APIGateway, roleARN, "lambda:InvokeFunction", functionARN)
+	}
+}
+
+// apisMayAssume decides which roles API Gateway may act by.
+func (s *Server) apisMayAssume() func(ctx context.Context, roleARN string) (bool, error) {
+	if s.guard == nil {
+		return nil
+	}
+	return func(ctx context.Context, roleARN string) (bool, error) {
+		return s.guard.Trusts(ctx, roleARN, functions.APIGateway)
 	}
 }

@@ -31,7 +31,7 @@ func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) {
 	s.restFront = restserver.New(restserver.Config{
 		APIs: s.restAPIs, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker}, Callers: s.callers(keys),
 		Outbound: &outbound.Guard{Own: s.own(), Loopback: isTCP && at.IP.IsLoopback()},
-		Local:    local.New(services), Permit: s.mayInvokeAPI, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
+		Local:    local.New(services), Permit: s.mayInvokeAPI, Assume: s.apisMayAssume(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
 	})
 	s.closers = append(s.closers, func() error { s.restFront.Close(); return nil })
 }

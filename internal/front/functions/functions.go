@@ -43,12 +43,15 @@ type Invoker interface {
 type Functions struct {
 	Registry Registry
 	Invoker  Invoker
+	// RoleMay tells whether an API may invoke a function in the name of a role; nil: it may.
+	RoleMay func(ctx context.Context, roleARN, functionARN string) (bool, error)
 }
 
 // Call is one invocation.
 type Call struct {
 	Target    function.Target
 	Service   string // who invokes, "" for a caller with permissions of its own
+	Role      string // ARN of the role in whose name an API invokes, without Service
 	Source    string // ARN of what invokes: of an API's method and route
 	RequestID string // that the handler sees; "" for a new one
 	TraceID   string
@@ -70,6 +73,15 @@ func (f *Functions) Invoke(ctx context.Context, c *Call) (*invoke.Response, erro
 		}
 		if !permitted {
 			return nil, fmt.Errorf("%w: %s from %s", ErrForbidden, c.Target.ARN(), c.Source)
+		}
+	}
+	if c.Role != "" && f.RoleMay != nil {
+		may, err := f.RoleMay(ctx, c.Role, c.Target.ARN())
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			return nil, fmt.Errorf("%w: %s in the name of %s", ErrForbidden, c.Target.ARN(), c.Role)
 		}
 	}
 	if c.RequestID == "" {

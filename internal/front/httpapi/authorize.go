@@ -249,7 +249,7 @@ func (x *exchange) ask(a *authorizer, values []string) (*decision, error) {
 	}
 	call := &functions.Call{Target: a.target, Service: functions.APIGateway, Source: x.authorizerARN(a), RequestID: ids.UUID(), TraceID: x.r.TraceID(), Payload: event}
 	if a.CredentialsARN != "" {
-		call.Service = ""
+		call.Service, call.Role = "", a.CredentialsARN
 	}
 	response, err := x.server.config.Functions.InvokeWithin(x.r.Context(), call, authorizerTimeout)
 	if err != nil {

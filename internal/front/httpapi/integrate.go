@@ -53,7 +53,7 @@ func (x *exchange) lambda(i *integration) failure {
 	}
 	call := &functions.Call{Target: i.target, Service: functions.APIGateway, Source: x.source(x.route.path), RequestID: ids.UUID(), TraceID: x.r.TraceID(), Payload: event}
 	if i.CredentialsARN != "" {
-		call.Service = "" // the role's permissions count; they are not evaluated
+		call.Service, call.Role = "", i.CredentialsARN // the role's permissions count, where permissions are enforced
 	}
 	x.integrated.id = call.RequestID
 	response, err := x.server.config.Functions.InvokeWithin(x.r.Context(), call, i.timeout)

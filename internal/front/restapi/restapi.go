@@ -53,6 +53,8 @@ type Config struct {
 	Local     *local.Caller // calls the operations of our own services
 	// Permit tells whether a caller may call the method of that ARN; nil: every one may.
 	Permit func(ctx context.Context, call *wire.Call, method string) error
+	// Assume tells whether an integration may act by a role; nil: by every one.
+	Assume func(ctx context.Context, roleARN string) (bool, error)
 	Logs   telemetry.LogSink
 	Clock  clock.Clock
 	Logger *slog.Logger

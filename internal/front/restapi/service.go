@@ -42,6 +42,9 @@ func (e *exchange) platform(region string) local.Identity {
 	return local.Identity{Account: e.id.Account, Region: region, CallerARN: "arn:aws:iam::" + e.id.Account + ":root"}
 }
 
+// errNoTrust is the error of an integration whose role trusts somebody else.
+var errNoTrust = errors.New("API Gateway does not have permission to assume the provided role")
+
 // errNoRole is the error of an integration that nobody lets call.
 var errNoRole = errors.New("AWS ARN for integration contains no role in credentials")
 
@@ -103,6 +106,15 @@ func (e *exchange) role(i *restapi.Integration, region string) (local.Identity, 
 	name, found := strings.CutPrefix(role.Resource, "role/")
 	if err != nil || !found {
 		return local.Identity{}, errNoRole
+	}
+	if assume := e.server.config.Assume; assume != nil {
+		trusted, err := assume(e.r.Context(), role.String())
+		if err != nil {
+			return local.Identity{}, err
+		}
+		if !trusted {
+			return local.Identity{}, errNoTrust
+		}
 	}
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	return local.Identity{Account: role.Account, Region: region, CallerARN: arn.New("sts", "", role.Account, "assumed-role/"+name+"/BackplaneAssumeRoleSession").String()}, nil

@@ -437,6 +437,27 @@ class Sessions(Enforced):
             self.assumed(make, role, Tags=[{"Key": "team", "Value": "red"}])("sqs").list_queues()
 
 
+class APIs(Enforced):
+    def test_to_give_an_integration_a_role_it_must_be_passed(self):
+        _, role = self.role(allow("sqs:*"), service="apigateway.amazonaws.com")
+        _, user, make = self.user(allow("apigateway:*"))
+        gateway = make("apigateway")
+        api = gateway.create_rest_api(name=self.name("a"))["id"]
+        self.addCleanup(common.client("apigateway").delete_rest_api, restApiId=api)
+        root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+        gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+        integration = dict(restApiId=api, resourceId=root, httpMethod="GET", type="AWS", integrationHttpMethod="POST", uri=f"arn:aws:apigateway:{common.REGION}:sqs:action/ListQueues", credentials=role)
+        text = f"User: {user} is not authorized to perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action"
+        self.refused("AccessDeniedException", text, gateway.put_integration, 403, **integration)
+        openapi = {"openapi": "3.0.1", "info": {"title": "t", "version": "1"}, "paths": {"/": {"get": {"x-amazon-apigateway-integration": {
+            "type": "aws", "httpMethod": "POST", "uri": integration["uri"], "credentials": role}}}}}
+        self.refused("AccessDeniedException", text, gateway.put_rest_api, 403, restApiId=api, body=json.dumps(openapi))
+        _, _, passes = self.user(allow("apigateway:PUT", f"arn:aws:apigateway:{common.REGION}::/restapis/{api}/*"), allow("iam:PassRole", role))
+        passes("apigateway").put_integration(**integration)
+        with self.assertRaisesRegex(botocore.exceptions.ClientError, f"apigateway:GET on resource: arn:aws:apigateway:{common.REGION}::/restapis/{api}"):
+            passes("apigateway").get_rest_api(restApiId=api)
+
+
 class Stacks(Enforced):
     TEMPLATE = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
 
