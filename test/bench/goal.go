@@ -27,6 +27,8 @@ const (
 	goalPublish        = 10 * time.Millisecond // from Publish to the start of a function
 	goalPutEvents      = 8 * time.Millisecond  // from PutEvents to the start of a function
 	goalPutObject      = 10 * time.Millisecond // from PutObject to the start of a function
+	goalFront          = 1.3                   // p50 of an HTTP API, times a direct Invoke's
+	goalRoutes         = 1.1                   // p50 with many routes, times that with few
 	goalIdleMiB        = 40.0
 	goalEnvironmentMiB = 3.0
 	goalIdleGiB        = 3.0 // of 1,000 environments

@@ -106,6 +106,7 @@ func (b *bench) parts() []part {
 		{"topic", b.topics},
 		{"event", b.events},
 		{"object", b.objects},
+		{"front", b.front},
 		{"gvisor", b.gvisor},
 		{"mapping", b.mapping},
 		{"idle", b.idleEnvironments},
