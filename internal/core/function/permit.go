@@ -18,30 +18,52 @@ type Caller struct {
 //
 // AWS: https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 func (r *Registry) Permits(ctx context.Context, t Target, who Caller) (bool, error) {
-	permitted := false
-	err := r.view(ctx, func(rd reader) error {
-		c := &change{reader: rd} // to look only: never committed
+	compiled, err := r.compiledPolicy(ctx, t)
+	if err != nil || compiled == nil {
+		return false, err
+	}
+	return policy.Decide(who.request(t), &policy.Rights{}, &policy.Target{Account: t.Scope.Account, Policy: compiled}).Allowed, nil
+}
+
+// compiledPolicy is the policy of what the target names, from memory if nothing of
+// the function changed; nil if there is none.
+func (r *Registry) compiledPolicy(ctx context.Context, t Target) (compiled *policy.Policy, err error) {
+	key := functionKey{t.Scope, t.Name}
+	value, known := r.cache.Load(key)
+	if !known {
+		value, _ = r.cache.LoadOrStore(key, &cached{})
+	}
+	c := value.(*cached)
+	if found, ok := c.policies.Load(t.Qualifier); ok {
+		return found.(*policy.Policy), nil
+	}
+	exists := false
+	err = r.view(ctx, func(rd reader) error {
+		look := &change{reader: rd} // to look only: never committed
 		var row functionRow
-		found, err := c.read(scopeKey(tableFunction, t.Scope, t.Name), &row)
+		found, err := look.read(scopeKey(tableFunction, t.Scope, t.Name), &row)
 		if err != nil || !found {
 			return err
 		}
-		h, err := c.holder(t, &row)
+		h, err := look.holder(t, &row)
 		if err != nil {
 			return err
 		}
+		exists = true
 		document := newPolicy()
 		if found, err := rd.read(h.key, document); err != nil || !found {
 			return err
 		}
-		compiled, err := r.policies.Compile(text(document))
-		if err != nil {
-			return err
-		}
-		permitted = policy.Decide(who.request(t), &policy.Rights{}, &policy.Target{Account: t.Scope.Account, Policy: compiled}).Allowed
-		return nil
+		compiled, err = r.policies.Compile(text(document))
+		return err
 	})
-	return permitted, err
+	switch {
+	case err == nil && exists:
+		c.policies.Store(t.Qualifier, compiled)
+	case !known: // names that do not exist must not fill the memory
+		r.cache.CompareAndDelete(key, c)
+	}
+	return compiled, err
 }
 
 // request is the call of a service. What a condition can ask of it is whence it comes.

@@ -44,6 +44,7 @@ type functionKey struct {
 // in the object that the change has thrown away.
 type cached struct {
 	byQualifier sync.Map // qualifier -> *choice
+	policies    sync.Map // qualifier -> *policy.Policy, nil where there is none
 }
 
 // forget drops what is cached of a function.
