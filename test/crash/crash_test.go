@@ -124,6 +124,7 @@ func newLoad(t *testing.T) *load {
 		l.mapped,
 		&objects{random: random(10)},
 		&identities{random: random(11)},
+		&stacks{},
 	}
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))

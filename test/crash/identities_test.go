@@ -46,7 +46,7 @@ func identityName(n int) string { return fmt.Sprintf("crash-u%d", n) }
 
 // iam makes a call of the query protocol, as the configured key or another.
 func (c client) iam(ctx context.Context, service string, key aws.Credentials, form url.Values, out any) error {
-	form.Set("Version", map[string]string{"iam": "2010-05-08", "sts": "2011-06-15"}[service])
+	form.Set("Version", map[string]string{"cloudformation": "2010-05-15", "iam": "2010-05-08", "sts": "2011-06-15"}[service])
 	request, err := platform.SignAs(ctx, key, service, http.MethodPost, "http://"+c.server.Address+"/", http.Header{"Content-Type": {identityRequest}}, []byte(form.Encode()))
 	if err != nil {
 		return err
