@@ -120,6 +120,26 @@ func TestReferencesThatNeverEndAreRefused(t *testing.T) {
 	}
 }
 
+// An API's definition is copied for each event; with many events that must not take
+// forever.
+func TestAnAPIOfManyEventsIsQuick(t *testing.T) {
+	const events = 400
+	var text strings.Builder
+	for i := range events {
+		n := pyjson.Itoa(i)
+		text.WriteString(`,"E` + n + `": {"Type": "Api", "Properties": {"Path": "/p` + n + `", "Method": "get"}}`)
+	}
+	started := time.Now()
+	out := transform(t, `{"Resources": {"F": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "s3://b/k", "Runtime": "r", "Handler": "h", "Events": {`+
+		text.String()[1:]+`}}}}}`)
+	if took := time.Since(started); took > time.Minute {
+		t.Errorf("it took %s", took)
+	}
+	if resources := out.Get("Resources").(*pyjson.Dict); resources.Len() != events+5 {
+		t.Errorf("there are %d resources", resources.Len())
+	}
+}
+
 // FuzzTransform gives templates with odd values in places to the transform: it must
 // end, without a crash.
 func FuzzTransform(f *testing.F) {

@@ -339,7 +339,9 @@ func (e *event) merge(editor *openapi.Swagger) {
 	if !paths.Has(path) {
 		paths.SetKey(e.Get("Path"), pyjson.New())
 	}
-	fail.Dict(paths.Get(path)).SetKey(e.Get("Method"), mergedMethod)
+	item := fail.Dict(paths.Get(path))
+	item.Touch()
+	item.SetKey(e.Get("Method"), mergedMethod)
 	e.api.Set("DefinitionBody", body)
 }
 

@@ -10,7 +10,7 @@ import (
 
 const (
 	depthLimit = 2000       // of values within each other; values of parameters may hold themselves
-	costLimit  = 50_000_000 // bytes and values that one transform may visit while it resolves
+	costLimit  = 20_000_000 // bytes and values that one transform may visit while it resolves
 )
 
 // Resolver puts the values of parameters in place of references to them.

@@ -76,8 +76,42 @@ func methodDefinition(value any, path, method string) *dict {
 	return MustDict(value, "Definition of method '%s' for path '%s' should be a map.", method, path)
 }
 
-// items are the maps that a path may have.
+// copied copies a document. The items of its paths are shared as long as nobody changes
+// them, since a document is copied for each event that adds to it.
+func copied(doc *dict) *dict {
+	return doc.CloneWith(func(key string, value any) any {
+		if paths, ok := value.(*dict); ok && key == "paths" {
+			return paths.CloneWith(func(_ string, item any) any { return pyjson.Share(item) })
+		}
+		return pyjson.Clone(value)
+	})
+}
+
+// own makes the item of a path one that may be changed.
+func (e *editor) own(path string) any {
+	item, isDict := e.paths.Get(path).(*dict)
+	if !isDict {
+		return e.paths.Get(path)
+	}
+	owned := pyjson.Owned(item)
+	e.paths.Set(path, owned)
+	return owned
+}
+
+// checkItems checks that the items of all paths are maps.
+func (e *editor) checkItems() {
+	for _, path := range e.Paths() {
+		for _, item := range contents(e.paths.Get(path)) {
+			PathItem(item, path)
+		}
+	}
+}
+
+// items are the maps that a path may have, to be changed.
 func (e *editor) items(path string) []*dict {
+	if e.paths.Has(path) {
+		e.own(path)
+	}
 	var items []*dict
 	for _, item := range contents(e.paths.Get(path)) {
 		items = append(items, PathItem(item, path))
@@ -136,7 +170,7 @@ func (e *editor) AddPath(path, method any) {
 	if !e.paths.Has(name) {
 		e.paths.SetKey(path, pyjson.New27())
 	}
-	value := e.paths.Get(name)
+	value := e.own(name)
 	PathItem(value, name)
 	key := normalize(method)
 	for _, content := range contents(value) {

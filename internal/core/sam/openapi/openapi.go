@@ -47,7 +47,7 @@ func NewOpenAPI(definition any) *OpenAPI {
 	if !IsOpenAPI(definition) {
 		fail.Document("Invalid OpenApi document. Invalid values or missing keys for 'openapi' or 'paths' in 'DefinitionBody'.")
 	}
-	doc := pyjson.Clone(definition).(*dict)
+	doc := copied(definition.(*dict))
 	o := &OpenAPI{editor: editor{doc: doc, paths: doc.Get("paths").(*dict)}}
 	schemes, wrong := GetDeep(doc, "components", "securitySchemes")
 	if wrong != "" {
@@ -75,7 +75,7 @@ func (o *OpenAPI) Document() *dict {
 	if pyjson.Truthy(o.info) {
 		o.doc.Set("info", o.info)
 	}
-	return pyjson.Clone(o.doc).(*dict)
+	return copied(o.doc)
 }
 
 var functionARN = regexp.MustCompile(`[A-Za-z0-9]+\.Arn`)

@@ -53,7 +53,7 @@ func NewSwagger(definition any) *Swagger {
 	if !IsSwagger(definition) {
 		fail.Document("Invalid Swagger document or the Swagger document is not explicitly defined in 'DefinitionBody'.")
 	}
-	doc := pyjson.Clone(definition).(*dict)
+	doc := copied(definition.(*dict))
 	s := &Swagger{editor: editor{doc: doc, paths: doc.Get("paths").(*dict)}}
 	s.security = orEmpty(doc.Get("securityDefinitions"))
 	s.responses = orEmpty(doc.Get(gatewayResponses))
@@ -61,9 +61,7 @@ func NewSwagger(definition any) *Swagger {
 	if s.definitions = doc.Get("definitions"); !doc.Has("definitions") {
 		s.definitions = pyjson.New27()
 	}
-	for _, path := range s.Paths() {
-		s.items(path)
-	}
+	s.checkItems()
 	return s
 }
 
@@ -85,7 +83,7 @@ func (s *Swagger) Document() *dict {
 			s.doc.Set(part.key, part.value)
 		}
 	}
-	return pyjson.Clone(s.doc).(*dict)
+	return copied(s.doc)
 }
 
 // DisableExecuteAPIEndpoint sets whether clients may use the default endpoint.

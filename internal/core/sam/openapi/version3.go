@@ -21,7 +21,9 @@ func ToVersion3(body *dict) {
 	}
 	paths := MustDict(body.Get("paths"), "Value of paths must be a dictionary according to Swagger spec.")
 	for _, path := range paths.Keys() {
+		paths.Set(path, pyjson.Owned(paths.Get(path)))
 		item := PathItem(paths.Get(path), path)
+		item.Touch()
 		if pyjson.Truthy(item.Get("options")) {
 			optionsToVersion3(path, MustDict(item.Get("options"), "Value of options method for path %s must be a dictionary according to Swagger spec.", path))
 		}

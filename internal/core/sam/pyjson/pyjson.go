@@ -26,6 +26,7 @@ type Dict struct {
 	entries map[string]*entry
 	order   []string // of insertion; not kept in a dictionary with a table
 	table   *table   // nil: the order of insertion counts
+	settled bool     // see Share
 }
 
 type entry struct {
@@ -99,6 +100,7 @@ func (d *Dict) SetKey(key, value any) {
 }
 
 func (d *Dict) set(key string, unicode bool, value any) {
+	d.settled = false
 	e := d.entries[key]
 	if e != nil {
 		e.value = value
@@ -125,6 +127,7 @@ func (d *Dict) Delete(key string) {
 	if !d.Has(key) {
 		return
 	}
+	d.settled = false
 	delete(d.entries, key)
 	if d.table != nil {
 		d.table.remove(key)
@@ -263,14 +266,61 @@ func Clone(value any) any {
 		}
 		return list
 	case *Dict:
-		c := New()
-		if v.table != nil {
-			c = New27()
-		}
-		for _, key := range v.Keys() {
-			c.SetKey(v.Key(key), Clone(v.Get(key)))
-		}
-		return c
+		return v.CloneWith(func(_ string, value any) any { return Clone(value) })
 	}
 	return value
+}
+
+// CloneWith is Clone with another way to copy the values.
+func (d *Dict) CloneWith(copied func(key string, value any) any) *Dict {
+	c := New()
+	if d.table != nil {
+		c = New27()
+	}
+	for _, key := range d.Keys() {
+		c.SetKey(d.Key(key), copied(key, d.Get(key)))
+	}
+	return c
+}
+
+// Share is Clone for whoever will not change the copy, which may then be the value
+// itself: if copying it changes no order, it need not be done, nor found out again.
+func Share(value any) any {
+	d, ok := value.(*Dict)
+	if !ok {
+		return Clone(value)
+	}
+	if d.settled {
+		return d
+	}
+	c := Clone(d)
+	if !sameOrder(d, c) {
+		return c
+	}
+	d.settled = true
+	return d
+}
+
+// Owned makes a value that Share returned one that may be changed.
+func Owned(value any) any {
+	if d, ok := value.(*Dict); ok && d.settled {
+		return Clone(d)
+	}
+	return value
+}
+
+// Touch says that something within a dictionary has changed.
+func (d *Dict) Touch() { d.settled = false }
+
+// sameOrder compares the order of keys of equal values.
+func sameOrder(a, b any) bool {
+	switch x := a.(type) {
+	case []any:
+		return slices.EqualFunc(x, b.([]any), sameOrder)
+	case *Dict:
+		y := b.(*Dict)
+		keys := x.Keys()
+		return slices.Equal(keys, y.Keys()) && !slices.ContainsFunc(keys, func(key string) bool { return !sameOrder(x.Get(key), y.Get(key)) })
+	}
+	return true
 }

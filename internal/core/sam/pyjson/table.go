@@ -16,7 +16,7 @@ const (
 // order of slots is the order that the program sees. Its life counts: keys that were
 // removed leave marks, and growing fills a new table in the order of the old.
 type table struct {
-	slots  map[uint64]slot
+	slots  []slot
 	mask   uint64
 	used   int // keys
 	filled int // keys and marks
@@ -25,27 +25,35 @@ type table struct {
 }
 
 type slot struct {
-	key     string
-	removed bool
+	key   string
+	state state
 }
 
-func newTable() *table { return &table{slots: map[uint64]slot{}, mask: smallestTable - 1} }
+// state is what a slot holds.
+type state uint8
+
+const (
+	free state = iota
+	taken
+	removed
+)
+
+func newTable() *table { return &table{slots: make([]slot, smallestTable), mask: smallestTable - 1} }
 
 // find returns the slot of a key, or the one that it would take.
 func (t *table) find(key string) uint64 {
 	hash := hash27(key)
 	i := hash & t.mask
-	var free uint64
-	hasFree := false
+	var mark uint64
+	hasMark := false
 	for walker, perturb := i, hash; ; perturb >>= perturbShift {
-		s, taken := t.slots[i]
-		switch {
-		case !taken && hasFree:
-			return free
-		case !taken, !s.removed && s.key == key:
+		switch s := &t.slots[i]; {
+		case s.state == free && hasMark:
+			return mark
+		case s.state == free, s.state == taken && s.key == key:
 			return i
-		case s.removed && !hasFree:
-			free, hasFree = i, true
+		case s.state == removed && !hasMark:
+			mark, hasMark = i, true
 		}
 		walker = walker*5 + perturb + 1
 		i = walker & t.mask
@@ -60,13 +68,13 @@ func (t *table) add(key string) {
 		return
 	}
 	i := t.find(key)
-	s, taken := t.slots[i]
-	if taken && !s.removed {
+	before := t.slots[i].state
+	if before == taken {
 		return
 	}
-	t.slots[i] = slot{key: key}
+	t.slots[i] = slot{key, taken}
 	t.used++
-	if !taken {
+	if before == free {
 		t.filled++
 	}
 	switch {
@@ -83,8 +91,8 @@ func (t *table) remove(key string) {
 		return
 	}
 	i := t.find(key)
-	if s, taken := t.slots[i]; taken && !s.removed {
-		t.slots[i] = slot{removed: true}
+	if t.slots[i].state == taken {
+		t.slots[i] = slot{state: removed}
 		t.used--
 	}
 }
@@ -108,7 +116,7 @@ func (t *table) resize(request int) {
 		size *= 2
 	}
 	keys := t.keys()
-	*t = table{slots: make(map[uint64]slot, len(keys)), mask: uint64(size - 1)}
+	*t = table{slots: make([]slot, size), mask: uint64(size - 1)}
 	for _, key := range keys {
 		t.add(key)
 	}
@@ -118,16 +126,11 @@ func (t *table) keys() []string {
 	if t.plain != nil {
 		return slices.Clone(t.plain)
 	}
-	places := make([]uint64, 0, len(t.slots))
-	for i, s := range t.slots {
-		if !s.removed {
-			places = append(places, i)
+	keys := make([]string, 0, t.used)
+	for i := range t.slots {
+		if t.slots[i].state == taken {
+			keys = append(keys, t.slots[i].key)
 		}
-	}
-	slices.Sort(places)
-	keys := make([]string, len(places))
-	for i, place := range places {
-		keys[i] = t.slots[place].key
 	}
 	return keys
 }
