@@ -269,7 +269,13 @@ func method() *definition {
 		physical: func(c *call, _ values) string {
 			return c.text("RestApiId") + "|" + c.text("ResourceId") + "|" + c.text("HttpMethod")
 		},
-		make:    func(c *call) (values, error) { return values{}, putMethod(c, c.r.Again) },
+		make: func(c *call) (values, error) {
+			err := putMethod(c, c.r.Again)
+			if exists(err) { // it is another's
+				return nil, err
+			}
+			return values{}, err
+		},
 		change:  func(c *call, _ values) error { return putMethod(c, true) },
 		handled: []string{"Integration", "MethodResponses"}, inert: map[string]string{"AuthorizationScopes": "they are for Cognito user pools"}}
 }
