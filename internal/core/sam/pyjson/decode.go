@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // depthLimit bounds how deep values may be nested, as encoding/json does.
@@ -119,7 +120,10 @@ func Plain(value any) any {
 		}
 		return m
 	case json.Number:
-		return json.Number(Number(v))
+		if text := Number(v); !strings.HasSuffix(text, "Infinity") {
+			return json.Number(text)
+		}
+		return v // a number too large for Python is no JSON any more
 	case Unicode:
 		return string(v)
 	}

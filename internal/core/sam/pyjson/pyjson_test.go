@@ -3,6 +3,7 @@ package pyjson
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -42,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		if (err == nil) != json.Valid(text) {
 			t.Fatalf("%q: %v, but encoding/json says %v", text, err, json.Valid(text))
 		}
-		if err != nil {
+		if err != nil || strings.Contains(Compact(value), "Infinity") { // as Python writes numbers that are too large
 			return
 		}
 		if again, err := Decode([]byte(Compact(value))); err != nil || !Equal(value, again) && Compact(value) != Compact(again) {
