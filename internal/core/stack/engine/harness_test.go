@@ -30,12 +30,14 @@ type fakeWorld struct {
 	made   map[string]string         // token to physical id
 	count  int
 	calls  []string
+	// waiting gets something when a resource waits for others.
+	waiting chan struct{}
 	// fail tells whether a call fails: "create A", "update A", "delete A".
 	fail func(call string) error
 }
 
 func newWorld() *fakeWorld {
-	return &fakeWorld{things: map[string]map[string]any{}, made: map[string]string{}}
+	return &fakeWorld{things: map[string]map[string]any{}, made: map[string]string{}, waiting: make(chan struct{}, 1)}
 }
 
 func (w *fakeWorld) failOn(calls ...string) {
@@ -125,6 +127,11 @@ func (f *fakeType) late(what string, r *stack.Request) error {
 }
 
 func (f *fakeType) Update(ctx context.Context, r *stack.Request) (*stack.Result, error) {
+	if f.facts.Waits && r.Properties["Wait"] == true {
+		f.world.waiting <- struct{}{}
+		<-ctx.Done() // nobody answers
+		return nil, ctx.Err()
+	}
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	if err := f.call(ctx, "update", r); err != nil {
