@@ -104,7 +104,7 @@ func TestOsls(t *testing.T) {
 	// One that fails rolls back; the next succeeds.
 	p.aws("sqs", "create-queue", "--queue-name", "taken", "--attributes", "DelaySeconds=7")
 	p.replace("shop/serverless.yml", "    News:\n", "    Taken:\n      Type: AWS::SQS::Queue\n      Properties:\n        QueueName: taken\n    News:\n")
-	p.contains(p.fail("shop", "osls", "deploy"), "UPDATE_ROLLBACK", "Taken")
+	p.contains(p.fail("shop", "osls", "deploy"), "CREATE_FAILED: Taken (AWS::SQS::Queue)", "already exists")
 	p.answers(url[1]+"/items/pen", 200, `{"name": "pen", "version": 3}`)
 	p.replace("shop/serverless.yml", "QueueName: taken", "QueueName: free")
 	p.run("shop", "osls", "deploy")
