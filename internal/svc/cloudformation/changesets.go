@@ -28,16 +28,13 @@ func (a *api) createChangeSet(ctx context.Context, call *wire.Call, in *cloudfor
 	if in.DeploymentMode != nil {
 		return nil, stack.Invalid("DeploymentMode %s is not supported here", *in.DeploymentMode)
 	}
-	if on(in.ImportExistingResources) {
-		return nil, stack.Invalid("ImportExistingResources is not supported here: name what is to be imported in a change set of the type IMPORT")
-	}
 	c := chosen{parameters: in.Parameters, tags: in.Tags, capabilities: in.Capabilities, notifications: in.NotificationARNs, types: in.ResourceTypes, role: in.RoleARN, token: in.ClientToken,
 		rollback: in.RollbackConfiguration, deployment: in.DeploymentConfig}
 	chosen, err := c.input(call)
 	if err != nil {
 		return nil, err
 	}
-	input := &engine.ChangeSetInput{Input: *chosen, Name: *in.ChangeSetName, Description: text(in.Description), Kind: text(in.ChangeSetType), Nested: on(in.IncludeNestedStacks)}
+	input := &engine.ChangeSetInput{Input: *chosen, Name: *in.ChangeSetName, Description: text(in.Description), Kind: text(in.ChangeSetType), Nested: on(in.IncludeNestedStacks), AdoptExisting: on(in.ImportExistingResources)}
 	input.OnFailure = text(in.OnStackFailure)
 	if input.Template, input.UsePrevious, err = a.template(ctx, call, in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate); err != nil {
 		return nil, err
@@ -73,7 +70,7 @@ func (a *api) describeChangeSet(ctx context.Context, call *wire.Call, in *cloudf
 	out := &cloudformationapi.DescribeChangeSetOutput{ChangeSetName: &c.Name, ChangeSetId: optional(c.ARN(scope(call))), StackId: &c.Stack, StackName: &s.Name, Description: optional(c.Description),
 		CreationTime: &c.Created, Status: &c.Status, ExecutionStatus: &c.Execution, StatusReason: optional(c.Reason), Parameters: parametersOut(settings), Tags: tagsOut(settings.Tags),
 		Capabilities: settings.Capabilities, NotificationARNs: settings.Notifications, RollbackConfiguration: &cloudformationapi.RollbackConfiguration{}, Changes: []cloudformationapi.Change{},
-		IncludeNestedStacks: &c.Nested, OnStackFailure: optional(c.OnFailure), ImportExistingResources: new(bool)}
+		IncludeNestedStacks: &c.Nested, OnStackFailure: optional(c.OnFailure), ImportExistingResources: &c.AdoptExisting}
 	page := c.Changes[from:]
 	if len(page) > changesPage {
 		page = page[:changesPage]
@@ -148,7 +145,7 @@ func (a *api) listChangeSets(ctx context.Context, call *wire.Call, in *cloudform
 	}
 	for _, c := range all {
 		out.Summaries = append(out.Summaries, cloudformationapi.ChangeSetSummary{StackId: &c.Stack, StackName: &c.StackName, ChangeSetId: optional(c.ARN(scope(call))), ChangeSetName: &c.Name,
-			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: optional(c.Reason), CreationTime: &c.Created, Description: optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: new(bool)})
+			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: optional(c.Reason), CreationTime: &c.Created, Description: optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.AdoptExisting})
 	}
 	return out, nil
 }

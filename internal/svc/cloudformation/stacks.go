@@ -176,7 +176,7 @@ func (a *api) deleteStack(ctx context.Context, call *wire.Call, in *cloudformati
 
 func (a *api) describeStacks(ctx context.Context, call *wire.Call, in *cloudformationapi.DescribeStacksInput) (*cloudformationapi.DescribeStacksOutput, error) {
 	if in.StackName != nil {
-		s, err := a.engine.Describe(ctx, scope(call), *in.StackName)
+		s, err := a.engine.Settled(ctx, scope(call), *in.StackName)
 		if err != nil {
 			return nil, err
 		}

@@ -154,6 +154,23 @@ class Stacks(common.Case):
                          (same["Status"], same["ExecutionStatus"], same["StatusReason"]))
         self.api.delete_change_set(StackName=self.stack, ChangeSetName="same")
 
+    def test_existing_resources_are_imported(self):
+        """What cdk bootstrap asks for: a resource that was retained is taken into the stack again."""
+        name = self.name("kept")
+        body = template(Resources={"Kept": {**QUEUE, "DeletionPolicy": "Retain", "Properties": {"QueueName": name}}, "B": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {
+            "BucketName": name}}, "Other": QUEUE})
+        common.client("s3").create_bucket(Bucket=name, **location())
+        self.addCleanup(common.client("s3").delete_bucket, Bucket=name)
+        made = self.change_set(body, "CREATE", ImportExistingResources=True)
+        self.assertTrue(made["ImportExistingResources"])
+        self.assertEqual({"B": "Import", "Kept": "Add", "Other": "Add"}, {c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"]["Action"] for c in made["Changes"]})
+        self.api.execute_change_set(StackName=self.stack, ChangeSetName="changes")
+        self.wait("create")
+        found = {r["LogicalResourceId"]: (r["PhysicalResourceId"], r["ResourceStatus"]) for r in self.api.describe_stack_resources(StackName=self.stack)["StackResources"]}
+        self.assertEqual((name, "IMPORT_COMPLETE"), found["B"])
+        sqs = common.client("sqs")
+        self.addCleanup(lambda: sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"]))
+
     def test_exports_hold_what_is_imported(self):
         self.create(template(Resources={"Q": QUEUE}, Outputs={"A": {"Value": {"Fn::GetAtt": ["Q", "Arn"]}, "Export": {"Name": self.stack + "-arn"}}}))
         other = self.name("t")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/plan"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
@@ -20,6 +21,7 @@ type ChangeSetInput struct {
 	Kind              string // CREATE, UPDATE (default), IMPORT
 	Nested            bool
 	AdoptTypes        map[string]string // types of the resources to import
+	AdoptExisting     bool              // import what has the name of a new resource and exists already (ImportExistingResources)
 }
 
 // noChanges is the reason of a change set without changes: tools look for it.
@@ -38,7 +40,7 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 		return nil, err
 	}
 	c := &state.ChangeSet{Name: in.Name, ID: ids.UUID(), Stack: found.ARN(), StackName: found.Name, Description: in.Description, Created: e.Clock.Now().UTC(), Kind: in.Kind,
-		Status: state.ChangeComplete, Execution: state.Available, Token: in.Token, Base: found.Last().ID, Caller: in.Caller, OnFailure: in.OnFailure, Nested: in.Nested}
+		Status: state.ChangeComplete, Execution: state.Available, Token: in.Token, Base: found.Last().ID, Caller: in.Caller, OnFailure: in.OnFailure, Nested: in.Nested, AdoptExisting: in.AdoptExisting}
 	p, err := e.prepare(ctx, found, found.Now, rows, &in.Input, true)
 	var transformed *transformError
 	switch {
@@ -51,7 +53,7 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 		if err := e.checkImports(ctx, rows, p, in); err != nil {
 			return nil, err
 		}
-		all, err := e.Difference(ctx, found, rows, p.configuration, p.last())
+		all, err := e.Difference(ctx, found, rows, p.configuration, p.last(), e.existing(found, in))
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +67,37 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 	}
 	err = e.keepChangeSet(ctx, found, c, p, in)
 	return c, err
+}
+
+// existing looks for the new resources of a change set, if it asks for that.
+//
+// AWS: resources with names of their own that the template keeps when they are
+// removed (CreateChangeSet, ImportExistingResources).
+func (e *Engine) existing(s *state.Stack, in *ChangeSetInput) plan.Existing {
+	if !in.AdoptExisting {
+		return nil
+	}
+	return func(ctx context.Context, want *state.Deployed) (map[string]string, error) {
+		t := e.TypeOf(want.Type)
+		facts := t.Facts()
+		if want.Deletion != state.Retain && want.Deletion != state.RetainOnCreate || facts.NameProperty == "" {
+			return nil, nil
+		}
+		ids := map[string]string{}
+		for _, primary := range facts.Primary {
+			text, known := state.Plain(want.Properties[primary])
+			if !known || text == "" {
+				return nil, nil
+			}
+			ids[primary] = text
+		}
+		_, _, err := t.Read(ctx, &stack.Request{Account: s.Account, Region: s.Region, Caller: in.Caller, StackID: s.ARN(), StackName: s.Name, Type: want.Type,
+			PhysicalID: plan.Joined(facts, ids), Properties: state.Clone(want.Properties), Progress: func(string) {}})
+		if errors.Is(err, stack.ErrAbsent) {
+			return nil, nil
+		}
+		return ids, err
+	}
 }
 
 // forChangeSet finds the stack, or makes one that waits for its first change set.

@@ -166,7 +166,7 @@ func (e *Engine) Update(ctx context.Context, s state.Scope, name string, in *Inp
 	if err != nil {
 		return nil, err
 	}
-	changes, err := e.Difference(ctx, found, rows, p.configuration, p.last())
+	changes, err := e.Difference(ctx, found, rows, p.configuration, p.last(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,7 @@ type Engine struct {
 	mu      sync.Mutex
 	running map[string]*work // by id: what Run works on
 	nested  int              // of them
+	ended   chan struct{}    // closed, and another made, when one of them ends
 }
 
 // New only builds.
@@ -95,7 +96,7 @@ func New(config Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Records: records, config: config, wake: make(chan struct{}, 1), running: map[string]*work{}}
+	e := &Engine{Records: records, config: config, wake: make(chan struct{}, 1), running: map[string]*work{}, ended: make(chan struct{})}
 	e.Planner = &plan.Planner{Types: withNested{config.Types, &nested{e}}, Records: records}
 	return e, nil
 }

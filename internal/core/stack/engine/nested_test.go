@@ -29,7 +29,9 @@ type family struct {
 func newFamily(t *testing.T) *family {
 	t.Helper()
 	p := start(t)
-	p.config.Fetch = func(_ context.Context, _ stack.Caller, _ state.Scope, url string) (string, error) { return inner(url), nil }
+	p.config.Fetch = func(_ context.Context, _ stack.Caller, _ state.Scope, url string) (string, error) {
+		return inner(url), nil
+	}
 	p.create("mine", &Input{Template: outer("one", "")})
 	_, rows, err := p.Resources(t.Context(), here, "mine", "N")
 	if err != nil {

@@ -102,7 +102,35 @@ func (e *Engine) done(w *work) {
 	if w.nested {
 		e.nested--
 	}
+	close(e.ended)
+	e.ended = make(chan struct{})
 	e.awake()
+}
+
+// settleTime is how long Settled waits.
+const settleTime = 5 * time.Second
+
+// Settled is Describe, but waits for a moment if an operation is under way: tools
+// that ask every 5 or 30 seconds need not sleep over a stack that is ready in two.
+func (e *Engine) Settled(ctx context.Context, s state.Scope, name string) (*state.Stack, error) {
+	late := time.NewTimer(settleTime)
+	defer late.Stop()
+	for {
+		e.mu.Lock()
+		ended := e.ended
+		e.mu.Unlock()
+		found, err := e.Describe(ctx, s, name)
+		if err != nil || !found.Status.Running() {
+			return found, err
+		}
+		select {
+		case <-ended:
+		case <-late.C:
+			return found, nil
+		case <-ctx.Done():
+			return found, ctx.Err()
+		}
+	}
 }
 
 // hasten tells the work on a stack that its operation has been cancelled.

@@ -123,10 +123,14 @@ type Changes struct {
 
 func (c *Changes) None() bool { return len(c.Resources) == 0 && !c.Other }
 
+// Existing gives the identifiers of a resource that is wanted and there already,
+// outside of all stacks, or nil.
+type Existing func(ctx context.Context, want *state.Deployed) (map[string]string, error)
+
 // Difference compares a prepared configuration with the stack. The rows are nil for
-// a new one.
-func (e *Planner) Difference(ctx context.Context, s *state.Stack, rows map[string]*state.Resource, c *state.Configuration, text string) (*Changes, error) {
-	d := &differ{Planner: e, stack: s, rows: rows, configuration: c, found: map[string]*state.Change{}}
+// a new one. What existing finds is imported; nil: nothing is looked for.
+func (e *Planner) Difference(ctx context.Context, s *state.Stack, rows map[string]*state.Resource, c *state.Configuration, text string, existing Existing) (*Changes, error) {
+	d := &differ{Planner: e, stack: s, rows: rows, configuration: c, existing: existing, found: map[string]*state.Change{}}
 	d.world = NewPreview(e.Records, s.Scope, rows)
 	var err error
 	if d.program, err = e.Compile(ctx, s, c, text, d.world); err != nil {
@@ -166,6 +170,7 @@ type differ struct {
 	world         *Preview
 	program       *Program
 	former        *Program
+	existing      Existing
 	found         map[string]*state.Change
 }
 
@@ -197,6 +202,9 @@ func (d *differ) resource(ctx context.Context, name string) error {
 	row := d.rows[name]
 	if row == nil || !row.Live() {
 		d.world.unknown[name] = true
+		if err := d.adopt(ctx, name, want); err != nil {
+			return err
+		}
 		c := &state.Change{Action: "Add", LogicalID: name, Type: want.Type, After: whole(want)}
 		if ids := d.configuration.Adopt[name]; ids != nil {
 			c.Action, c.PhysicalID = "Import", Joined(d.TypeOf(want.Type).Facts(), ids)
@@ -225,6 +233,22 @@ func (d *differ) resource(ctx context.Context, name string) error {
 		}
 	}
 	d.found[name] = c
+	return nil
+}
+
+// adopt marks a new resource that exists already as one to import.
+func (d *differ) adopt(ctx context.Context, name string, want *state.Deployed) error {
+	if d.existing == nil || d.configuration.Adopt[name] != nil {
+		return nil
+	}
+	ids, err := d.existing(ctx, want)
+	if err != nil || ids == nil {
+		return err
+	}
+	if d.configuration.Adopt == nil {
+		d.configuration.Adopt = map[string]map[string]string{}
+	}
+	d.configuration.Adopt[name] = ids
 	return nil
 }
 
