@@ -56,7 +56,7 @@ func (e *Engine) DetectDrift(ctx context.Context, s state.Scope, name string, on
 				return err
 			}
 		}
-		return e.PutDetection(b, s.Scope, d)
+		return e.PutDetection(b, s, d)
 	})
 	return d, drifts, err
 }

@@ -384,6 +384,8 @@ func (w *work) end(s *state.Stack, b *store.Batch, settled bool) {
 	o := s.Operation
 	o.Phase, o.Ended = "", now
 	b.Deletes = append(b.Deletes, s.WorkKey(s.ID))
+	oldest, _ := s.Rows("event", s.ID)
+	b.DeleteRanges = append(b.DeleteRanges, store.Range{Lo: oldest, Hi: s.Key("event", s.ID, now.Add(-remembered).UnixNano())})
 	if settled {
 		w.ForgetBefore(s, b)
 		s.Generation++

@@ -74,8 +74,17 @@ func (e *Records) DriftsOf(snap store.Snap, s *Stack) (map[string]*Drift, error)
 	return found, err
 }
 
-// PutDetection adds a detection to a batch.
-func (e *Records) PutDetection(b *store.Batch, s Scope, d *Detection) error {
+// maxDetections is how many detections of a stack are kept.
+const maxDetections = 20
+
+// PutDetection adds a detection to a batch; the oldest of the stack goes if there
+// are too many.
+func (e *Records) PutDetection(b *store.Batch, s *Stack, d *Detection) error {
+	s.Detected = append(s.Detected, d.ID)
+	if len(s.Detected) > maxDetections {
+		b.Deletes = append(b.Deletes, s.detectionKey(s.Detected[0]))
+		s.Detected = s.Detected[1:]
+	}
 	_, err := e.Put(b, s.detectionKey(d.ID), Place{}, d)
 	return err
 }

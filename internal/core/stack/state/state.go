@@ -78,6 +78,7 @@ type Stack struct {
 	ChangeSet string      `json:",omitempty"` // ARN of the one that was executed last
 	Imported  []string    `json:",omitempty"` // exports of other stacks that it holds
 	Drift     DriftStatus `json:",omitzero"`
+	Detected  []string    `json:",omitempty"` // ids of detections, the newest last
 }
 
 // ARN is what users call the id of the stack.
