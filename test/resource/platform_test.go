@@ -281,12 +281,17 @@ func (m *made) update(properties values) {
 	}
 }
 
-// fails wants an update to be refused.
+// read gives the live properties, of all that were set.
 func (m *made) read() values {
 	m.t.Helper()
 	properties, attributes, err := m.kind.Read(m.t.Context(), m.request(m.properties))
 	if err != nil {
 		m.t.Fatalf("read %s %s: %v", m.name, m.logical, err)
+	}
+	for name := range m.properties { // else drift detection takes it for removed
+		if p := m.kind.Facts().Properties[name]; !p.WriteOnly && properties[name] == nil {
+			m.t.Errorf("%s: Read does not give the property %s", m.name, name)
+		}
 	}
 	for name, value := range m.attributes {
 		if fmt.Sprint(attributes[name]) != fmt.Sprint(value) {

@@ -161,6 +161,7 @@ func repository() *definition {
 		},
 		tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTagsForResource", resource: "resourceArn", keys: "tagKeys",
 			of: func(c *call) any { return c.arn("ecr", "repository/"+c.physical) }},
+		unread:     []string{"RepositoryPolicyText", "LifecyclePolicy", "EncryptionConfiguration", "ImageTagMutabilityExclusionFilters"},
 		attributes: pick("Arn", "repositoryArn", "RepositoryUri", "repositoryUri"), handled: []string{"EmptyOnDelete"},
 		inert: map[string]string{"EncryptionConfiguration": noImages, "ImageScanningConfiguration": noImages, "ImageTagMutability": noImages, "ImageTagMutabilityExclusionFilters": noImages,
 			"LifecyclePolicy": noImages, "RepositoryPolicyText": noImages, "EmptyOnDelete": noImages}}

@@ -63,6 +63,7 @@ type definition struct {
 	createOnly     []string          // properties whose change is a replacement here, beyond the schema's
 	handled        []string          // properties that the functions above read
 	refused, inert map[string]string // properties, and why
+	unread         []string          // properties that cannot be read back in the form of the template: no drift is found in them
 	needs          map[string]string // operations without which a property is refused
 }
 

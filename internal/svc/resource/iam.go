@@ -29,7 +29,7 @@ func identities() []*definition {
 		{name: "AWS::IAM::Policy", apply: policyOfOwners, handled: []string{"PolicyName", "PolicyDocument", "Roles", "Users", "Groups"}, attributes: own("Id")},
 		{name: "AWS::IAM::InstanceProfile", create: "CreateInstanceProfile", remove: "DeleteInstanceProfile", read: "GetInstanceProfile", unwrap: "InstanceProfile",
 			naming: naming{property: "InstanceProfileName", rule: stack.NameRule{MaxLength: policyNameLength}}, identity: physicalAs("InstanceProfileName"), attributes: pick("Arn", "Arn"),
-			steps: []step{{property: "Roles", undone: true, apply: rolesOfProfile}}},
+			steps: []step{{property: "Roles", undone: true, apply: rolesOfProfile}}, unread: []string{"Roles"}},
 		{name: "AWS::IAM::UserToGroupAddition", handled: []string{"GroupName", "Users"}, attributes: own("Id"), apply: func(c *call, was, want values) error {
 			kept := []string{}
 			if value.Text(was["GroupName"]) == value.Text(want["GroupName"]) {
@@ -292,7 +292,7 @@ func policyOfOwners(c *call, was, want values) error {
 }
 
 func managedPolicy() *definition {
-	d := &definition{name: "AWS::IAM::ManagedPolicy", create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
+	d := &definition{name: "AWS::IAM::ManagedPolicy", unread: []string{"Roles", "Users", "Groups"}, create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
 		naming: naming{property: "ManagedPolicyName", rule: stack.NameRule{MaxLength: policyNameLength}}, identity: physicalAs("PolicyArn"), physical: member("Policy", "Arn"),
 		change: func(c *call, was values) error {
 			if !c.r.Again && value.Equal(was["PolicyDocument"], c.properties["PolicyDocument"]) {

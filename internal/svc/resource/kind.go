@@ -288,8 +288,16 @@ func (k *kind) Read(ctx context.Context, r *stack.Request) (properties, attribut
 		return nil, nil, c.worded(err)
 	}
 	properties = values{}
+	unknown := k.live == nil && k.read == "" // nothing of it can be read
 	for name, p := range k.facts.Properties {
-		if given, found := k.property(c, live, name); found && !p.WriteOnly {
+		given, found := k.property(c, live, name)
+		switch deployed := c.properties[name]; {
+		case p.WriteOnly:
+		case unknown, slices.Contains(k.unread, name), p.CreateOnly && !found: // as far as can be known it is as deployed
+			if deployed != nil {
+				properties[name] = deployed
+			}
+		case found:
 			properties[name] = given
 		}
 	}

@@ -95,7 +95,7 @@ func function() *definition {
 			return values{"Arn": live["FunctionArn"], "SnapStartResponse": snapshots, "SnapStartResponse.ApplyOn": snapshots["ApplyOn"],
 				"SnapStartResponse.OptimizationStatus": snapshots["OptimizationStatus"]}
 		},
-		handled: []string{"Code", "Architectures"},
+		handled: []string{"Code", "Architectures"}, unread: []string{"Code", "RecursiveLoop", "RuntimeManagementConfig"},
 		inert: map[string]string{"TracingConfig": "the trace header is handed on; nothing records traces",
 			"RuntimeManagementConfig": "kept and shown; the host decides which build of a runtime there is"},
 		refused: map[string]string{
@@ -203,7 +203,7 @@ func qualified(arn string) values {
 }
 
 func version() *definition {
-	return &definition{name: "AWS::Lambda::Version", service: "lambda", create: "PublishVersion", remove: "DeleteFunction", read: "GetFunctionConfiguration",
+	return &definition{name: "AWS::Lambda::Version", unread: []string{"ProvisionedConcurrencyConfig"}, service: "lambda", create: "PublishVersion", remove: "DeleteFunction", read: "GetFunctionConfiguration",
 		identity: func(c *call) values { return qualified(c.physical) }, physical: member("FunctionArn"), make: publishVersion,
 		settled: func(c *call) (bool, error) {
 			live, err := c.do("GetFunctionConfiguration", qualified(c.physical))
@@ -234,7 +234,7 @@ func publishVersion(c *call) (values, error) {
 }
 
 func alias() *definition {
-	return &definition{name: "AWS::Lambda::Alias", service: "lambda", create: "CreateAlias", update: "UpdateAlias", remove: "DeleteAlias", read: "GetAlias",
+	return &definition{name: "AWS::Lambda::Alias", unread: []string{"ProvisionedConcurrencyConfig"}, service: "lambda", create: "CreateAlias", update: "UpdateAlias", remove: "DeleteAlias", read: "GetAlias",
 		identity: func(c *call) values {
 			if !strings.HasPrefix(c.physical, "arn:") {
 				return values{"FunctionName": c.text("FunctionName"), "Name": c.text("Name")}
@@ -345,7 +345,7 @@ func mappings() []*definition {
 		},
 		tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTags", resource: "Resource", keys: "TagKeys",
 			of: func(c *call) any { return c.arn("lambda", "event-source-mapping:"+c.physical) }},
-		attributes: pick("Id", "UUID", "EventSourceMappingArn", "EventSourceMappingArn"), refused: refused}}
+		attributes: pick("Id", "UUID", "EventSourceMappingArn", "EventSourceMappingArn"), refused: refused, unread: []string{"FunctionName", "Enabled"}}}
 }
 
 // liveMapping finds a mapping by its id or, as long as that is not known, by what it maps.

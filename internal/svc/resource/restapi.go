@@ -277,7 +277,7 @@ func method() *definition {
 			return values{}, err
 		},
 		change:  func(c *call, _ values) error { return putMethod(c, true) },
-		handled: []string{"Integration", "MethodResponses"}, inert: map[string]string{"AuthorizationScopes": "they are for Cognito user pools"}}
+		handled: []string{"Integration", "MethodResponses"}, unread: []string{"Integration", "MethodResponses"}, inert: map[string]string{"AuthorizationScopes": "they are for Cognito user pools"}}
 }
 
 func putMethod(c *call, anew bool) error {
@@ -429,7 +429,7 @@ func stageLeaves(p values) patch.Leaves {
 }
 
 func stage() *definition {
-	return &definition{name: "AWS::ApiGateway::Stage", create: "CreateStage", remove: "DeleteStage", read: "GetStage", naming: naming{property: "StageName", fixed: true}, identity: partOf("stageName"),
+	return &definition{name: "AWS::ApiGateway::Stage", unread: []string{"MethodSettings", "AccessLogSetting"}, create: "CreateStage", remove: "DeleteStage", read: "GetStage", naming: naming{property: "StageName", fixed: true}, identity: partOf("stageName"),
 		make: func(c *call) (values, error) {
 			in := c.k.input(c, "CreateStage", nil)
 			delete(in, "canarySettings")

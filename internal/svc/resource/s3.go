@@ -115,6 +115,7 @@ func bucket() *definition {
 				"DualStackDomainName": name + ".s3.dualstack." + c.r.Region + ".amazonaws.com"}
 		},
 		handled: []string{"ObjectLockEnabled"},
+		unread:  []string{"ObjectLockEnabled", "BucketEncryption", "CorsConfiguration", "LifecycleConfiguration", "NotificationConfiguration"},
 		without: []string{"MetadataTableConfiguration", "MetadataConfiguration", "WebsiteURL"},
 		inert: map[string]string{"PublicAccessBlockConfiguration": "kept and shown; nothing is public anyway", "AccessControl": "only what is so anyway is accepted: Private and BucketOwnerFullControl",
 			"OwnershipControls": "only what is so anyway is accepted: BucketOwnerEnforced", "BucketEncryption": "AES256 is what is so anyway; aws:kms with the key of AWS itself becomes it; a key of one's own fails"},

@@ -37,7 +37,7 @@ func topics() []*definition {
 					return c.run("SetTopicAttributes", values{"TopicArn": c.physical, "AttributeName": name, "AttributeValue": given})
 				})
 			},
-			steps:      []step{{property: "Subscription", apply: subscribe}},
+			steps: []step{{property: "Subscription", apply: subscribe}}, unread: []string{"Subscription", "DeliveryStatusLogging"},
 			tags:       &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTagsForResource", resource: "ResourceArn", keys: "TagKeys", of: func(c *call) any { return c.physical }},
 			attributes: pick("TopicArn", "TopicArn", "TopicName", "TopicName"), more: []string{"TopicName"},
 			inert:   map[string]string{"TracingConfig": "kept and shown; nothing records traces", "DeliveryStatusLogging": "kept and shown; deliveries are not logged"},
