@@ -105,9 +105,7 @@ func bucket() *definition {
 			setting("LifecycleConfiguration", "PutBucketLifecycleConfiguration", "LifecycleConfiguration", lifecycle, "DeleteBucketLifecycle"),
 			setting("Tags", "PutBucketTagging", "Tagging", func(v any) any { return values{"TagSet": value.TagList(v)} }, "DeleteBucketTagging").
 				shown("GetBucketTagging", func(out values) any { return value.TagList(out["TagSet"]) }),
-			{property: "NotificationConfiguration", undone: false, apply: func(c *call, _, want any) error {
-				return c.run("PutBucketNotificationConfiguration", values{"Bucket": c.physical, "NotificationConfiguration": notifications(want)})
-			}},
+			{property: "NotificationConfiguration", apply: putNotifications},
 		},
 		attributes: func(c *call, _ values) values {
 			name := c.physical
@@ -221,6 +219,10 @@ func filterOf(filter values) values {
 		return values{"Prefix": ""}
 	}
 	return maps.Clone(filter)
+}
+
+func putNotifications(c *call, _, want any) error {
+	return c.run("PutBucketNotificationConfiguration", values{"Bucket": c.physical, "NotificationConfiguration": notifications(want)})
 }
 
 // notifications turns a template's configuration, in which each event stands
