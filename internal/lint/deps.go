@@ -10,6 +10,7 @@ var Deps = map[string]string{
 	"github.com/go-jose/go-jose/v4":            "JSON Web Tokens: callers of HTTP APIs prove themselves with them",
 	"github.com/google/go-cmp":                 "tests only: readable differences",
 	"github.com/google/nftables":               "redirects the connections of functions inside their namespace, without running nft",
+	"github.com/gorilla/websocket":             "WebSocket APIs: frames, masks and close codes; no goroutine and few bytes for a connection that waits",
 	"github.com/kluctl/go-embed-python":        "python3.14 and pip inside the binary: a fresh machine needs no Python",
 	"github.com/pelletier/go-toml/v2":          "the project and configuration files that users write",
 	"github.com/rogpeppe/go-internal":          "tests only: scripts that run the real binary",

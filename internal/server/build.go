@@ -477,6 +477,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
 	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
+	s.http.RegisterOnShutdown(s.sockets.Stop)    // they are no requests any longer
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
+	socketserver "github.com/lambkin-dev/lambkin/internal/front/websocket"
 	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
 )
 
@@ -41,17 +42,19 @@ func (s *Server) buildHTTPAPIs(state *localstore.Store, keys *identity.Keys) (*h
 	outside, forFunctions := border.Client(limits, false), border.Client(limits, true)
 	s.closers = append(s.closers, func() error { outside.CloseIdleConnections(); forFunctions.CloseIdleConnections(); return nil })
 	var server *apiserver.Server
+	may := s.mayCallAPI()
 	apis, err := httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
 		Made:    func(id string) { s.apis.Enter(id, server) },
-		Gone:    func(id string) { s.apis.Remove(id); server.Forget(id) },
+		Gone:    func(id string) { s.apis.Remove(id); server.Forget(id); s.sockets.Forget(id) },
 		Named:   func(name string) { s.apis.EnterName(name, front.HandlerFunc(server.ServeName)) },
 		Unnamed: func(name string) { s.apis.RemoveName(name) },
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.sockets = socketserver.New(socketserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys), May: may, Clock: clock.System, Logger: s.config.Logger})
 	server = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys),
-		Outside: outside, ForFunctions: forFunctions, May: s.mayCallAPI(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
+		Outside: outside, ForFunctions: forFunctions, May: may, Sockets: s.sockets.Serve, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	all, err := apis.All(context.Background())
 	if err != nil {
 		return nil, err

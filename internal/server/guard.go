@@ -102,15 +102,15 @@ func (s *Server) mayCallURL() func(*http.Request, *identity.Key, function.Target
 	}
 }
 
-// mayCallAPI decides about who signed a request to a route with IAM authorization;
-// nil where permissions are not enforced.
-func (s *Server) mayCallAPI() func(r *http.Request, who *identity.Key, region, resource string) (bool, error) {
+// mayCallAPI decides about who signed a request to a route with IAM authorization,
+// or one about connections; nil where permissions are not enforced.
+func (s *Server) mayCallAPI() func(r *http.Request, who *identity.Key, region, action, resource string) (bool, error) {
 	if s.guard == nil {
 		return nil
 	}
-	return func(r *http.Request, who *identity.Key, region, resource string) (bool, error) {
+	return func(r *http.Request, who *identity.Key, region, action, resource string) (bool, error) {
 		call := &wire.Call{Account: who.Account, Region: region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Session: who.Session, Request: r}
-		return s.guard.Allows(r.Context(), call, []string{"execute-api:Invoke"}, resource, nil)
+		return s.guard.Allows(r.Context(), call, []string{action}, resource, nil)
 	}
 }
 

@@ -49,6 +49,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/front"
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
+	socketserver "github.com/lambkin-dev/lambkin/internal/front/websocket"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 )
@@ -153,7 +154,8 @@ type Server struct {
 	logs       *logs.Logs
 	stacks     *engine.Engine
 	apis       *front.Directory // what serves each API of API Gateway
-	closers    []func() error   // in the order of construction
+	sockets    *socketserver.Server
+	closers    []func() error // in the order of construction
 }
 
 // New builds the server. From its return on, connections to Address are taken
@@ -216,6 +218,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.schedules.Run(background) }) // ends when background does
 	group.Go(func() error { return s.secrets.Run(background) })   // ends when background does
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
+	group.Go(func() error { return s.sockets.Run(background) })   // ends when background does
 	group.Go(func() error { return s.stacks.Run(ctx) })           // ends when ctx does; what is under way goes on at the next start
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
@@ -244,6 +247,7 @@ func (s *Server) drain(stop context.CancelFunc) error {
 		s.config.Logger.Warn("calls were still running when the server ended", "err", err)
 		s.http.Close() // the connections that remain
 	}
+	s.sockets.Wait(ctx) // for the $disconnect of connections, which Shutdown has ended
 	return s.invoker.Close(ctx)
 }
 

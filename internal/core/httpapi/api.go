@@ -25,7 +25,10 @@ func (a *API) check() error {
 	if err := checkTags(a.Tags); err != nil {
 		return err
 	}
-	if a.ProtocolType == HTTP && a.RouteSelectionExpression != routeSelection {
+	if a.ProtocolType == WebSocket {
+		return a.checkSocket()
+	}
+	if a.RouteSelectionExpression != routeSelection {
 		return bad("RouteSelectionExpression for HTTP protocol must be '%s'", routeSelection)
 	}
 	return nil
@@ -34,7 +37,7 @@ func (a *API) check() error {
 // Create makes an API with all that belongs to it: quick may be nil, fill too.
 func (a *APIs) Create(ctx context.Context, s Scope, api API, quick *Quick, fill func(*Builder) error) (*API, error) {
 	api.ID, api.Scope, api.Created, api.Revision = newID(apiIDLength), s, a.config.Clock.Now().UTC(), 1
-	if api.RouteSelectionExpression == "" {
+	if api.RouteSelectionExpression == "" && api.ProtocolType == HTTP {
 		api.RouteSelectionExpression = routeSelection
 	}
 	if api.APIKeySelectionExpression == "" {
@@ -187,6 +190,9 @@ func (a *APIs) Delete(ctx context.Context, s Scope, id string) error {
 func (a *APIs) Replace(ctx context.Context, s Scope, id string, f func(*API) error, fill func(*Builder) error) (*API, error) {
 	var updated *API
 	err := a.change(ctx, s, id, func(c *change) error {
+		if c.api.ProtocolType != HTTP {
+			return bad("Reimport is only supported for HTTP APIs")
+		}
 		if err := f(c.api); err != nil {
 			return err
 		}
@@ -205,7 +211,7 @@ func (a *APIs) Replace(ctx context.Context, s Scope, id string, f func(*API) err
 
 func (c *change) clear() error {
 	c.keys, c.integrations = nil, 0
-	for _, part := range []string{partRoute, partIntegration, partAuthorizer} {
+	for _, part := range []string{partRoute, partIntegration, partAuthorizer, partRouteResponse, partIntegrationResponse} {
 		lo, hi := tuple.Range(service, tableParts, c.api.Scope.Account, c.api.Scope.Region, c.api.ID, part)
 		err := store.Each(c.snap, lo, hi, func(e *store.Entry) (bool, error) {
 			c.written[string(e.Key)] = nil

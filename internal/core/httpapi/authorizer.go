@@ -81,10 +81,12 @@ func (c *change) putAuthorizer(a *Authorizer) error {
 	if len(others) >= maxAuthorizers {
 		return bad("Maximum number of authorizers for this API has been reached")
 	}
-	if c.api.ProtocolType == HTTP {
-		if err := a.check(); err != nil {
-			return err
-		}
+	check := a.check
+	if c.api.ProtocolType == WebSocket {
+		check = a.checkSocket
+	}
+	if err := check(); err != nil {
+		return err
 	}
 	c.put(partAuthorizer, a.ID, a)
 	c.redeploy = true

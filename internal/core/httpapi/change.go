@@ -191,7 +191,7 @@ func join(errs ...error) error {
 
 // definition is what a deployment of the API as it is now would freeze.
 func (c *change) definition() (*Definition, error) {
-	d := &Definition{CORS: c.api.CORS, Integrations: map[string]Integration{}, Authorizers: map[string]Authorizer{}}
+	d := &Definition{CORS: c.api.CORS, Answers: map[string]bool{}, Responses: map[string][]IntegrationResponse{}, Integrations: map[string]Integration{}, Authorizers: map[string]Authorizer{}}
 	var err error
 	if d.Routes, err = parts[Route](c, partRoute); err != nil {
 		return nil, err
@@ -206,6 +206,21 @@ func (c *change) definition() (*Definition, error) {
 	authorizers, err := parts[Authorizer](c, partAuthorizer)
 	for _, a := range authorizers {
 		d.Authorizers[a.ID] = a
+	}
+	if c.api.ProtocolType == HTTP || err != nil {
+		return d, err
+	}
+	d.Selection = c.api.RouteSelectionExpression
+	answers, err := parts[RouteResponse](c, partRouteResponse)
+	if err != nil {
+		return nil, err
+	}
+	for i := range answers {
+		d.Answers[answers[i].Parent] = true
+	}
+	responses, err := parts[IntegrationResponse](c, partIntegrationResponse)
+	for i := range responses {
+		d.Responses[responses[i].Parent] = append(d.Responses[responses[i].Parent], responses[i])
 	}
 	return d, err
 }

@@ -1,12 +1,12 @@
-// Package httpapi keeps the APIs of API Gateway's second version: HTTP APIs, with
-// their routes, integrations, authorizers, stages and deployments, and the domain
-// names that lead to them.
+// Package httpapi keeps the APIs of API Gateway's second version: HTTP and WebSocket
+// APIs, with their routes, integrations, authorizers, stages and deployments, and
+// the domain names that lead to them.
 //
 // It promises: what is acknowledged is durable; all changes of one API and of what
 // belongs to it happen one after the other; a deployment is an immutable snapshot,
 // and a stage with AutoDeploy has the newest one from the same commit on that
-// changed the API; nothing of an API outlives it. WebSocket APIs fit into the same
-// rows.
+// changed the API; nothing of an API outlives it. Both kinds are kept
+// in the same rows; what only WebSocket APIs have is in socket.go and response.go.
 //
 // There is no state beside the store: no locks, no goroutines. Errors that stand
 // for AWS's are an *Error. Start reading at APIs, then change.go.
@@ -102,7 +102,11 @@ const (
 	partStage       = "stage"
 	partDeployment  = "deployment"
 	partModel       = "model"
-	partSnapshot    = "snapshot"
+
+	partRouteResponse       = "route-response"
+	partIntegrationResponse = "integration-response"
+
+	partSnapshot = "snapshot"
 )
 
 func apiKey(s Scope, id string) []byte {

@@ -50,10 +50,12 @@ func noRoute(id string) error { return missing("Invalid Route identifier specifi
 
 // putRoute checks a route and writes it.
 func (c *change) putRoute(r *Route) error {
-	if c.api.ProtocolType == HTTP {
-		if err := CheckKey(r.Key); err != nil {
-			return err
-		}
+	check := CheckKey(r.Key)
+	if c.api.ProtocolType == WebSocket {
+		check = r.checkSocket()
+	}
+	if check != nil {
+		return check
 	}
 	switch {
 	case r.APIKeyRequired && c.api.ProtocolType == HTTP:
@@ -167,7 +169,7 @@ func (a *APIs) DeleteRoute(ctx context.Context, s Scope, api, id string) error {
 		}
 		c.delete(partRoute, id)
 		c.redeploy = true
-		return nil
+		return c.dropResponses(id)
 	})
 }
 
@@ -255,10 +257,12 @@ func (i *Integration) checkHTTP() error {
 }
 
 func (c *change) putIntegration(i *Integration) error {
-	if c.api.ProtocolType == HTTP {
-		if err := i.check(); err != nil {
-			return err
-		}
+	check := i.check
+	if c.api.ProtocolType == WebSocket {
+		check = i.checkSocket
+	}
+	if err := check(); err != nil {
+		return err
 	}
 	c.put(partIntegration, i.ID, i)
 	c.redeploy = true
@@ -322,6 +326,6 @@ func (a *APIs) DeleteIntegration(ctx context.Context, s Scope, api, id string) e
 		}
 		c.delete(partIntegration, id)
 		c.redeploy = true
-		return nil
+		return c.dropResponses(id)
 	})
 }

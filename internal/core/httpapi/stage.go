@@ -57,6 +57,11 @@ func (s *Stage) check() error {
 }
 
 func (c *change) putStage(s *Stage) error {
+	if c.api.ProtocolType == WebSocket {
+		if err := s.checkSocket(); err != nil {
+			return err
+		}
+	}
 	if err := s.check(); err != nil {
 		return err
 	}

@@ -214,6 +214,11 @@ type Definition struct {
 	Routes       []Route
 	Integrations map[string]Integration
 	Authorizers  map[string]Authorizer
+
+	// Of WebSocket APIs.
+	Selection string                           `json:",omitempty"`
+	Answers   map[string]bool                  `json:",omitempty"` // routes with a route response
+	Responses map[string][]IntegrationResponse `json:",omitempty"` // by integration
 }
 
 // Domain is a name of the user's own that leads to APIs.

@@ -165,7 +165,7 @@ func (x *exchange) authorizeIAM() failure {
 		return forbidden
 	}
 	if may := x.server.config.May; may != nil {
-		if permitted, err := may(x.r.Request, key, x.live.API.Scope.Region, x.source(x.path)); err != nil {
+		if permitted, err := may(x.r.Request, key, x.live.API.Scope.Region, "execute-api:Invoke", x.source(x.path)); err != nil {
 			x.fail("the permissions of a caller could not be read", err)
 			return internalError
 		} else if !permitted {

@@ -58,10 +58,12 @@ type Config struct {
 	ForFunctions *http.Client
 	// May decides about a caller who signed, by its policies; nil: permissions are not
 	// enforced.
-	May    func(r *http.Request, who *identity.Key, region, resource string) (bool, error)
-	Logs   telemetry.LogSink
-	Clock  clock.Clock
-	Logger *slog.Logger
+	May func(r *http.Request, who *identity.Key, region, action, resource string) (bool, error)
+	// Sockets serves the stages of WebSocket APIs; path is what follows the stage.
+	Sockets func(w http.ResponseWriter, r *front.Request, live *httpapi.Live, path string)
+	Logs    telemetry.LogSink
+	Clock   clock.Clock
+	Logger  *slog.Logger
 }
 
 // Server serves all HTTP APIs.
@@ -203,6 +205,10 @@ func (s *Server) ServeName(w http.ResponseWriter, r *front.Request) {
 }
 
 func (s *Server) serve(w http.ResponseWriter, x *exchange) {
+	if x.live.API.ProtocolType == httpapi.WebSocket {
+		s.config.Sockets(w, x.r, x.live, x.path)
+		return
+	}
 	var err error
 	if x.stage, err = s.compiled(x.r.Context(), x.live); err != nil {
 		if httpapi.IsMissing(err) { // a stage without a deployment

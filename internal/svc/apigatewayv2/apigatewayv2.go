@@ -1,8 +1,8 @@
 // Package apigatewayv2 is the API Gateway V2 API: it translates between the wire
-// and core/httpapi, which keeps the APIs; front/httpapi serves them.
+// and core/httpapi, which keeps the APIs; front/httpapi and front/websocket serve them.
 //
 // It promises AWS's codes and texts of errors; an option without effect is refused
-// or listed as inert in docs/api.md. WebSocket APIs are refused until they are here.
+// or listed as inert in docs/api.md.
 //
 // No goroutines, no locks. Start reading at Service, then bridge.go.
 package apigatewayv2
@@ -10,6 +10,7 @@ package apigatewayv2
 import (
 	"context"
 	"encoding/base64"
+	"strings"
 
 	v2 "github.com/lambkin-dev/lambkin/internal/api/apigatewayv2api"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
@@ -93,6 +94,18 @@ func (a *api) parts() []wire.Operation {
 		v2.HandleGetAuthorizers(a.getAuthorizers),
 		v2.HandleUpdateAuthorizer(a.updateAuthorizer),
 		v2.HandleDeleteAuthorizer(a.deleteAuthorizer),
+
+		v2.HandleCreateRouteResponse(a.createRouteResponse),
+		v2.HandleGetRouteResponse(a.getRouteResponse),
+		v2.HandleGetRouteResponses(a.getRouteResponses),
+		v2.HandleUpdateRouteResponse(a.updateRouteResponse),
+		v2.HandleDeleteRouteResponse(a.deleteRouteResponse),
+
+		v2.HandleCreateIntegrationResponse(a.createIntegrationResponse),
+		v2.HandleGetIntegrationResponse(a.getIntegrationResponse),
+		v2.HandleGetIntegrationResponses(a.getIntegrationResponses),
+		v2.HandleUpdateIntegrationResponse(a.updateIntegrationResponse),
+		v2.HandleDeleteIntegrationResponse(a.deleteIntegrationResponse),
 	}
 }
 
@@ -175,12 +188,16 @@ type shown struct {
 }
 
 func (a *api) show(call *wire.Call, row *httpapi.API) shown {
-	return shown{row, a.address(call.Endpoint, row.ID, row.Scope.Region)}
+	endpoint := a.address(call.Endpoint, row.ID, row.Scope.Region)
+	if rest, ok := strings.CutPrefix(endpoint, "http"); ok && row.ProtocolType == httpapi.WebSocket {
+		endpoint = "ws" + rest // wss where the server has TLS
+	}
+	return shown{row, endpoint}
 }
 
 func (a *api) createAPI(ctx context.Context, call *wire.Call, in *v2.CreateApiInput) (*v2.CreateApiOutput, error) {
-	if text(in.ProtocolType) != httpapi.HTTP {
-		return nil, v2.BadRequestException("This platform has no %s APIs yet", text(in.ProtocolType))
+	if text(in.ProtocolType) == httpapi.WebSocket && (in.Target != nil || in.RouteKey != nil || in.CredentialsArn != nil) {
+		return nil, v2.BadRequestException("Quick create is only supported for HTTP APIs")
 	}
 	row, err := from[httpapi.API](in)
 	if err != nil {

@@ -81,7 +81,7 @@ func to[Out any](value any) (*Out, error) {
 
 // merged are the members whose entries a change sets one by one; an empty value
 // removes one. AWS: Terraform and CloudFormation send it for those that are gone.
-var merged = map[string]bool{"RequestParameters": true, "ResponseParameters": true, "RequestTemplates": true, "StageVariables": true, "RouteSettings": true}
+var merged = map[string]bool{"RequestParameters": true, "ResponseParameters": true, "RequestTemplates": true, "ResponseTemplates": true, "StageVariables": true, "RouteSettings": true}
 
 // merge puts what a shape gives into a value of core.
 func merge[T any](into *T, in any) error {

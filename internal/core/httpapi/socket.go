@@ -1,0 +1,240 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// The routes of WebSocket APIs that no message selects: they are about connections.
+const (
+	ConnectRoute    = "$connect"
+	DisconnectRoute = "$disconnect"
+)
+
+// Mock is the type of integrations that answer by themselves.
+const Mock = "MOCK"
+
+// bodyReference is where in a message a selection looks: names of members and
+// indexes of lists.
+var bodyReference = regexp.MustCompile(`^request\.body((?:\.[A-Za-z0-9_-]+(?:\[[0-9]{1,4}\])*)+)$`)
+
+// Bounds of an expression.
+const (
+	maxSelection = 1024
+	maxRouteKey  = 128
+)
+
+// Selection chooses the route of a message.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html
+type Selection struct{ expression Expression }
+
+// ParseSelection reads a RouteSelectionExpression of a WebSocket API:
+// "$request.body.action", "${request.body.a}/${request.body.b[0]}".
+func ParseSelection(text string) (*Selection, error) {
+	refusal := bad("Invalid route selection expression %q: it names members of the message, as $request.body.action does", text)
+	if len(text) > maxSelection {
+		return nil, refusal
+	}
+	s := &Selection{ParseExpression(text)}
+	found := false
+	for _, p := range s.expression {
+		switch {
+		case p.Ref == "" && strings.Contains(p.Text, "$"):
+			return nil, refusal
+		case p.Ref == "":
+		case !bodyReference.MatchString(p.Ref):
+			return nil, refusal
+		default:
+			found = true
+		}
+	}
+	if !found {
+		return nil, refusal
+	}
+	return s, nil
+}
+
+// Key is the route key that a message selects; "" if it is no JSON or has no such
+// members.
+func (s *Selection) Key(message []byte) string {
+	var body any
+	if json.Unmarshal(message, &body) != nil {
+		return ""
+	}
+	return s.expression.Resolve(func(ref string) string { return scalar(member(body, strings.TrimPrefix(ref, "request.body."))) })
+}
+
+// member is what a path of names and indexes leads to, or nil.
+func member(value any, path string) any {
+	for segment := range strings.SplitSeq(path, ".") {
+		name, indexes, _ := strings.Cut(segment, "[")
+		object, _ := value.(map[string]any)
+		value = object[name]
+		for indexes != "" {
+			number, rest, _ := strings.Cut(indexes, "]")
+			indexes = strings.TrimPrefix(rest, "[")
+			list, _ := value.([]any)
+			at, err := strconv.Atoi(number)
+			if err != nil || at >= len(list) {
+				return nil
+			}
+			value = list[at]
+		}
+	}
+	return value
+}
+
+// scalar is a text, number or truth value as a route key has it.
+func scalar(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
+}
+
+// checkSocket refuses what is no WebSocket API.
+func (a *API) checkSocket() error {
+	if a.RouteSelectionExpression == routeSelection || a.RouteSelectionExpression == "" {
+		return bad("RouteSelectionExpression is a required parameter for WEBSOCKET protocol")
+	}
+	if _, err := ParseSelection(a.RouteSelectionExpression); err != nil {
+		return err
+	}
+	if a.CORS != nil {
+		return bad("CorsConfiguration is not supported for WEBSOCKET protocol")
+	}
+	return nil
+}
+
+// checkSocket refuses what is no route of a WebSocket API. Only connecting is
+// authorized, as on AWS.
+func (r *Route) checkSocket() error {
+	connect := r.Key == ConnectRoute
+	switch {
+	case r.Key == "" || len(r.Key) > maxRouteKey:
+		return bad("The provided route key must have 1 to %d characters", maxRouteKey)
+	case strings.HasPrefix(r.Key, "$") && !connect && r.Key != DisconnectRoute && r.Key != DefaultRoute:
+		return bad("The provided route key %s is invalid: keys that begin with $ are $connect, $disconnect and $default", r.Key)
+	case r.APIKeyRequired:
+		return bad("ApiKeyRequired is not supported for WebSocket APIs by this platform")
+	case len(r.RequestModels) > 0 || r.ModelSelectionExpression != nil && *r.ModelSelectionExpression != "":
+		return bad("Models are not supported for WebSocket APIs by this platform")
+	case len(r.RequestParameters) > 0:
+		return bad("RequestParameters are not supported for WebSocket APIs by this platform")
+	case !connect && r.AuthorizationType != "" && r.AuthorizationType != AuthNone:
+		return bad("Authorization is only supported on the $connect route of WebSocket APIs")
+	case r.AuthorizationType == AuthJWT || len(r.AuthorizationScopes) > 0:
+		return bad("JWT authorization is not supported for WebSocket APIs")
+	}
+	if e := r.RouteResponseSelectionExpression; e != nil && *e != "" && *e != DefaultRoute {
+		return bad("RouteResponseSelectionExpression must be $default")
+	}
+	return nil
+}
+
+// checkSocket refuses what is no integration of a WebSocket API.
+func (i *Integration) checkSocket() error {
+	if i.TimeoutMS == 0 {
+		i.TimeoutMS = MaxSocketTimeoutMS
+	}
+	if i.ConnectionType == "" {
+		i.ConnectionType = "INTERNET"
+	}
+	switch {
+	case i.TimeoutMS < minTimeoutMS || i.TimeoutMS > MaxSocketTimeoutMS:
+		return bad("Timeout should be between %d ms and %d ms", minTimeoutMS, MaxSocketTimeoutMS)
+	case i.ConnectionType != "INTERNET" || i.ConnectionID != "":
+		return bad("ConnectionType %s is not supported by this platform: there are no VPCs", i.ConnectionType)
+	case i.Subtype != "" || i.TLS != nil || i.ResponseParameters != nil:
+		return bad("IntegrationSubtype, TlsConfig and ResponseParameters are not supported for WebSocket APIs")
+	case i.PayloadFormatVersion != "" && i.PayloadFormatVersion != "1.0":
+		return bad("PayloadFormatVersion of WebSocket APIs is 1.0")
+	case len(i.RequestParameters) > 0 || i.ContentHandlingStrategy != nil:
+		return bad("RequestParameters and ContentHandlingStrategy are not supported for WebSocket APIs by this platform")
+	}
+	i.PayloadFormatVersion = "1.0"
+	return i.checkSocketType()
+}
+
+func (i *Integration) checkSocketType() error {
+	switch i.Type {
+	case LambdaProxy:
+		if i.Method == "" {
+			i.Method = "POST"
+		}
+		switch {
+		case !strings.HasPrefix(i.URI, "arn:"):
+			return bad("Invalid function ARN or invalid uri")
+		case len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil && *i.TemplateSelectionExpression != "":
+			return bad("Mapping templates are not supported for AWS_PROXY integrations")
+		}
+		return nil
+	case Mock:
+		if i.PassthroughBehavior != nil && *i.PassthroughBehavior == "NEVER" && len(i.RequestTemplates) == 0 {
+			return bad("A MOCK integration with PassthroughBehavior NEVER needs a request template")
+		}
+		return checkTemplates(i.RequestTemplates, i.TemplateSelectionExpression)
+	}
+	return bad("IntegrationType %s is not supported for WebSocket APIs by this platform: it is AWS_PROXY or MOCK", i.Type)
+}
+
+// MaxSocketTimeoutMS is the time that an integration of a WebSocket API has.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+const MaxSocketTimeoutMS = 29000
+
+// checkSocket refuses what is no authorizer of a WebSocket API.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+func (a *Authorizer) checkSocket() error {
+	switch {
+	case a.Type != Request:
+		return bad("AuthorizerType of WebSocket APIs is REQUEST")
+	case a.JWT != nil || a.EnableSimpleResponses != nil || a.PayloadFormatVersion != "" || a.TTLSeconds != nil && *a.TTLSeconds != 0:
+		return bad("JwtConfiguration, EnableSimpleResponses, AuthorizerPayloadFormatVersion and AuthorizerResultTtlInSeconds are for HTTP APIs")
+	case a.IdentityValidationExpression != nil && *a.IdentityValidationExpression != "":
+		return bad("IdentityValidationExpression is not supported for WebSocket APIs")
+	case !strings.HasPrefix(a.URI, "arn:"):
+		return bad("Invalid authorizer uri: %s", a.URI)
+	}
+	for _, source := range a.IdentitySource {
+		if !socketIdentity.MatchString(source) {
+			return bad("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: %s]", source)
+		}
+	}
+	return nil
+}
+
+// socketIdentity is where an authorizer of a WebSocket API looks.
+var socketIdentity = regexp.MustCompile(`^(route\.request\.(header|querystring)\.[^\s]+|context\.[A-Za-z0-9._]+|stageVariables\.[A-Za-z0-9_]+)$`)
+
+// checkSocket refuses what a stage of a WebSocket API cannot have.
+func (s *Stage) checkSocket() error {
+	if s.Name == DefaultStage {
+		return bad("Stage name only allows a-zA-Z0-9_-")
+	}
+	if s.AccessLog != nil {
+		return bad("AccessLogSettings are not supported for WebSocket APIs by this platform yet")
+	}
+	settings := []Settings{}
+	if s.Settings != nil {
+		settings = append(settings, *s.Settings)
+	}
+	for _, of := range s.RouteSettings {
+		settings = append(settings, of)
+	}
+	for _, of := range settings {
+		switch {
+		case of.LoggingLevel != nil && *of.LoggingLevel != "OFF" && *of.LoggingLevel != "", of.DataTraceEnabled != nil && *of.DataTraceEnabled:
+			return bad("LoggingLevel and DataTraceEnabled are not supported for WebSocket APIs by this platform yet")
+		case of.ThrottlingBurstLimit != nil, of.ThrottlingRateLimit != nil:
+			return bad("Throttling is not supported for WebSocket APIs by this platform yet")
+		}
+	}
+	return nil
+}
