@@ -70,7 +70,7 @@ func (a *api) describeChangeSet(ctx context.Context, call *wire.Call, in *cloudf
 	out := &cloudformationapi.DescribeChangeSetOutput{ChangeSetName: &c.Name, ChangeSetId: optional(c.ARN(scope(call))), StackId: &c.Stack, StackName: &s.Name, Description: optional(c.Description),
 		CreationTime: &c.Created, Status: &c.Status, ExecutionStatus: &c.Execution, StatusReason: optional(c.Reason), Parameters: parametersOut(settings), Tags: tagsOut(settings.Tags),
 		Capabilities: settings.Capabilities, NotificationARNs: settings.Notifications, RollbackConfiguration: &cloudformationapi.RollbackConfiguration{}, Changes: []cloudformationapi.Change{},
-		IncludeNestedStacks: &c.Nested, OnStackFailure: optional(c.OnFailure), ImportExistingResources: &c.AdoptExisting}
+		IncludeNestedStacks: &c.Nested, OnStackFailure: optional(c.OnFailure), ImportExistingResources: &c.Settings().AdoptExisting}
 	page := c.Changes[from:]
 	if len(page) > changesPage {
 		page = page[:changesPage]
@@ -145,7 +145,7 @@ func (a *api) listChangeSets(ctx context.Context, call *wire.Call, in *cloudform
 	}
 	for _, c := range all {
 		out.Summaries = append(out.Summaries, cloudformationapi.ChangeSetSummary{StackId: &c.Stack, StackName: &c.StackName, ChangeSetId: optional(c.ARN(scope(call))), ChangeSetName: &c.Name,
-			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: optional(c.Reason), CreationTime: &c.Created, Description: optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.AdoptExisting})
+			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: optional(c.Reason), CreationTime: &c.Created, Description: optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.Settings().AdoptExisting})
 	}
 	return out, nil
 }

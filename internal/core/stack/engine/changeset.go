@@ -40,7 +40,7 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 		return nil, err
 	}
 	c := &state.ChangeSet{Name: in.Name, ID: ids.UUID(), Stack: found.ARN(), StackName: found.Name, Description: in.Description, Created: e.Clock.Now().UTC(), Kind: in.Kind,
-		Status: state.ChangeComplete, Execution: state.Available, Token: in.Token, Base: found.Last().ID, Caller: in.Caller, OnFailure: in.OnFailure, Nested: in.Nested, AdoptExisting: in.AdoptExisting}
+		Status: state.ChangeComplete, Execution: state.Available, Token: in.Token, Base: found.Last().ID, Caller: in.Caller, OnFailure: in.OnFailure, Nested: in.Nested}
 	p, err := e.prepare(ctx, found, found.Now, rows, &in.Input, true)
 	var transformed *transformError
 	switch {
@@ -57,6 +57,7 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 		if err != nil {
 			return nil, err
 		}
+		p.configuration.AdoptExisting = in.AdoptExisting
 		c.Configuration, c.Changes = p.configuration, all.Resources
 		if all.None() && found.Status != state.CreateFailed && found.Status != state.UpdateFailed {
 			c.Status, c.Execution, c.Reason = state.ChangeFailed, state.Unavailable, noChanges
@@ -217,7 +218,9 @@ func (e *Engine) ExecuteChangeSet(ctx context.Context, s state.Scope, stackName,
 			return stack.Refuse(stack.InvalidChangeSet, "ChangeSet [%s] cannot be executed in its current status of [%s]", c.ARN(s.Scope), c.Shown())
 		}
 		how := *in
-		how.Adopt = c.Configuration.Adopt
+		if !c.Configuration.AdoptExisting {
+			how.Adopt = c.Configuration.Adopt
+		}
 		if how.OnFailure == "" {
 			how.OnFailure = c.OnFailure
 		}

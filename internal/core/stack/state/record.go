@@ -29,7 +29,6 @@ type ChangeSet struct {
 	Caller        stack.Caller
 	OnFailure     string `json:",omitempty"`
 	Nested        bool   `json:",omitempty"` // IncludeNestedStacks
-	AdoptExisting bool   `json:",omitempty"` // ImportExistingResources
 	Executed      bool   `json:",omitempty"` // its template is the stack's
 }
 

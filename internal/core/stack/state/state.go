@@ -108,6 +108,7 @@ type Configuration struct {
 	Monitoring    int                          `json:",omitempty"` // minutes, of the rollback configuration
 	Imports       []string                     `json:",omitempty"` // exports of other stacks
 	Adopt         map[string]map[string]string `json:",omitempty"` // resources that are imported, with their identifiers
+	AdoptExisting bool                         `json:",omitempty"` // they were found by the change set (ImportExistingResources), whose operation is not called an import
 	Options
 }
 
@@ -157,8 +158,8 @@ type Operation struct {
 	Options
 }
 
-// importing tells whether the operation imports resources.
-func (s *Stack) Importing() bool { return s.Now != nil && len(s.Now.Adopt) > 0 }
+// Importing tells whether the operation is an import of resources.
+func (s *Stack) Importing() bool { return s.Now != nil && len(s.Now.Adopt) > 0 && !s.Now.AdoptExisting }
 
 // Kinds are the kinds of operations, in the words of LastOperations.
 type Kinds string
