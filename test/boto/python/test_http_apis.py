@@ -187,7 +187,7 @@ class HttpApis(Case):
                     {"IntegrationType": "HTTP_PROXY", "IntegrationUri": "http://x", "IntegrationMethod": "GET", "RequestParameters": {"overwrite:header.Authorization": "x"}},
                     {"IntegrationType": "AWS_PROXY", "IntegrationSubtype": "SQS-SendMessage", "PayloadFormatVersion": "1.0"}):
             self.fails("BadRequestException", self.gw.create_integration, ApiId=api, **bad)
-        self.fails("BadRequestException", self.gw.create_api, Name="ws", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")
+        self.fails("BadRequestException", self.gw.create_api, Name="ws", ProtocolType="WEBSOCKET")
         self.fails("BadRequestException", self.gw.create_stage, ApiId=api, StageName="no spaces")
         self.gw.create_stage(ApiId=api, StageName="one")
         self.fails("ConflictException", self.gw.create_stage, ApiId=api, StageName="one", message="Stage already exists")

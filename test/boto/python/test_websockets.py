@@ -1,0 +1,224 @@
+"""WebSocket APIs: apigatewayv2 and apigatewaymanagementapi with boto3, the APIs with a small client."""
+
+import base64
+import json
+import os
+import socket
+import struct
+import unittest
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from common import ACCOUNT, REGION, Case, arn, client, status
+
+SERVER = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+
+# The function pushes to its own client, as AWS's examples do, with the address of the platform.
+PUSH = """
+import json, os, boto3
+
+def handler(event, context):
+    rc = event["requestContext"]
+    if rc["eventType"] != "MESSAGE":
+        return {"statusCode": 200}
+    body = json.loads(event["body"])
+    endpoint = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{rc['apiId']}/{rc['stage']}"
+    management = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint)
+    management.post_to_connection(ConnectionId=body.get("to", rc["connectionId"]), Data=("pushed " + body["text"]).encode())
+    return {"statusCode": 200, "body": "ignored"}
+"""
+
+SHOW = """
+import json
+
+def handler(event, context):
+    print("EVENT", event["requestContext"]["eventType"])
+    if event["requestContext"]["eventType"] == "CONNECT" and "refuse" in (event.get("queryStringParameters") or {}):
+        return {"statusCode": 401}
+    return {"statusCode": 200, "body": json.dumps(event)}
+"""
+
+
+class WebSocket:
+    """As much of RFC 6455 as the tests need."""
+
+    def __init__(self, path, host=SERVER.netloc, **headers):
+        self.socket = socket.create_connection((SERVER.hostname, SERVER.port), timeout=60)
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.file = self.socket.makefile("rb")
+        self.status = int(self.file.readline().split()[1])
+        self.headers = {}
+        while (line := self.file.readline().strip()):
+            name, _, value = line.decode().partition(": ")
+            self.headers[name.lower()] = value
+        self.body = b"" if self.status == 101 else self.file.read(int(self.headers.get("content-length", 0)))
+
+    def frame(self, opcode, data, final=True):
+        mask = os.urandom(4)
+        size = len(data)
+        head = bytes([(0x80 if final else 0) | opcode])
+        head += bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + struct.pack(">H", size) if size < 65536 else bytes([0x80 | 127]) + struct.pack(">Q", size)
+        self.socket.sendall(head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+
+    def send(self, message):
+        self.frame(1, json.dumps(message).encode())
+
+    def read(self):
+        """The opcode and payload of the next frame, joined with what continues it."""
+        first, second = self.file.read(2)
+        size = second & 0x7F
+        if size == 126:
+            size = struct.unpack(">H", self.file.read(2))[0]
+        elif size == 127:
+            size = struct.unpack(">Q", self.file.read(8))[0]
+        data = self.file.read(size)
+        while not first & 0x80:
+            more, rest = self.read_part()
+            first |= more & 0x80
+            data += rest
+        return first & 0x0F, data
+
+    def read_part(self):
+        first, second = self.file.read(2)
+        size = second & 0x7F
+        if size == 126:
+            size = struct.unpack(">H", self.file.read(2))[0]
+        elif size == 127:
+            size = struct.unpack(">Q", self.file.read(8))[0]
+        return first, self.file.read(size)
+
+    def text(self):
+        opcode, data = self.read()
+        assert opcode == 1, (opcode, data)
+        return data.decode()
+
+    def closed(self):
+        opcode, data = self.read()
+        assert opcode == 8, (opcode, data)
+        return struct.unpack(">H", data[:2])[0]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class WebSockets(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.gw = client("apigatewayv2")
+
+    def make(self, source, routes, permit="*", **extra):
+        """An API whose routes call one function; its id."""
+        self.create(source, name=(name := self.name()), Timeout=30)
+        api = self.gw.create_api(Name=name, ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")
+        self.assertTrue(api["ApiEndpoint"].startswith("ws://"), api["ApiEndpoint"])
+        api = api["ApiId"]
+        self.addCleanup(self.gw.delete_api, ApiId=api)
+        self.api.add_permission(FunctionName=name, StatementId="ws", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
+                                SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/{permit}")
+        uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn(name)}/invocations"
+        integration = self.gw.create_integration(ApiId=api, IntegrationType="AWS_PROXY", IntegrationUri=uri)["IntegrationId"]
+        for key, options in routes.items():
+            route = self.gw.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{integration}", **options)
+            if "RouteResponseSelectionExpression" in options:
+                self.gw.create_route_response(ApiId=api, RouteId=route["RouteId"], RouteResponseKey="$default")
+        self.gw.create_stage(ApiId=api, StageName="prod", AutoDeploy=True)
+        return api
+
+    def connect(self, api, query="", want=101, **headers):
+        ws = WebSocket(f"/_aws/execute-api/{api}/prod{query}", **headers)
+        self.addCleanup(ws.close)
+        self.assertEqual(ws.status, want, ws.body)
+        return ws
+
+    def management(self, api):
+        return boto3.client("apigatewaymanagementapi", endpoint_url=f"{SERVER.geturl()}/_aws/execute-api/{api}/prod", config=Config(retries={"total_max_attempts": 1}))
+
+    def test_messages_are_answered(self):
+        answers = {"RouteResponseSelectionExpression": "$default"}
+        api = self.make(SHOW, {"$connect": {}, "show": answers, "$default": answers})
+        ws = self.connect(api)
+        ws.send({"action": "show", "n": 1})
+        event = json.loads(ws.text())
+        self.assertEqual((event["requestContext"]["routeKey"], event["requestContext"]["eventType"], json.loads(event["body"])["n"]), ("show", "MESSAGE", 1))
+        ws.frame(1, b"no JSON")
+        self.assertEqual(json.loads(ws.text())["requestContext"]["routeKey"], "$default")
+        by_host = WebSocket("/prod", host=f"{api}.execute-api.{REGION}.localhost:{SERVER.port}")
+        self.addCleanup(by_host.close)
+        self.assertEqual(by_host.status, 101)
+        by_host.send({"action": "show"})
+        self.assertEqual(json.loads(by_host.text())["requestContext"]["domainName"], f"{api}.execute-api.{REGION}.localhost")
+        ws.frame(2, b"\x00")
+        self.assertEqual(ws.closed(), 1003)
+
+    def test_who_is_refused(self):
+        api = self.make(SHOW, {"$connect": {}, "$disconnect": {}})
+        ws = self.connect(api, "?refuse=1", want=401)
+        self.assertEqual(set(json.loads(ws.body)), {"message", "connectionId", "requestId"})
+        ws = self.connect(api)
+        ws.send({"action": "none"})
+        self.assertEqual({**json.loads(ws.text()), "connectionId": "", "requestId": ""}, {"message": "Forbidden", "connectionId": "", "requestId": ""})
+        locked = self.make(SHOW, {"$connect": {}}, permit="other/$connect")
+        self.assertEqual(json.loads(self.connect(locked, want=502).body)["message"], "Internal server error")
+
+    def test_a_function_pushes(self):
+        api = self.make(PUSH, {"$connect": {}, "push": {}})
+        ws = self.connect(api)
+        ws.send({"action": "push", "text": "hello"})
+        self.assertEqual(ws.text(), "pushed hello")
+
+    def test_connections(self):
+        api = self.make(SHOW, {"$connect": {}, "show": {"RouteResponseSelectionExpression": "$default"}})
+        ws = self.connect(api, **{"User-Agent": "small"})
+        ws.send({"action": "show"})
+        connection = json.loads(ws.text())["requestContext"]["connectionId"]
+        management = self.management(api)
+        got = management.get_connection(ConnectionId=connection)
+        self.assertEqual(got["Identity"], {"SourceIp": "127.0.0.1", "UserAgent": "small"})
+        self.assertGreaterEqual(got["LastActiveAt"], got["ConnectedAt"])
+        self.assertEqual(status(management.post_to_connection(ConnectionId=connection, Data=b"hi")), 200)
+        self.assertEqual(ws.text(), "hi")
+        large = b"x" * (128 << 10)
+        management.post_to_connection(ConnectionId=connection, Data=large)
+        self.assertEqual(ws.text(), large.decode())
+        self.refused("PayloadTooLargeException", 413, management.post_to_connection, ConnectionId=connection, Data=large + b"x")
+        self.refused("BadRequestException", 400, management.post_to_connection, ConnectionId="nobody", Data=b"x")
+        self.refused("GoneException", 410, management.post_to_connection, ConnectionId="AAAAAAAAAAAAAAA=", Data=b"x")
+        self.assertEqual(status(management.delete_connection(ConnectionId=connection)), 204)
+        self.assertEqual(ws.closed(), 1000)
+        for call in (management.get_connection, management.delete_connection):
+            self.refused("GoneException", 410, call, ConnectionId=connection)
+
+    def refused(self, code, http, call, **arguments):
+        with self.assertRaises(ClientError) as caught:
+            call(**arguments)
+        self.assertEqual((caught.exception.response["Error"]["Code"], status(caught.exception.response)), (code, http))
+
+    def test_configuration(self):
+        api = self.make(SHOW, {"$connect": {}})
+        integration = self.gw.create_integration(ApiId=api, IntegrationType="MOCK", TemplateSelectionExpression="200", RequestTemplates={"200": '{"statusCode":200}'})["IntegrationId"]
+        route = self.gw.create_route(ApiId=api, RouteKey="ping", Target=f"integrations/{integration}", RouteResponseSelectionExpression="$default")["RouteId"]
+        answer = self.gw.create_route_response(ApiId=api, RouteId=route, RouteResponseKey="$default")["RouteResponseId"]
+        response = self.gw.create_integration_response(ApiId=api, IntegrationId=integration, IntegrationResponseKey="/200/", TemplateSelectionExpression="x", ResponseTemplates={"x": "pong"})
+        ws = self.connect(api)
+        ws.send({"action": "ping"})
+        self.assertEqual(ws.text(), "pong")
+        self.gw.update_integration_response(ApiId=api, IntegrationId=integration, IntegrationResponseId=response["IntegrationResponseId"], ResponseTemplates={"x": "PONG"})
+        ws.send({"action": "ping"})
+        self.assertEqual(ws.text(), "PONG")  # an open connection follows the deployments
+        self.assertEqual([r["RouteResponseId"] for r in self.gw.get_route_responses(ApiId=api, RouteId=route)["Items"]], [answer])
+        self.gw.delete_route_response(ApiId=api, RouteId=route, RouteResponseId=answer)
+        self.fails("NotFoundException", self.gw.get_route_response, ApiId=api, RouteId=route, RouteResponseId=answer)
+        for bad in ({"IntegrationType": "HTTP_PROXY", "IntegrationUri": "http://x", "IntegrationMethod": "POST"}, {"IntegrationType": "AWS", "IntegrationUri": arn("f")}):
+            self.fails("BadRequestException", self.gw.create_integration, ApiId=api, **bad)
+        self.fails("BadRequestException", self.gw.create_stage, ApiId=api, StageName="$default")
+
+
+if __name__ == "__main__":
+    unittest.main()
