@@ -40,6 +40,41 @@ def handler(event, context):
     return {"statusCode": 200, "body": json.dumps(event)}
 """
 
+SAM = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.14
+      Handler: index.handler
+      InlineCode: |
+        def handler(event, context):
+            return {"statusCode": 200, "body": event["requestContext"]["routeKey"]}
+  Chat:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: $request.body.action
+      StageName: live
+      Routes:
+        $connect: {FunctionArn: !GetAtt Handler.Arn}
+        echo: {FunctionArn: !GetAtt Handler.Arn, RouteResponseSelectionExpression: $default}
+  Ping:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: {ApiId: !Ref Chat, IntegrationType: MOCK, RequestTemplates: {$default: '{"statusCode": 200}'}}
+  PingResponse:
+    Type: AWS::ApiGatewayV2::IntegrationResponse
+    Properties: {ApiId: !Ref Chat, IntegrationId: !Ref Ping, IntegrationResponseKey: /200/, ResponseTemplates: {$default: pong}}
+  PingRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Chat, RouteKey: ping, RouteResponseSelectionExpression: $default, Target: !Sub "integrations/${Ping}"}
+  PingAnswer:
+    Type: AWS::ApiGatewayV2::RouteResponse
+    Properties: {ApiId: !Ref Chat, RouteId: !Ref PingRoute, RouteResponseKey: $default}
+Outputs:
+  Id: {Value: !Ref Chat}
+"""
+
 
 class WebSocket:
     """As much of RFC 6455 as the tests need."""
@@ -199,6 +234,18 @@ class WebSockets(Case):
         with self.assertRaises(ClientError) as caught:
             call(**arguments)
         self.assertEqual((caught.exception.response["Error"]["Code"], status(caught.exception.response)), (code, http))
+
+    def test_sam_deploys_one(self):
+        cloud, name = client("cloudformation"), self.name("chat")
+        cloud.create_stack(StackName=name, TemplateBody=SAM, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+        self.addCleanup(cloud.delete_stack, StackName=name)
+        cloud.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
+        api = cloud.describe_stacks(StackName=name)["Stacks"][0]["Outputs"][0]["OutputValue"]
+        ws = WebSocket(f"/_aws/execute-api/{api}/live")
+        self.addCleanup(ws.close)
+        self.assertEqual(ws.status, 101, ws.body)
+        ws.send({"action": "ping"})
+        self.assertEqual(ws.text(), "pong")
 
     def test_configuration(self):
         api = self.make(SHOW, {"$connect": {}})
