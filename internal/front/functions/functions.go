@@ -51,7 +51,7 @@ type Functions struct {
 type Call struct {
 	Target    function.Target
 	Service   string // who invokes, "" for a caller with permissions of its own
-	Role      string // ARN of the role in whose name an API invokes, without Service
+	Role      string // ARN of the role in whose name an API of the account of Source invokes, without Service
 	Source    string // ARN of what invokes: of an API's method and route
 	RequestID string // that the handler sees; "" for a new one
 	TraceID   string
@@ -66,8 +66,12 @@ func (f *Functions) Invoke(ctx context.Context, c *Call) (*invoke.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	if c.Service != "" {
-		permitted, err := f.Registry.Permits(ctx, c.Target, function.Caller{Service: c.Service, Source: c.Source})
+	service, err := f.asking(c)
+	if err != nil {
+		return nil, err
+	}
+	if service != "" {
+		permitted, err := f.Registry.Permits(ctx, c.Target, function.Caller{Service: service, Source: c.Source})
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +96,28 @@ func (f *Functions) Invoke(ctx context.Context, c *Call) (*invoke.Response, erro
 		Provisioned: resolved.Provisioned, FunctionProvisioned: resolved.FunctionProvisioned, RecursionAllowed: resolved.RecursionAllowed,
 		RequestID: c.RequestID, TraceID: c.TraceID, Payload: c.Payload, Stream: c.Stream,
 	})
+}
+
+// asking is the service that the function's policy must let in; "" where the caller
+// or its role is asked. A role of another account is nobody's to use, and where roles
+// are not asked the function of another account has its policy.
+//
+// AWS: passing a role of another account is refused
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html). In
+// arn:aws:iam::*:user/* the star stands for the account of the API.
+func (f *Functions) asking(c *Call) (service string, err error) {
+	if c.Service != "" || c.Role == "" {
+		return c.Service, nil
+	}
+	role, errOfRole := arn.Parse(c.Role)
+	source, errOfSource := arn.Parse(c.Source)
+	if errOfRole != nil || errOfSource != nil || role.Account != "*" && role.Account != source.Account {
+		return "", fmt.Errorf("%w: %s is not a role of the account of %s", ErrForbidden, c.Role, c.Source)
+	}
+	if f.RoleMay == nil && c.Target.Scope.Account != source.Account {
+		return APIGateway, nil
+	}
+	return "", nil
 }
 
 // The path of a function in the URI of an integration.

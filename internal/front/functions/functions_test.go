@@ -49,6 +49,34 @@ func TestAFunctionRunsOnlyIfItsPolicyPermits(t *testing.T) {
 	}
 }
 
+// TestARoleIsOfTheAccountOfItsAPI: else an API could use the roles, and with them the
+// functions, of anybody.
+func TestARoleIsOfTheAccountOfItsAPI(t *testing.T) {
+	const own, other = "111122223333", "444455556666"
+	for _, test := range []struct {
+		role, target string
+		enforced, ok bool
+	}{
+		{"arn:aws:iam::" + own + ":role/r", own, false, true}, {"arn:aws:iam::" + own + ":role/r", own, true, true},
+		{"arn:aws:iam::" + own + ":role/r", other, true, true}, // what the role may is asked
+		{"arn:aws:iam::" + own + ":role/r", other, false, false},
+		{"arn:aws:iam::*:user/*", own, false, true}, {"arn:aws:iam::*:user/*", other, false, false},
+		{"arn:aws:iam::" + other + ":role/r", own, false, false}, {"arn:aws:iam::" + other + ":role/r", other, true, false},
+		{"r", own, true, false},
+	} {
+		f := &fake{}
+		all := &Functions{Registry: f, Invoker: f}
+		if test.enforced {
+			all.RoleMay = func(context.Context, string, string) (bool, error) { return true, nil }
+		}
+		target := function.Target{Scope: function.Scope{Account: test.target}, Name: "f"}
+		_, err := all.Invoke(t.Context(), &Call{Target: target, Role: test.role, Source: "arn:aws:execute-api:eu-west-1:" + own + ":abc/s/GET/"})
+		if (err == nil) != test.ok || err != nil && !errors.Is(err, ErrForbidden) {
+			t.Errorf("%+v: %v", test, err)
+		}
+	}
+}
+
 func TestTheFormsThatNameAFunction(t *testing.T) {
 	const plain = "arn:aws:lambda:eu-west-1:111122223333:function:f"
 	for uri, want := range map[string]string{

@@ -107,6 +107,9 @@ func (e *exchange) role(i *restapi.Integration, region string) (local.Identity, 
 	if err != nil || !found {
 		return local.Identity{}, errNoRole
 	}
+	if role.Account != e.id.Account { // the ARN may have come out of a stage variable
+		return local.Identity{}, errNoTrust // AWS: passing a role of another account is refused
+	}
 	if assume := e.server.config.Assume; assume != nil {
 		trusted, err := assume(e.r.Context(), role.String())
 		if err != nil {

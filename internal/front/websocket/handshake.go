@@ -275,7 +275,7 @@ func (c *connection) ask(r *front.Request, a *httpapi.Authorizer, e *proxy.Socke
 	call := &functions.Call{Target: target, Service: functions.APIGateway, RequestID: ids.UUID(), TraceID: r.TraceID(), Payload: e.AuthorizerJSON(arn),
 		Source: "arn:aws:execute-api:" + api.Scope.Region + ":" + api.Scope.Account + ":" + api.ID + "/authorizers/" + a.ID}
 	if a.CredentialsARN != "" {
-		call.Service = "" // the role's permissions count; they are not evaluated
+		call.Service, call.Role = "", a.CredentialsARN // the role's permissions count, where permissions are enforced
 	}
 	response, err := c.server.config.Functions.InvokeWithin(r.Context(), call, authorizeFor)
 	if err != nil {

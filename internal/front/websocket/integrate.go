@@ -36,7 +36,7 @@ func (c *connection) answerOf(ctx context.Context, r *route, e *proxy.SocketEven
 	}
 	call := &functions.Call{Target: i.target, Service: functions.APIGateway, Source: c.stage.arn(r.Key), RequestID: ids.UUID(), TraceID: trace, Payload: e.JSON()}
 	if i.CredentialsARN != "" {
-		call.Service = "" // the role's permissions count; they are not evaluated
+		call.Service, call.Role = "", i.CredentialsARN // the role's permissions count, where permissions are enforced
 	}
 	response, err := c.server.config.Functions.InvokeWithin(ctx, call, time.Duration(i.TimeoutMS)*time.Millisecond)
 	if err != nil {

@@ -506,3 +506,23 @@ func TestBadHandshakes(t *testing.T) {
 		c.Close()
 	}
 }
+
+// TestTheRoleOfAnIntegrationIsAsked: credentials are no way around the permissions of
+// the function.
+func TestTheRoleOfAnIntegrationIsAsked(t *testing.T) {
+	w := start(t, routed{key: "$connect", function: "connect"})
+	made := w.def.Integrations["$connect"]
+	made.CredentialsARN = "arn:aws:iam::000000000000:role/weak"
+	w.def.Integrations["$connect"] = made
+	asked := make(chan string, 1)
+	w.server.config.Functions.RoleMay = func(_ context.Context, role, on string) (bool, error) {
+		asked <- role + " " + on
+		return false, nil
+	}
+	if _, reply, err := w.dial(nil); err == nil || reply == nil || reply.StatusCode != http.StatusBadGateway || len(w.calls) != 0 {
+		t.Errorf("%v, %v, %d calls", reply, err, len(w.calls))
+	}
+	if got := <-asked; got != made.CredentialsARN+" "+prefix+"connect" {
+		t.Error(got)
+	}
+}
