@@ -113,8 +113,10 @@ func newLoad(t *testing.T) *load {
 	l.topics = &topics{}
 	l.mapped = newMapped(random(9))
 	rest := &restAPI{}
+	web := &doors{}
 	l.parts = []part{
 		rest,
+		web,
 		l.events,
 		&layers{random: random(2), name: "lib"},
 		&logs{random: random(3)},
@@ -135,6 +137,7 @@ func newLoad(t *testing.T) *load {
 		l.topics.prepare,
 		l.mapped.prepare,
 		rest.prepare,
+		web.prepare,
 	} {
 		if err := f(t.Context(), l.server); err != nil {
 			t.Fatal(err)
