@@ -1,10 +1,12 @@
 """HTTP APIs: apigatewayv2 with boto3, the APIs with plain HTTP clients."""
 
 import base64
+import hashlib
 import http.client
 import http.server
 import json
 import os
+import secrets
 import threading
 import time
 import unittest
@@ -69,6 +71,46 @@ class Upstream:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+
+def prime(bits):
+    """A number that is prime but for one chance in 4^16 (Miller and Rabin)."""
+    while True:
+        n = secrets.randbits(bits) | (3 << (bits - 2)) | 1
+        if any(n % small == 0 for small in (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)):
+            continue
+        twos = ((n - 1) & (1 - n)).bit_length() - 1
+        for _ in range(16):
+            x = pow(secrets.randbelow(n - 3) + 2, (n - 1) >> twos, n)
+            if x != 1 and all(pow(x, 1 << i, n) != n - 1 for i in range(twos)):
+                break
+        else:
+            return n
+
+
+class Signer:
+    """A key that signs JSON web tokens with RS256 (RFC 7515, RFC 8017 8.2): Python has no RSA of its own."""
+
+    def __init__(self, kid):
+        self.kid, self.e = kid, 65537
+        while True:
+            p, q = prime(1024), prime(1024)
+            if p != q and (p - 1) % self.e and (q - 1) % self.e:
+                break
+        self.n, self.d = p * q, pow(self.e, -1, (p - 1) * (q - 1))
+
+    @staticmethod
+    def text(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    def jwk(self):
+        return {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "n": self.text(self.n.to_bytes(256, "big")), "e": self.text(self.e.to_bytes(3, "big"))}
+
+    def token(self, **claims):
+        signed = self.text(json.dumps({"alg": "RS256", "kid": self.kid}).encode()) + "." + self.text(json.dumps(claims).encode())
+        digest = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(signed.encode()).digest()
+        padded = b"\0\1" + b"\xff" * (256 - 3 - len(digest)) + b"\0" + digest
+        return signed + "." + self.text(pow(int.from_bytes(padded, "big"), self.d, self.n).to_bytes(256, "big"))
 
 
 class HttpApis(Case):
@@ -338,6 +380,51 @@ def handler(event, context):
         code, _, body = call("/policy/1", "yes")
         self.assertEqual(code, 200, body)
         self.fails("ConflictException", self.gw.delete_authorizer, ApiId=api, AuthorizerId=simple)
+
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
+    def test_jwt_authorizers(self):
+        signer, stranger = Signer("one"), Signer("one")
+        asked = []
+
+        def issuer(handler, _):
+            asked.append(handler.path)
+            answers = {"/pool/.well-known/openid-configuration": {"issuer": url + "/pool", "jwks_uri": url + "/pool/keys"}, "/pool/keys": {"keys": [signer.jwk()]}}
+            return (200, {"Content-Type": "application/json"}, json.dumps(answers[handler.path]).encode()) if handler.path in answers else (404, {}, b"")
+
+        url = self.upstream(issuer)
+        api, endpoint = self.http_api()
+        i = self.integration(api, self.function("def handler(e, c):\n    return e['requestContext']['authorizer']['jwt']\n"))
+        a = self.gw.create_authorizer(ApiId=api, Name="jwt", AuthorizerType="JWT", IdentitySource=["$request.header.Authorization"], JwtConfiguration={"Issuer": url + "/pool", "Audience": ["shop", "web"]})["AuthorizerId"]
+        self.route(api, "GET /any", i, AuthorizationType="JWT", AuthorizerId=a)
+        self.route(api, "GET /scoped", i, AuthorizationType="JWT", AuthorizerId=a, AuthorizationScopes=["orders/read", "orders/write"])
+        self.gw.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+        now = int(time.time())
+        good = {"iss": url + "/pool", "aud": "web", "sub": "ann", "exp": now + 600, "iat": now, "nbf": now, "scope": "orders/read profile"}
+
+        def call(path, token=None):
+            code, headers, body = request(endpoint, path=path, headers={"Authorization": token} if token else None)
+            return code, json.loads(body), headers
+
+        code, got, _ = call("/any", "Bearer " + signer.token(**good))
+        self.assertEqual((code, got["scopes"]), (200, None))
+        self.assertEqual({k: str(v) for k, v in good.items()}, got["claims"])
+        self.assertEqual(asked, ["/pool/.well-known/openid-configuration", "/pool/keys"])
+        self.assertEqual(call("/any", signer.token(**{**good, "aud": ["x", "shop"]}))[0], 200)
+        self.assertEqual(call("/any", signer.token(**{k: v for k, v in good.items() if k != "aud"}, client_id="shop"))[0], 200)
+        code, got, _ = call("/scoped", "Bearer " + signer.token(**good))
+        self.assertEqual((code, got["scopes"]), (200, ["orders/read"]))
+        code, got, _ = call("/scoped", signer.token(**{**good, "scope": "profile"}))
+        self.assertEqual((code, got), (403, {"message": "Forbidden"}))
+        for name, token in {
+            "none": None, "no token": "Bearer x", "expired": signer.token(**{**good, "exp": now - 600}), "too early": signer.token(**{**good, "nbf": now + 600}),
+            "another audience": signer.token(**{**good, "aud": "other"}), "another issuer": signer.token(**{**good, "iss": url}), "another key": stranger.token(**good),
+            "changed": signer.token(**good).replace(".", ".e30", 1),
+        }.items():
+            with self.subTest(name):
+                code, got, headers = call("/any", token)
+                self.assertEqual((code, got), (401, {"message": "Unauthorized"}))
+                self.assertTrue(headers["www-authenticate"].startswith("Bearer"), headers["www-authenticate"])
+        self.assertEqual(len(asked), 2)  # keys are kept
 
     def test_iam_authorization(self):
         name = self.function("def handler(e, c):\n    return e['requestContext']['authorizer']['iam']\n")
