@@ -102,6 +102,13 @@ func (d *Directory) RemoveName(name string) {
 // Serves tells whether a name is a domain name of a user.
 func (d *Directory) Serves(name string) bool { return d.named(name) != nil }
 
+// Taken tells whether a name, or all names of a wildcard, are served.
+func (d *Directory) Taken(name string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.names[name] != nil
+}
+
 // named is what serves a domain name, or nil.
 func (d *Directory) named(host string) Handler {
 	d.mu.RLock()

@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
@@ -194,7 +195,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // mounted finds the raw handler of a request, or nil.
 func (g *Gateway) mounted(r *http.Request) http.Handler {
-	if g.named != nil {
+	if g.named != nil && !g.own(r.Host) {
 		if h := g.named(r.Host); h != nil {
 			return h
 		}
@@ -220,6 +221,23 @@ func (g *Gateway) mounted(r *http.Request) http.Handler {
 		}
 		path = path[:slash]
 	}
+}
+
+// own tells whether a host is one of the platform's, so that no user's domain name
+// takes the requests for it.
+func (g *Gateway) own(host string) bool {
+	name := hostname(host)
+	if hosts.Platform(name) || g.hosts[name] || g.labels[hostLabel(host)] != nil {
+		return true
+	}
+	if name, below := strings.CutSuffix(name, ".localhost"); below {
+		for label := range strings.SplitSeq(name, ".") {
+			if g.tables.hosts[label] != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func health(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ import (
 // openREST reads the REST APIs.
 func (s *Server) openREST(ctx context.Context, state store.Store) (err error) {
 	s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System,
-		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }, Named: s.nameREST, Unnamed: s.apis.RemoveName})
+		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }, Taken: s.apis.Taken, Named: s.nameREST, Unnamed: s.apis.RemoveName})
 	return err
 }
 

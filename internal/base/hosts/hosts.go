@@ -20,6 +20,17 @@ const (
 	APIPath  = "/_aws/execute-api/"
 )
 
+// Platform tells of a host name that no user's domain name may be, since clients reach
+// the platform itself by it: an address, a name without a dot, AWS's own.
+func Platform(name string) bool {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	name = strings.TrimPrefix(name, "*.")
+	return !strings.Contains(name, ".") || strings.HasSuffix("."+name, ".amazonaws.com") || strings.HasSuffix("."+name, ".on.aws")
+}
+
 // Address is the URL, without a final slash, by which a client that reaches the
 // server at endpoint reaches an id: by a host name below that of the server, or
 // by path where the server's is an address that has no names below it.

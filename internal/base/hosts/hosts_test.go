@@ -22,3 +22,15 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesThatAreThePlatforms(t *testing.T) {
+	for name, want := range map[string]bool{
+		"localhost": true, "*.localhost": true, "lambkin": true, "127.0.0.1": true, "10.0.0.7": true, "[::1]": true, "::1": true, "LOCALHOST.": true, "": true, "*.com": true,
+		"sqs.eu-west-1.amazonaws.com": true, "*.amazonaws.com": true, "amazonaws.com": true, "x.lambda-url.eu-west-1.on.aws": true,
+		"api.example.com": false, "*.example.com": false, "shop.localhost": false, "notamazonaws.com": false,
+	} {
+		if Platform(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -37,7 +38,7 @@ var domainName = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[
 // CreateDomain makes a domain name.
 func (a *APIs) CreateDomain(ctx context.Context, s Scope, d Domain) (*Domain, error) {
 	d.Name, d.Scope = strings.ToLower(d.Name), s
-	if !domainName.MatchString(d.Name) {
+	if !domainName.MatchString(d.Name) || hosts.Platform(d.Name) {
 		return nil, bad("The domain name is invalid: %s", d.Name)
 	}
 	if err := checkTags(d.Tags); err != nil {
@@ -46,6 +47,9 @@ func (a *APIs) CreateDomain(ctx context.Context, s Scope, d Domain) (*Domain, er
 	d.ARN = arn.New("apigateway", s.Region, "", "/domainnames/"+d.Name).String()
 	d.MappingSelection = "$request.basepath"
 	d.complete()
+	if a.config.Taken != nil && a.config.Taken(d.Name) {
+		return nil, conflict("The domain name resource already exists.")
+	}
 	err := store.Change(ctx, a.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		if version, err := get(snap, ownerKey(d.Name), &Scope{}); err != nil || version != 0 {
 			return nil, join(err, conflict("The domain name resource already exists."))

@@ -63,6 +63,8 @@ type Config struct {
 	// Made and Gone are told of APIs as they come and go.
 	Made func(id string)
 	Gone func(id string)
+	// Taken tells whether another kind of API has a domain name; nil for never.
+	Taken func(name string) bool
 	// Named and Unnamed are told of domain names.
 	Named   func(name string)
 	Unnamed func(name string)

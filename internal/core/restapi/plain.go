@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -447,6 +448,9 @@ func (a *APIs) PlanFor(scope Scope, key, api, stage string) *UsagePlan {
 
 // CreateDomain makes a domain name.
 func (a *APIs) CreateDomain(ctx context.Context, scope Scope, wanted DomainName) (*DomainName, error) {
+	if hosts.Platform(wanted.DomainName) {
+		return nil, fail(BadRequest, "Invalid domain name: %s", wanted.DomainName)
+	}
 	wanted.CertificateUploadDate = a.config.Clock.Now().UTC()
 	made, err := create(ctx, a, scope, wanted.DomainName, MaxDomains, &wanted, func([]*DomainName) error {
 		if a.nameTaken(wanted.DomainName) {
@@ -462,7 +466,7 @@ func (a *APIs) CreateDomain(ctx context.Context, scope Scope, wanted DomainName)
 
 // nameTaken tells whether any account has a domain name: hosts do not name accounts.
 func (a *APIs) nameTaken(name string) bool {
-	return a.index().domains[strings.ToLower(name)].domain != nil
+	return a.index().domains[strings.ToLower(name)].domain != nil || a.config.Taken != nil && a.config.Taken(strings.ToLower(name))
 }
 
 // DeleteDomain deletes a domain name with its mappings.
