@@ -160,6 +160,9 @@ func (s *Server) ServeFront(w http.ResponseWriter, r *front.Request) {
 	x := &exchange{server: s, r: r, id: front.ExtendedID(), path: r.Path, full: r.Path}
 	live, err := s.config.APIs.Live(r.Context(), r.ID, names...)
 	switch {
+	case httpapi.IsMissing(err) && live.API.ProtocolType == httpapi.WebSocket:
+		front.Refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden") // AWS: so for a stage that there is not
+		return
 	case httpapi.IsMissing(err):
 		x.refuse(w, notFound)
 		return

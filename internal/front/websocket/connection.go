@@ -50,11 +50,14 @@ type connection struct {
 	waiting atomic.Int32  // what waits to be sent
 	slots   chan struct{} // full when maxAtWork messages are at work
 	writing sync.Mutex
+
+	patience time.Duration // for a client that does not read
 }
 
 // begin starts the goroutine of a connection whose handshake is done.
 func (c *connection) begin(socket *websocket.Conn) {
 	c.open, c.slots, c.context = socket, make(chan struct{}, maxAtWork), context.WithoutCancel(c.context)
+	c.patience = writeTime
 	c.touch()
 	socket.SetReadLimit(maxMessage)
 	pong := socket.PingHandler()
@@ -186,7 +189,7 @@ func (c *connection) send(message []byte) error {
 
 // write sends frames of at most maxFrame.
 func (c *connection) write(kind int, message []byte) error {
-	if err := c.open.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+	if err := c.open.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
 		return err
 	}
 	if len(message) <= maxFrame {

@@ -222,9 +222,26 @@ func (s *Server) identify(r *front.Request, body []byte, stage *compiled, action
 		s.config.Logger.Error("the permissions of a caller could not be read", "request_id", r.RequestID, "err", err)
 		return nil, badGateway
 	case !permitted:
-		return nil, &refusal{http.StatusForbidden, "AccessDeniedException", "User: " + key.ARN + " is not authorized to perform: " + action + " on resource: " + resource}
+		return nil, &refusal{http.StatusForbidden, "AccessDeniedException", "User: " + key.ARN + " is not authorized to perform: " + action + " on resource: " + masked(resource)}
 	}
 	return key, nil
+}
+
+// shownDigits are the digits of the account that AWS shows in a refusal.
+const shownDigits = 4
+
+// masked is a resource as AWS shows it in a refusal: without most of the account,
+// and without the id of a connection.
+func masked(resource string) string {
+	fields := strings.SplitN(resource, ":", 6)
+	if len(fields) == 6 && len(fields[4]) > shownDigits {
+		hidden := len(fields[4]) - shownDigits
+		fields[4] = strings.Repeat("*", hidden) + fields[4][hidden:]
+	}
+	if before, _, found := strings.Cut(fields[len(fields)-1], connectionsPath); found {
+		fields[len(fields)-1] = before + connectionsPath + "{connectionId}"
+	}
+	return strings.Join(fields, ":")
 }
 
 // source is the value of an identity source.

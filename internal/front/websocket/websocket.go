@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
@@ -53,6 +54,7 @@ const (
 	maxWaiting     = 16       // what waits to be sent to one connection
 	writeTime      = 10 * time.Second
 	sweepEvery     = 10 * time.Second
+	endAtOnce      = 256
 )
 
 // APIs knows the deployments; *httpapi.APIs is one.
@@ -193,11 +195,20 @@ func (s *Server) Forget(api string) {
 		}
 	}
 	s.mu.Unlock()
+	s.end(func(c *connection) bool { return c.stage.api.ID == api })
+}
+
+// end closes the connections that fit, many at once: one whose client does not read
+// takes a moment.
+func (s *Server) end(fits func(*connection) bool) {
+	var group errgroup.Group
+	group.SetLimit(endAtOnce)
 	for _, c := range s.all() {
-		if c.stage.api.ID == api {
-			c.close(goingAway, "Going away")
+		if fits(c) {
+			group.Go(func() error { c.close(goingAway, "Going away"); return nil }) // ends within closeWithin
 		}
 	}
+	_ = group.Wait() // there are no errors
 }
 
 func (s *Server) all() []*connection {
@@ -248,13 +259,13 @@ func (s *Server) Run(ctx context.Context) error {
 // sweep closes what has been idle or open for too long; it tells whether there are
 // connections.
 func (s *Server) sweep() bool {
-	now, all := s.config.Clock.Now(), s.all()
-	for _, c := range all {
-		if now.Sub(c.active()) >= idleTime || now.Sub(c.socket.Connected) >= longestTime {
-			c.close(goingAway, "Going away")
-		}
-	}
-	return len(all) > 0
+	now := s.config.Clock.Now()
+	s.end(func(c *connection) bool {
+		return now.Sub(c.active()) >= idleTime || now.Sub(c.socket.Connected) >= longestTime
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.connections) > 0
 }
 
 // Stop closes all connections; there are no new ones.
@@ -262,13 +273,13 @@ func (s *Server) Stop() {
 	s.mu.Lock()
 	s.stopped = true
 	s.mu.Unlock()
-	for _, c := range s.all() {
-		c.close(goingAway, "Going away")
-	}
+	s.end(func(*connection) bool { return true })
 }
 
-// Wait returns when the $disconnect of all connections has ended, or with ctx.
+// Wait is Stop that returns when the $disconnect of all connections has ended, or
+// with ctx.
 func (s *Server) Wait(ctx context.Context) {
+	s.Stop()
 	done := make(chan struct{})
 	go func() { s.running.Wait(); close(done) }() // ends with the last connection
 	select {

@@ -438,14 +438,51 @@ func TestIdleAndOldConnectionsEnd(t *testing.T) {
 	}
 }
 
-func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
+func TestAServerThatStopsSaysSo(t *testing.T) {
+	w := start(t, routed{"$disconnect", "disconnect", false})
+	c := w.connect()
+	done := make(chan struct{})
+	go func() { w.server.Wait(t.Context()); close(done) }() // ends with the connection
+	if code := w.closed(c); code != goingAway {
+		t.Errorf("it ends with %d", code)
+	}
+	<-done
+	if rc := w.next("disconnect").event.RequestContext; rc.DisconnectStatusCode != goingAway {
+		t.Errorf("%+v", rc)
+	}
+	if code := w.closed(w.connect()); code != websocket.CloseTryAgainLater {
+		t.Errorf("a server that stops ends a new connection with %d", code)
+	}
+}
+
+// A client whose buffers are full makes senders wait: it is cut off.
+func TestAFullClientIsCutOff(t *testing.T) {
+	w := start(t, routed{"$disconnect", "disconnect", false})
+	c := w.connect() // does not read
+	open := w.server.all()[0]
+	open.patience = time.Second
+	message := bytes.Repeat([]byte("x"), maxMessage)
+	for range 1000 { // of 128 KB: more than the kernel's buffers hold
+		if err := open.send(message); err != nil {
+			if !errors.Is(err, errGone) {
+				t.Error(err)
+			}
+			w.next("disconnect")
+			c.Close()
+			return
+		}
+	}
+	t.Error("a client that does not read may keep everything waiting")
+}
+
+func TestMoreThanMayWaitIsRefused(t *testing.T) {
 	w := start(t)
 	w.connect()
 	c := w.server.all()[0]
 	c.writing.Lock() // as if a message were being sent
 	done := make(chan error, maxWaiting)
 	for range maxWaiting {
-		go func() { done <- c.send([]byte("x")) }() // ends below
+		go func() { done <- c.send([]byte("x")) }() // ends when the lock is free
 	}
 	for c.waiting.Load() < maxWaiting {
 		runtime.Gosched()

@@ -10,6 +10,7 @@ import json
 import os
 import time
 import unittest
+import unittest.mock
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -96,6 +97,27 @@ class Enforced(common.Case):
         key = self.iam.create_access_key(UserName=name)["AccessKey"]
         self.addCleanup(self.iam.delete_access_key, UserName=name, AccessKeyId=key["AccessKeyId"])
         return name, made["Arn"], self.as_key(key["AccessKeyId"], key["SecretAccessKey"])
+
+    def test_connections_of_websocket_apis(self):
+        gw = common.client("apigatewayv2")
+        api = gw.create_api(Name=self.name("ws"), ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")["ApiId"]
+        self.addCleanup(gw.delete_api, ApiId=api)
+        route = gw.create_route(ApiId=api, RouteKey="one")["RouteId"]
+        gw.create_stage(ApiId=api, StageName="prod", AutoDeploy=True)
+        address = {"AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}/prod"}
+        resource = f"arn:aws:execute-api:{common.REGION}:{self.account}:{api}/prod/POST/@connections/*"
+        for statements, want in (([], "AccessDeniedException"), ([allow("execute-api:Invoke")], "AccessDeniedException"), ([allow("execute-api:ManageConnections", resource)], "GoneException")):
+            _, _, make = self.user(*statements)
+            with unittest.mock.patch.dict(os.environ, address):
+                management = make("apigatewaymanagementapi")
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                management.post_to_connection(ConnectionId="AAAAAAAAAAAAAAA=", Data=b"x")
+            self.assertEqual(caught.exception.response["Error"]["Code"], want)
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                make("apigatewayv2").create_route_response(ApiId=api, RouteId=route, RouteResponseKey="$default")
+            self.assertEqual(caught.exception.response["Error"]["Code"], "AccessDeniedException")
+        _, _, make = self.user(allow("apigateway:POST", f"arn:aws:apigateway:{common.REGION}::/apis/{api}/routes/{route}/routeresponses"))
+        make("apigatewayv2").create_route_response(ApiId=api, RouteId=route, RouteResponseKey="$default")
 
     def as_key(self, key, secret, token=None):
         def make(service, **config):

@@ -199,6 +199,9 @@ class WebSockets(Case):
         ws = self.connect(api)
         ws.send({"action": "none"})
         self.assertEqual({**json.loads(ws.text()), "connectionId": "", "requestId": ""}, {"message": "Forbidden", "connectionId": "", "requestId": ""})
+        nowhere = WebSocket(f"/_aws/execute-api/{api}/nowhere")
+        self.addCleanup(nowhere.close)
+        self.assertEqual((nowhere.status, json.loads(nowhere.body)), (403, {"message": "Forbidden"}))
         locked = self.make(SHOW, {"$connect": {}}, permit="other/$connect")
         self.assertEqual(json.loads(self.connect(locked, want=502).body)["message"], "Internal server error")
 
