@@ -205,7 +205,7 @@ func (s *Server) end(fits func(*connection) bool) {
 	group.SetLimit(endAtOnce)
 	for _, c := range s.all() {
 		if fits(c) {
-			group.Go(func() error { c.close(goingAway, "Going away"); return nil }) // ends within closeWithin
+			group.Go(func() error { c.close(goingAway, "Going away"); return nil }) // ends when the client is told, or closeWithin is over
 		}
 	}
 	_ = group.Wait() // there are no errors

@@ -159,6 +159,17 @@ func (w *world) connect() *websocket.Conn {
 	return c
 }
 
+// known waits until the server knows of the one connection: the client's side of a
+// handshake is done before.
+func (w *world) known() *connection {
+	for {
+		if all := w.server.all(); len(all) == 1 {
+			return all[0]
+		}
+		runtime.Gosched()
+	}
+}
+
 func (w *world) next(function string) call {
 	w.t.Helper()
 	select {
@@ -428,6 +439,7 @@ func TestIdleAndOldConnectionsEnd(t *testing.T) {
 		t.Errorf("%+v", rc)
 	}
 	c = w.connect()
+	w.known()
 	for range int(longestTime / (idleTime / 2)) {
 		w.clock.move(idleTime / 2)
 		w.server.all()[0].touch()
@@ -441,6 +453,7 @@ func TestIdleAndOldConnectionsEnd(t *testing.T) {
 func TestAServerThatStopsSaysSo(t *testing.T) {
 	w := start(t, routed{"$disconnect", "disconnect", false})
 	c := w.connect()
+	w.known()
 	done := make(chan struct{})
 	go func() { w.server.Wait(t.Context()); close(done) }() // ends with the connection
 	if code := w.closed(c); code != goingAway {
@@ -459,7 +472,7 @@ func TestAServerThatStopsSaysSo(t *testing.T) {
 func TestAFullClientIsCutOff(t *testing.T) {
 	w := start(t, routed{"$disconnect", "disconnect", false})
 	c := w.connect() // does not read
-	open := w.server.all()[0]
+	open := w.known()
 	open.patience = time.Second
 	message := bytes.Repeat([]byte("x"), maxMessage)
 	for range 1000 { // of 128 KB: more than the kernel's buffers hold
@@ -478,7 +491,7 @@ func TestAFullClientIsCutOff(t *testing.T) {
 func TestMoreThanMayWaitIsRefused(t *testing.T) {
 	w := start(t)
 	w.connect()
-	c := w.server.all()[0]
+	c := w.known()
 	c.writing.Lock() // as if a message were being sent
 	done := make(chan error, maxWaiting)
 	for range maxWaiting {
