@@ -85,7 +85,7 @@ func TestCDK(t *testing.T) {
 	// One that fails rolls back; the next succeeds.
 	p.replace("shop/app.py", `more = sqs.Queue(stack, "More")`, `more = sqs.Queue(stack, "Other", queue_name="taken")`)
 	p.aws("sqs", "create-queue", "--queue-name", "taken", "--attributes", "DelaySeconds=7")
-	p.contains(p.fail("shop", "cdk", "deploy", "--require-approval", "never"), "UPDATE_ROLLBACK_COMPLETE")
+	p.contains(p.fail("shop", "cdk", "deploy", "--require-approval", "never"), "UPDATE_ROLLBACK_COMPLET", "already exists")
 	p.answers(outputs["ApiUrl"]+"/items/pen", 200, "hello, pen")
 	p.replace("shop/app.py", `queue_name="taken"`, `queue_name="free"`)
 	p.cdkDeploy()

@@ -134,6 +134,7 @@ class Stacks(common.Case):
         self.assertEqual(("CREATE_COMPLETE", "AVAILABLE"), (made["Status"], made["ExecutionStatus"]))
         self.assertEqual([("Add", "Old"), ("Add", "Q")], [(c["ResourceChange"]["Action"], c["ResourceChange"]["LogicalResourceId"]) for c in made["Changes"]])
         self.assertEqual("REVIEW_IN_PROGRESS", self.described()["StackStatus"])
+        self.assertFalse(self.api.get_template(StackName=self.stack)["TemplateBody"])
         self.api.execute_change_set(StackName=self.stack, ChangeSetName="changes")
         self.wait("create")
         self.refused("ValidationError", f"Stack [{self.stack}] already exists and cannot be created again with the changeSet [again].",

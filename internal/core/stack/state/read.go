@@ -156,7 +156,7 @@ func (e *Records) Template(ctx context.Context, s Scope, name, changeSet string,
 			c = found.Now
 		}
 		if c == nil {
-			return stack.Invalid("Stack with id %s does not exist", name)
+			return nil // AWS: a stack in REVIEW_IN_PROGRESS has an empty one; the CDK asks for it before it executes the first change set
 		}
 		text, err = e.LoadText(snap, found, c, stage)
 		return err
