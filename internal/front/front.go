@@ -244,6 +244,17 @@ func source(r *http.Request) string {
 	return "127.0.0.1" // a listener without addresses is on this machine
 }
 
+// HeadSize is about what the head of a request took.
+func HeadSize(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return n
+}
+
 // recover turns a panic into an answer, and cuts the connection when one has begun.
 func (d *Door) recover(w http.ResponseWriter, r *Request) {
 	p := recover()

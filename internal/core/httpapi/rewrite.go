@@ -173,3 +173,13 @@ func sortedKeys(m map[string]string) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// StageVariables puts stage variables into a text.
+func StageVariables(text string, values map[string]string) string {
+	return ParseExpression(text).Resolve(func(ref string) string {
+		if name, ok := strings.CutPrefix(ref, "stageVariables."); ok {
+			return values[name]
+		}
+		return "${" + ref + "}"
+	})
+}

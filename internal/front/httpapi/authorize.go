@@ -90,7 +90,7 @@ func newAuthorizer(row *httpapi.Authorizer, stageVariables map[string]string) *a
 		a.sources = append(a.sources, httpapi.ParseExpression(source))
 	}
 	if row.Type == httpapi.Request {
-		a.target, a.broken = functions.Parse(variables(row.URI, stageVariables))
+		a.target, a.broken = functions.Parse(httpapi.StageVariables(row.URI, stageVariables))
 	}
 	seconds := defaultTTL
 	if row.TTLSeconds != nil {

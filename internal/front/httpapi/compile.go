@@ -71,20 +71,10 @@ func compile(live *httpapi.Live, d *httpapi.Definition) *compiled {
 	return c
 }
 
-// variables puts stage variables into a text.
-func variables(text string, values map[string]string) string {
-	return httpapi.ParseExpression(text).Resolve(func(ref string) string {
-		if name, ok := strings.CutPrefix(ref, "stageVariables."); ok {
-			return values[name]
-		}
-		return "${" + ref + "}"
-	})
-}
-
 func (c *compiled) integration(row *httpapi.Integration) *integration {
 	i := &integration{Integration: *row, timeout: time.Duration(row.TimeoutMS) * time.Millisecond, response: map[string][]httpapi.Rewrite{}}
 	if i.Type == httpapi.LambdaProxy {
-		i.target, i.broken = functions.Parse(variables(row.URI, c.stage.Variables))
+		i.target, i.broken = functions.Parse(httpapi.StageVariables(row.URI, c.stage.Variables))
 	}
 	// What does not parse was refused when it was configured.
 	i.request, _ = httpapi.ParseRewrites(row.RequestParameters, false)

@@ -267,7 +267,7 @@ func (s *Server) compiled(ctx context.Context, live *httpapi.Live) (*compiled, e
 
 // run is the order of steps; the zero failure means that there is an answer.
 func (x *exchange) run(w http.ResponseWriter) failure {
-	if headSize(x.r.Request) > maxHeaders {
+	if front.HeadSize(x.r.Request) > maxHeaders {
 		return headTooLarge
 	}
 	if x.route, x.values = x.stage.table.find(x.r.Method, x.path); x.route == nil {
@@ -296,17 +296,6 @@ func (x *exchange) run(w http.ResponseWriter) failure {
 		f = x.rewriteAnswer()
 	}
 	return f
-}
-
-// headSize is about what the head of a request took.
-func headSize(r *http.Request) int {
-	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
-	for name, values := range r.Header {
-		for _, value := range values {
-			n += len(name) + len(value) + len(": \r\n")
-		}
-	}
-	return n
 }
 
 // refuse answers a request that is for no stage: there is nothing to log to.

@@ -177,7 +177,7 @@ func (x *exchange) outgoing(ctx context.Context, i *integration) (*http.Request,
 
 // place puts path parameters and stage variables into the address of an integration.
 func (x *exchange) place(uri string) string {
-	uri = variables(uri, x.stage.stage.Variables)
+	uri = httpapi.StageVariables(uri, x.stage.stage.Variables)
 	for name, value := range x.values {
 		greedy := strings.Contains(x.route.path, "{"+name+"+}")
 		escaped := url.PathEscape(value)

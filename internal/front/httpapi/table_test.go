@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
+	"github.com/lambkin-dev/lambkin/internal/front"
 )
 
 func tableOf(keys ...string) *table {
@@ -148,7 +149,7 @@ func TestMembersOfBodies(t *testing.T) {
 func TestTheSizeOfAHead(t *testing.T) {
 	r := httptest.NewRequest("GET", "http://x/path", nil)
 	r.Header.Set("A", strings.Repeat("x", 100))
-	if n := headSize(r); n < 100 || n > 200 {
+	if n := front.HeadSize(r); n < 100 || n > 200 {
 		t.Error(n)
 	}
 }

@@ -129,7 +129,7 @@ func domain(r *front.Request, stage *compiled) string {
 // connect asks the authorizer and the integration of $connect; the header is for
 // the answer.
 func (s *Server) connect(r *front.Request, c *connection, e *proxy.SocketEvent) (http.Header, *refusal) {
-	if headSize(r.Request) > maxHeaders {
+	if front.HeadSize(r.Request) > maxHeaders {
 		return nil, headTooLarge
 	}
 	route := c.stage.routes[httpapi.ConnectRoute]
@@ -155,17 +155,6 @@ func (s *Server) connect(r *front.Request, c *connection, e *proxy.SocketEvent) 
 		header.Set("Sec-Websocket-Protocol", protocol)
 	}
 	return header, nil
-}
-
-// headSize is about what the head of a request took.
-func headSize(r *http.Request) int {
-	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
-	for name, values := range r.Header {
-		for _, value := range values {
-			n += len(name) + len(value) + len(": \r\n")
-		}
-	}
-	return n
 }
 
 // arn is that of a route of the stage, as policies name it.
@@ -284,7 +273,7 @@ func (c *connection) ask(r *front.Request, a *httpapi.Authorizer, e *proxy.Socke
 		c.server.config.Logger.Debug("an authorizer failed", "request_id", e.RequestID, "api", c.stage.api.ID, "authorizer", a.Name, "err", err)
 		return badAuthorizer
 	}
-	target, err := functions.Parse(variables(a.URI, c.stage.stage.Variables))
+	target, err := functions.Parse(httpapi.StageVariables(a.URI, c.stage.stage.Variables))
 	if err != nil {
 		return failed(err)
 	}

@@ -125,16 +125,6 @@ type integration struct {
 	responses []httpapi.IntegrationResponse
 }
 
-// variables puts stage variables into a text.
-func variables(text string, values map[string]string) string {
-	return httpapi.ParseExpression(text).Resolve(func(ref string) string {
-		if name, ok := strings.CutPrefix(ref, "stageVariables."); ok {
-			return values[name]
-		}
-		return "${" + ref + "}"
-	})
-}
-
 func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
 	c := &compiled{version: live.Version, api: live.API, stage: live.Stage, routes: map[string]*route{}, integrations: map[string]*integration{}}
 	var err error
@@ -144,7 +134,7 @@ func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
 	for id := range d.Integrations {
 		i := &integration{Integration: d.Integrations[id], responses: d.Responses[id]}
 		if i.Type == httpapi.LambdaProxy {
-			i.target, i.broken = functions.Parse(variables(i.URI, c.stage.Variables))
+			i.target, i.broken = functions.Parse(httpapi.StageVariables(i.URI, c.stage.Variables))
 		}
 		c.integrations[id] = i
 	}
