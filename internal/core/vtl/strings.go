@@ -3,6 +3,7 @@ package vtl
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf16"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	patternCost = 4       // a byte that is matched is charged so often
 	maxMatches  = 100_000 // of one call
+	// instructionShare is for how many instructions of an expression on a byte one is charged.
+	instructionShare = 8
 )
 
 var patternMethods = map[string]bool{"matches": true, "split": true, "replaceAll": true, "replaceFirst": true}
@@ -34,7 +37,7 @@ func stringMethod(r *run, s, name string, args []any) (value any, err error) {
 	case 1:
 		value, err = textMethod(r, s, name, args[0], texts[0])
 	case 2:
-		value, err = pairMethod(s, name, args, texts)
+		value, err = pairMethod(r, s, name, args, texts)
 	}
 	if made, is := value.(string); is && err == nil {
 		err = r.charge(len(made))
@@ -85,7 +88,7 @@ func textMethod(r *run, s, name string, arg any, other string) (any, error) {
 	case "lastIndexOf":
 		return unitIndex(s, strings.LastIndex(s, other)), nil
 	case "matches":
-		pattern, err := compilePattern("^(?:" + other + ")$")
+		pattern, err := compilePattern(r, s, "^(?:"+other+")$")
 		return err == nil && pattern.MatchString(s), err
 	case "split":
 		return split(r, s, other)
@@ -99,12 +102,12 @@ func textMethod(r *run, s, name string, arg any, other string) (any, error) {
 	return nil, nil
 }
 
-func pairMethod(s, name string, args []any, texts []string) (any, error) {
+func pairMethod(r *run, s, name string, args []any, texts []string) (any, error) {
 	switch name {
 	case "replace":
 		return replaceAll(s, texts[0], texts[1])
 	case "replaceAll", "replaceFirst":
-		return replacePattern(s, texts[0], texts[1], name == "replaceFirst")
+		return replacePattern(r, s, texts[0], texts[1], name == "replaceFirst")
 	case "substring":
 		return substring(s, args[0], args[1]), nil
 	case "indexOf":
@@ -144,23 +147,31 @@ func substring(s string, from, to any) any {
 	return string(utf16.Decode(all[i:j]))
 }
 
-// compilePattern compiles a regular expression.
+// compilePattern compiles a regular expression for a text. What the search may take,
+// the product of both their lengths, is charged: a short expression can repeat itself.
 //
 // AWS: Java's look-around and back references are not to be had here: an
 // expression must not take exponential time.
-func compilePattern(pattern string) (*regexp.Regexp, error) {
+func compilePattern(r *run, s, pattern string) (*regexp.Regexp, error) {
 	if len(pattern) > maxPattern {
 		return nil, fmt.Errorf("%w: a regular expression of more than %d bytes", ErrLimit, maxPattern)
 	}
-	compiled, err := regexp.Compile(pattern)
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
 	}
-	return compiled, nil
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
+	}
+	if err := r.charge(len(program.Inst) * (1 + len(s)/instructionShare)); err != nil {
+		return nil, err
+	}
+	return regexp.Compile(pattern)
 }
 
 func split(r *run, s, pattern string) (any, error) {
-	compiled, err := compilePattern(pattern)
+	compiled, err := compilePattern(r, s, pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +199,8 @@ func replaceAll(s, old, replacement string) (any, error) {
 }
 
 // replacePattern replaces as Java's Matcher does: $1 is a group, \ escapes.
-func replacePattern(s, pattern, replacement string, once bool) (any, error) {
-	compiled, err := compilePattern(pattern)
+func replacePattern(r *run, s, pattern, replacement string, once bool) (any, error) {
+	compiled, err := compilePattern(r, s, pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -205,17 +216,18 @@ func replacePattern(s, pattern, replacement string, once bool) (any, error) {
 	last := 0
 	for _, m := range matches {
 		b.WriteString(s[last:m[0]])
-		expand(&b, s, m, replacement)
-		if last = m[1]; b.Len() > maxBytes {
+		if expand(&b, s, m, replacement); b.Len() > maxBytes {
 			return nil, fmt.Errorf("%w: more than %d bytes", ErrLimit, maxBytes)
 		}
+		last = m[1]
 	}
 	b.WriteString(s[last:])
 	return b.String(), nil
 }
 
+// expand stops once there is too much: the groups may be as long as the text.
 func expand(b *strings.Builder, s string, match []int, replacement string) {
-	for i := 0; i < len(replacement); i++ {
+	for i := 0; i < len(replacement) && b.Len() <= maxBytes; i++ {
 		switch c := replacement[i]; {
 		case c == '\\' && i+1 < len(replacement):
 			i++

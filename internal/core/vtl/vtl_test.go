@@ -201,6 +201,8 @@ func TestBounds(t *testing.T) {
 		"same":        "#set($l = [])#set($k = [])#set($void = $l.add($l))#set($void = $k.add($k))#if($l == $k)#end",
 		"shared":      "#set($l = ['x'])#foreach($i in [1..60])#set($l = [$l, $l])#end$l",
 		"replace":     "#set($s = 'x')#foreach($i in [1..30])#set($s = $s.replace('x', 'xxxxxxxxxx'))#end",
+		"groups":      `#set($s = '0123456789')#foreach($i in [1..17])#set($s = $s + $s)#end$s.replaceAll('.+', '` + strings.Repeat("$0", 100_000) + `')`,
+		"repetitions": `#set($s = '0123456789')#foreach($i in [1..17])#set($s = $s + $s)#end$s.matches('` + strings.Repeat("(a?0?){1000}", 40) + `')`,
 		"pattern":     "#set($s = 'x')#foreach($i in [1..30])#set($s = $s.replaceAll('x', 'xxxxxxxxxx'))#end",
 		"blocks":      nested,
 		"brackets":    "#set($x = " + strings.Repeat("(", 1000) + "1" + strings.Repeat(")", 1000) + ")",
