@@ -448,7 +448,9 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	}
 	room := intake.NewRoom()
 	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(urls, keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
-	s.buildREST(keys, services)
+	if err := s.buildREST(keys, services); err != nil {
+		return err
+	}
 	universal := &schedulerapi.Universal{Caller: local.New(services)}
 	s.outbox.Serve("scheduler", universal)
 	schedules, err := s.guarded(schedulerapi.Service(s.schedules, universal))

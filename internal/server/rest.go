@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"net"
 	"net/http"
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
@@ -15,7 +14,6 @@ import (
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
-	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
 )
 
 // openREST reads the REST APIs.
@@ -26,14 +24,17 @@ func (s *Server) openREST(ctx context.Context, state store.Store) (err error) {
 }
 
 // buildREST makes what serves REST APIs; services are those that integrations call.
-func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) {
-	at, isTCP := s.listener.Addr().(*net.TCPAddr)
+func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) error {
+	border, err := s.border()
+	if err != nil {
+		return err
+	}
 	s.restFront = restserver.New(restserver.Config{
 		APIs: s.restAPIs, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker}, Callers: s.callers(keys),
-		Outbound: &outbound.Guard{Own: s.own(), Loopback: isTCP && at.IP.IsLoopback()},
-		Local:    local.New(services), Permit: s.mayInvokeAPI, Assume: s.apisMayAssume(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
+		Outbound: border, Local: local.New(services), Permit: s.mayInvokeAPI, Assume: s.apisMayAssume(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
 	})
 	s.closers = append(s.closers, func() error { s.restFront.Close(); return nil })
+	return nil
 }
 
 // enterREST opens the door for an API. Requests come after all is built.

@@ -22,6 +22,9 @@ type API struct {
 	DisableExecuteApiEndpoint bool
 	Tags                      map[string]string `json:",omitempty"`
 	Warnings                  []string          `json:",omitempty"` // of the last import
+	// ForFunction tells that a function had a part in it: its HTTP integrations call only
+	// what functions may call.
+	ForFunction bool `json:",omitempty"`
 	Definition
 	Deployments map[string]*Deployment
 	Stages      map[string]*Stage

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -41,7 +42,8 @@ func (e *exchange) askAuthorizer() error {
 	if z.AuthorizerResultTtlInSeconds != nil {
 		ttl = time.Duration(*z.AuthorizerResultTtlInSeconds) * time.Second
 	}
-	key := strings.Join(append([]string{e.id.Account, e.id.Region, e.id.ID, e.stage.StageName, e.stage.DeploymentId, z.Id}, identity...), "\x00")
+	// Values of the client are quoted: none can pass for two.
+	key := strings.Join([]string{e.id.Account, e.id.Region, e.id.ID, e.stage.StageName, e.stage.DeploymentId, z.Id, fmt.Sprintf("%q", identity)}, "\x00")
 	now := e.server.config.Clock.Now()
 	told, found := e.server.remember(key, now)
 	if !found || ttl == 0 {

@@ -109,7 +109,11 @@ func (e *exchange) fetch(i *restapi.Integration, made *request, header http.Head
 	if out.Header.Get("User-Agent") == "" {
 		out.Header.Set("User-Agent", "AmazonAPIGateway_"+e.id.ID)
 	}
-	reply, err := e.server.client.Do(out)
+	client := e.server.client
+	if e.api == nil || e.api.ForFunction || e.test && intake.FromFunction(e.r.Context()) {
+		client = e.server.forFunctions
+	}
+	reply, err := client.Do(out)
 	switch {
 	case errors.Is(err, outbound.ErrForbidden):
 		e.note("Execution failed due to configuration error: Invalid endpoint address")

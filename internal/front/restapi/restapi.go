@@ -62,8 +62,9 @@ type Config struct {
 
 // Server serves all REST APIs.
 type Server struct {
-	config Config
-	client *http.Client
+	config       Config
+	client       *http.Client
+	forFunctions *http.Client // for APIs that functions had a part in
 
 	mu          sync.Mutex
 	deployments map[deploymentID]*deployment
@@ -86,12 +87,13 @@ func New(c Config) *Server {
 		c.Logger = slog.Default()
 	}
 	s := &Server{config: c, deployments: map[deploymentID]*deployment{}, answers: map[string]remembered{}, buckets: map[string]*bucket{}}
-	s.client = c.Outbound.Client(outbound.Limits{HeaderBytes: maxHTTPHeader, IdlePerHost: idlePerHost}, false)
+	limits := outbound.Limits{HeaderBytes: maxHTTPHeader, IdlePerHost: idlePerHost}
+	s.client, s.forFunctions = c.Outbound.Client(limits, false), c.Outbound.Client(limits, true)
 	return s
 }
 
 // Close gives the connections back that wait for the next request.
-func (s *Server) Close() { s.client.CloseIdleConnections() }
+func (s *Server) Close() { s.client.CloseIdleConnections(); s.forFunctions.CloseIdleConnections() }
 
 // find is the deployment of a stage, made ready.
 func (s *Server) find(ctx context.Context, id restapi.ID, name string) (*deployment, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,22 @@ func exchangeFor(t *testing.T, snapshot *restapi.Snapshot, method, target, body 
 	e := &exchange{server: s, id: here, stage: &restapi.Stage{StageName: "prod", Variables: map[string]string{"v": "w"}}, deployed: newDeployment(here, snapshot), body: []byte(body), path: "/x", received: time.Now(),
 		r: &front.Request{Request: r, RequestID: "id", SourceIP: "192.0.2.1", Domain: "api.example.com"}, parameters: map[string]string{"id": "7"}, method: &restapi.Method{}, resource: &restapi.Resource{Path: "/x"}}
 	return e
+}
+
+// TestAnAPIOfAFunctionCallsWhatTheFunctionMay: an HTTP integration is no way out of the
+// sandbox.
+func TestAnAPIOfAFunctionCallsWhatTheFunctionMay(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer backend.Close()
+	for ofFunction, want := range map[bool]bool{false: true, true: false} {
+		e := exchangeFor(t, &restapi.Snapshot{}, "GET", "/", "")
+		e.server = New(Config{Outbound: &outbound.Guard{Loopback: true, Functions: func(netip.AddrPort) bool { return false }}})
+		defer e.server.Close()
+		e.api = &restapi.API{ForFunction: ofFunction}
+		if _, err := e.httpProxy(&restapi.Integration{Uri: backend.URL, HttpMethod: "GET"}); (err == nil) != want {
+			t.Errorf("of a function %v: %v", ofFunction, err)
+		}
+	}
 }
 
 // TestExpressions of mappings; request-response-data-mappings.html.

@@ -14,9 +14,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
@@ -46,7 +48,30 @@ type api struct {
 // Service is the table of the operations.
 func Service(c Config) *wire.Service {
 	a := &api{c.APIs, c.Front}
-	return wire.NewService(apigatewayapi.Model, slices.Concat(a.restAPIs(), a.documents(), a.resources(), a.methods(), a.integrations(), a.models(), a.validators(), a.authorizers(), a.answers(), a.deployments(), a.stages(), a.keys(), a.plans(), a.usage(), a.domains(), a.tests())...)
+	operations := slices.Concat(a.restAPIs(), a.documents(), a.resources(), a.methods(), a.integrations(), a.models(), a.validators(), a.authorizers(), a.answers(), a.deployments(), a.stages(), a.keys(), a.plans(), a.usage(), a.domains(), a.tests())
+	for i := range operations {
+		operations[i].Do = a.marking(&operations[i])
+	}
+	return wire.NewService(apigatewayapi.Model, operations...)
+}
+
+// marking notes which APIs a function changes, before it does.
+func (a *api) marking(op *wire.Operation) func(context.Context, *wire.Call, any) (any, error) {
+	do, name := op.Do, op.Model.Name
+	if op.Model.Method == http.MethodGet || strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Flush") {
+		return do
+	}
+	return func(ctx context.Context, call *wire.Call, in any) (any, error) {
+		if call.Function && reflect.ValueOf(in).Elem().FieldByName("RestApiId").IsValid() {
+			id := idOf(call, in)
+			if api, err := a.apis.Get(id); err == nil && !api.ForFunction {
+				if _, err := a.apis.Change(ctx, id, func(api *restapi.API) error { api.ForFunction = true; return nil }); err != nil {
+					return nil, translate(err)
+				}
+			}
+		}
+		return do(ctx, call, in)
+	}
 }
 
 // wrap translates the errors of an operation.

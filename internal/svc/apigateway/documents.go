@@ -45,6 +45,7 @@ func (a *api) importRestAPI(ctx context.Context, call *wire.Call, in *apigateway
 	if len(wanted.EndpointTypes) == 0 {
 		wanted.EndpointTypes = []string{"EDGE"}
 	}
+	wanted.ForFunction = call.Function
 	made, err := a.apis.Create(ctx, scope(call), *wanted)
 	if err != nil {
 		return nil, err

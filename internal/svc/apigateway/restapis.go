@@ -63,6 +63,7 @@ func (a *api) createRestAPI(ctx context.Context, call *wire.Call, in *apigateway
 	if wanted.EndpointTypes, err = endpointTypes(in.EndpointConfiguration); err != nil {
 		return nil, err
 	}
+	wanted.ForFunction = call.Function
 	made, err := a.apis.Create(ctx, scope(call), wanted)
 	if err != nil {
 		return nil, err
