@@ -4,7 +4,7 @@
         python3 examples/pipeline/setup.py
 
 It can be run again: what is there is used. With --remove it removes all that it made. Nothing in it is particular to
-this platform; on AWS, PIPELINE_ROLE names a role that the functions and the schedule may use.
+this platform. It makes a role that allows what the functions and the schedule do, and no more; PIPELINE_ROLE names another.
 """
 
 import datetime
@@ -20,14 +20,14 @@ import boto3
 
 NAME = "pipeline"
 FUNCTIONS = ("parse", "price", "store", "report")
-ROLE = os.environ.get("PIPELINE_ROLE", "arn:aws:iam::000000000000:role/pipeline")
 TIMEOUT = 5  # seconds for a call, and until a row that failed comes again
 NIGHTLY = {"ScheduleExpression": "cron(0 2 * * ? *)", "ScheduleExpressionTimezone": "Europe/Berlin"}
 
 s3, sqs, sns, scheduler = boto3.client("s3"), boto3.client("sqs"), boto3.client("sns"), boto3.client("scheduler")
-functions, logs = boto3.client("lambda"), boto3.client("logs")
+functions, logs, iam = boto3.client("lambda"), boto3.client("logs"), boto3.client("iam")
 REGION, ACCOUNT = s3.meta.region_name, boto3.client("sts").get_caller_identity()["Account"]
 BUCKET = f"{NAME}-{ACCOUNT}-{REGION}"
+ROLE = os.environ.get("PIPELINE_ROLE", f"arn:aws:iam::{ACCOUNT}:role/{NAME}")
 TOPIC, DEAD, ROWS = (f"arn:aws:{service}:{REGION}:{ACCOUNT}:{NAME}-{name}" for service, name in (("sns", "priced"), ("sqs", "dead"), ("sqs", "rows")))
 
 
@@ -51,10 +51,10 @@ def wait(what, done, seconds=120):
     return result
 
 
-def unless(refused, call, **arguments):
+def unless(refused, call, *positional, **arguments):
     """Calls; None if it was refused because the thing is there already, or is not there."""
     try:
-        return call(**arguments)
+        return call(*positional, **arguments)
     except refused:
         return None
 
@@ -65,6 +65,40 @@ def queue(name, **attributes):
     return wait(f"the queue {name}", lambda: unless(recently, sqs.create_queue, QueueName=f"{NAME}-{name}", Attributes=attributes))["QueueUrl"]
 
 
+def role():
+    """Makes the role of the functions and the schedule; its policy is what they do."""
+    trust = {"Effect": "Allow", "Principal": {"Service": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]}, "Action": "sts:AssumeRole"}
+    unless(iam.exceptions.EntityAlreadyExistsException, iam.create_role, RoleName=NAME, AssumeRolePolicyDocument=policy(trust))
+    iam.put_role_policy(RoleName=NAME, PolicyName=NAME, PolicyDocument=policy(
+        allow(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{BUCKET}/*"),
+        allow(["s3:ListBucket"], f"arn:aws:s3:::{BUCKET}"),
+        allow(["sqs:GetQueueUrl", "sqs:SendMessage"], ROWS),  # parse
+        allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], ROWS),  # the event source mapping
+        allow(["sqs:SendMessage"], DEAD),  # calls and schedules that failed
+        allow(["sns:Publish"], TOPIC),
+        allow(["lambda:InvokeFunction"], function("report")),  # the schedule
+        allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{NAME}-*")))
+
+
+def allow(actions, resource):
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def policy(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def with_role(call, **arguments):
+    """Calls until the service may assume the role: on AWS a new one is known within seconds."""
+    def once():
+        try:
+            return call(**arguments)
+        except (functions.exceptions.InvalidParameterValueException, scheduler.exceptions.ValidationException) as error:
+            if "assume" not in error.response["Error"]["Message"]:
+                raise
+    return wait("the role", once)
+
+
 def deploy():
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -72,7 +106,7 @@ def deploy():
             archive.writestr(name + ".py", pathlib.Path(__file__).with_name(name + ".py").read_text())
     for name in FUNCTIONS:
         made = unless(
-            functions.exceptions.ResourceConflictException, functions.create_function, FunctionName=f"{NAME}-{name}", Runtime="python3.14", Handler=name + ".handler",
+            functions.exceptions.ResourceConflictException, with_role, functions.create_function, FunctionName=f"{NAME}-{name}", Runtime="python3.14", Handler=name + ".handler",
             Timeout=TIMEOUT, Role=ROLE, Code={"ZipFile": package.getvalue()}, DeadLetterConfig={"TargetArn": DEAD},
             Environment={"Variables": {"QUEUE": f"{NAME}-rows", "TOPIC": TOPIC, "BUCKET": BUCKET}})
         if not made:
@@ -98,7 +132,9 @@ def make():
     sns.create_topic(Name=f"{NAME}-priced")
     place = {} if REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
     unless(s3.exceptions.BucketAlreadyOwnedByYou, s3.create_bucket, Bucket=BUCKET, **place)
-    say("made the bucket, the queues rows and dead, and the topic priced")
+    if "PIPELINE_ROLE" not in os.environ:
+        role()
+    say("made the bucket, the queues rows and dead, the topic priced and the role")
     deploy()
     say("deployed " + ", ".join(FUNCTIONS))
     permit("parse", "s3", f"arn:aws:s3:::{BUCKET}")
@@ -115,8 +151,8 @@ def make():
 
 
 def schedule(name, run="nightly", **options):
-    return scheduler.create_schedule(
-        Name=f"{NAME}-{name}", FlexibleTimeWindow={"Mode": "OFF"}, **options,
+    return with_role(
+        scheduler.create_schedule, Name=f"{NAME}-{name}", FlexibleTimeWindow={"Mode": "OFF"}, **options,
         Target={"Arn": function("report"), "RoleArn": ROLE, "Input": json.dumps({"run": run}), "DeadLetterConfig": {"Arn": DEAD}})
 
 
@@ -186,6 +222,9 @@ def remove():
             for found in page.get("Contents", []):
                 s3.delete_object(Bucket=BUCKET, Key=found["Key"])
         s3.delete_bucket(Bucket=BUCKET)
+    if "PIPELINE_ROLE" not in os.environ:
+        unless(iam.exceptions.NoSuchEntityException, iam.delete_role_policy, RoleName=NAME, PolicyName=NAME)
+        unless(iam.exceptions.NoSuchEntityException, iam.delete_role, RoleName=NAME)
     say("all of the pipeline is removed")
 
 

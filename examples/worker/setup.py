@@ -18,7 +18,7 @@ NAME = "worker"
 ORDERS = 20
 TIMEOUT = 2  # seconds for a batch, and until a message that failed comes again
 
-sqs, functions, logs = boto3.client("sqs"), boto3.client("lambda"), boto3.client("logs")
+sqs, functions, logs, iam = boto3.client("sqs"), boto3.client("lambda"), boto3.client("logs"), boto3.client("iam")
 
 
 def queue(name, **attributes):
@@ -26,13 +26,38 @@ def queue(name, **attributes):
     return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
-def deploy():
+def role(source):
+    """Makes the role of the function; its policy is what the function and its event source mapping do. Gives its ARN."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    try:
+        iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=policy(trust))
+    except iam.exceptions.EntityAlreadyExistsException:
+        pass
+    iam.put_role_policy(RoleName=NAME, PolicyName=NAME, PolicyDocument=policy(
+        {"Effect": "Allow", "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], "Resource": source},
+        {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}))
+    return iam.get_role(RoleName=NAME)["Role"]["Arn"]
+
+
+def policy(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def deploy(role_arn):
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("app.py", pathlib.Path(__file__).with_name("app.py").read_text())
+
+    def made():
+        try:
+            return functions.create_function(FunctionName=NAME, Runtime="python3.14", Handler="app.handler", Timeout=TIMEOUT,
+                                             Role=role_arn, Code={"ZipFile": package.getvalue()})
+        except functions.exceptions.InvalidParameterValueException as error:
+            if "assume" not in error.response["Error"]["Message"]:
+                raise  # else the role is new: on AWS it is known within seconds
+
     try:
-        functions.create_function(FunctionName=NAME, Runtime="python3.14", Handler="app.handler", Timeout=TIMEOUT,
-                                  Role="arn:aws:iam::000000000000:role/worker", Code={"ZipFile": package.getvalue()})
+        wait("the function", made)
     except functions.exceptions.ResourceConflictException:
         functions.update_function_code(FunctionName=NAME, ZipFile=package.getvalue())
     functions.get_waiter("function_active_v2").wait(FunctionName=NAME, WaiterConfig={"Delay": 1})
@@ -67,7 +92,7 @@ def main():
     dead_url, dead = queue(NAME + "-dead")
     url, source = queue(NAME + "-orders", VisibilityTimeout=str(TIMEOUT),
                         RedrivePolicy=json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 2}))
-    deploy()
+    deploy(role(source))
     connect(source)
     begin = int(time.time() * 1000)
     orders = [{"order": n, "quantity": n % 7, "price": 5} for n in range(ORDERS)]  # those without a quantity fail

@@ -24,4 +24,8 @@ func TestPermissionsAreEnforced(t *testing.T) {
 		}
 	}()
 	runSuite(t, enforced, enforcing)
+	// The roles that the examples make allow what their functions do.
+	runExample(t, enforced, []string{"worker/setup.py"}, "in the dead-letter queue: orders 0, 7, 14\n")
+	runExample(t, enforced, []string{"pipeline/setup.py"}, "in the dead-letter queue: orders 26, 27\n", "the report: 25 orders, 155.00\n")
+	runExample(t, enforced, []string{"pipeline/setup.py", "--remove"}, "all of the pipeline is removed\n")
 }
