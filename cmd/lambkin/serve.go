@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -128,6 +129,10 @@ func serverFlags(command *cobra.Command) {
 	flags.StringSlice("egress-allow", nil, "a network, address or host name that functions may call, with or without a port (10.0.0.0/8:443, db.example.com:5432); repeatable (LAMBKIN_EGRESS_ALLOW, by commas)")
 	flags.StringSlice("allow-origin", nil, "a web origin whose pages may call the APIs besides those of this machine (https://console.example.org); repeatable (LAMBKIN_ALLOW_ORIGIN, by commas)")
 	flags.StringSlice("allow-host", nil, "a host name by which callers with any key reach this server besides addresses and local names; repeatable (LAMBKIN_ALLOW_HOST, by commas)")
+	completeFlag(command, "log-level", "debug", "info", "warn", "error")
+	completeFlag(command, "isolation", "weak", "gvisor")
+	completeFlag(command, "iam", "enforce", "off")
+	completeFlag(command, "egress", "allow", "list", "deny")
 }
 
 // serverConfig joins flags, environment, file and defaults, in this order.
@@ -199,9 +204,22 @@ func readServerFile(path string, into *serverFile) error {
 	defer file.Close()
 	err = toml.NewDecoder(file).DisallowUnknownFields().Decode(into)
 	if key := cli.UnknownKey(err); key != "" {
-		return fmt.Errorf("unknown key %q (known: data, listen, access_key, secret_key, log_level, account_concurrency, memory_budget, max_environments, snapstart_earlier, retry_speed, isolation, egress, egress_allow, allow_origin, allow_host, [interpreters])", key)
+		return fmt.Errorf("unknown key %q (known: %s)", key, strings.Join(serverFileKeys(), ", "))
 	}
 	return err
+}
+
+// serverFileKeys are the keys of serverFile, a table in brackets.
+func serverFileKeys() []string {
+	var keys []string
+	for field := range reflect.TypeFor[serverFile]().Fields() {
+		key := field.Tag.Get("toml")
+		if field.Type.Kind() == reflect.Map {
+			key = "[" + key + "]"
+		}
+		keys = append(keys, key)
+	}
+	return keys
 }
 
 func newLogger(w io.Writer, level string) (*slog.Logger, error) {
