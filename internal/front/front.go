@@ -85,11 +85,16 @@ func NewDirectory() *Directory {
 	return &Directory{apis: map[string]Handler{}, names: map[string]Handler{}}
 }
 
-// EnterName makes h serve a domain name.
-func (d *Directory) EnterName(name string, h Handler) {
+// EnterName makes h serve a domain name, unless something serves it: all kinds of
+// APIs share their domain names.
+func (d *Directory) EnterName(name string, h Handler) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.names[name] != nil {
+		return false
+	}
 	d.names[name] = h
+	return true
 }
 
 // RemoveName takes a domain name out.
@@ -101,13 +106,6 @@ func (d *Directory) RemoveName(name string) {
 
 // Serves tells whether a name is a domain name of a user.
 func (d *Directory) Serves(name string) bool { return d.named(name) != nil }
-
-// Taken tells whether a name, or all names of a wildcard, are served.
-func (d *Directory) Taken(name string) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.names[name] != nil
-}
 
 // named is what serves a domain name, or nil.
 func (d *Directory) named(host string) Handler {

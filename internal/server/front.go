@@ -46,9 +46,8 @@ func (s *Server) buildHTTPAPIs(state *localstore.Store, keys *identity.Keys) (*h
 	apis, err := httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
 		Made:    func(id string) { s.apis.Enter(id, server) },
 		Gone:    func(id string) { s.apis.Remove(id); server.Forget(id); s.sockets.Forget(id) },
-		Taken:   s.apis.Taken,
-		Named:   func(name string) { s.apis.EnterName(name, front.HandlerFunc(server.ServeName)) },
-		Unnamed: func(name string) { s.apis.RemoveName(name) },
+		Named:   func(name string) bool { return s.apis.EnterName(name, front.HandlerFunc(server.ServeName)) },
+		Unnamed: s.apis.RemoveName,
 	})
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 // openREST reads the REST APIs.
 func (s *Server) openREST(ctx context.Context, state store.Store) (err error) {
 	s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System,
-		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }, Taken: s.apis.Taken, Named: s.nameREST, Unnamed: s.apis.RemoveName})
+		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }, Named: s.nameREST, Unnamed: s.apis.RemoveName})
 	return err
 }
 
@@ -43,8 +43,8 @@ func (s *Server) enterREST(id restapi.ID) {
 }
 
 // nameREST opens the door for a domain name.
-func (s *Server) nameREST(name string) {
-	s.apis.EnterName(name, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.ServeName(w, r) }))
+func (s *Server) nameREST(name string) bool {
+	return s.apis.EnterName(name, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.ServeName(w, r) }))
 }
 
 // mayInvokeAPI decides whether a caller may call a method with IAM authorization.

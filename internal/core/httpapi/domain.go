@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 
@@ -47,20 +48,25 @@ func (a *APIs) CreateDomain(ctx context.Context, s Scope, d Domain) (*Domain, er
 	d.ARN = arn.New("apigateway", s.Region, "", "/domainnames/"+d.Name).String()
 	d.MappingSelection = "$request.basepath"
 	d.complete()
-	if a.config.Taken != nil && a.config.Taken(d.Name) {
-		return nil, conflict("The domain name resource already exists.")
+	// AWS: REST APIs and HTTP APIs share their domain names, which each lists. Here a
+	// name is of the API that made it, and the other refuses it.
+	taken := conflict("The domain name resource already exists.")
+	if !a.config.Named(d.Name) {
+		return nil, taken
 	}
 	err := store.Change(ctx, a.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		if version, err := get(snap, ownerKey(d.Name), &Scope{}); err != nil || version != 0 {
-			return nil, join(err, conflict("The domain name resource already exists."))
+			return nil, join(err, taken)
 		}
 		return &store.Batch{Checks: []store.Check{store.Absent(ownerKey(d.Name))},
 			Puts: []store.KV{{Key: ownerKey(d.Name), Value: encode(s)}, {Key: domainKey(s, d.Name), Value: encode(&d)}}}, nil
 	})
 	if err != nil {
+		if !errors.Is(err, taken) { // else a commit that nobody was told of has made it
+			a.config.Unnamed(d.Name)
+		}
 		return nil, err
 	}
-	a.config.Named(d.Name)
 	return &d, nil
 }
 

@@ -63,10 +63,9 @@ type Config struct {
 	// Made and Gone are told of APIs as they come and go.
 	Made func(id string)
 	Gone func(id string)
-	// Taken tells whether another kind of API has a domain name; nil for never.
-	Taken func(name string) bool
-	// Named and Unnamed are told of domain names.
-	Named   func(name string)
+	// Named is asked before a domain name is made; false: it is taken, by this or
+	// another kind of APIs. Unnamed is told that it is free again.
+	Named   func(name string) bool
 	Unnamed func(name string)
 }
 
@@ -81,10 +80,13 @@ func New(c Config) (*APIs, error) {
 	if c.Clock == nil {
 		c.Clock = clock.System
 	}
-	for _, told := range []*func(string){&c.Made, &c.Gone, &c.Named, &c.Unnamed} {
+	for _, told := range []*func(string){&c.Made, &c.Gone, &c.Unnamed} {
 		if *told == nil {
 			*told = func(string) {}
 		}
+	}
+	if c.Named == nil {
+		c.Named = func(string) bool { return true }
 	}
 	return &APIs{config: c}, nil
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -277,5 +278,26 @@ func TestTheLongestMappingLeads(t *testing.T) {
 	}
 	if _, known, _ := w.Lead(t.Context(), "api.example.org", "/"); known {
 		t.Error("a domain name that is gone leads")
+	}
+}
+
+// TestADomainNameIsClaimedOnce: a name that another kind of API has is refused, and
+// one that could not be made is free again.
+func TestADomainNameIsClaimedOnce(t *testing.T) {
+	taken, freed := true, 0
+	w := open(t)
+	w.config.Named, w.config.Unnamed = func(string) bool { return !taken }, func(string) { freed++ }
+	var refused *Error
+	if _, err := w.CreateDomain(t.Context(), scope, Domain{Name: "a.example.com"}); !errors.As(err, &refused) || refused.Kind != Conflict || freed != 0 {
+		t.Errorf("%v, freed %d", err, freed)
+	}
+	taken = false
+	if _, err := w.CreateDomain(t.Context(), scope, Domain{Name: "a.example.com"}); err != nil || freed != 0 {
+		t.Errorf("%v, freed %d", err, freed)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.CreateDomain(ended, scope, Domain{Name: "b.example.com"}); err == nil || freed != 1 {
+		t.Errorf("%v, freed %d", err, freed)
 	}
 }

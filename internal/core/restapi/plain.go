@@ -452,21 +452,24 @@ func (a *APIs) CreateDomain(ctx context.Context, scope Scope, wanted DomainName)
 		return nil, fail(BadRequest, "Invalid domain name: %s", wanted.DomainName)
 	}
 	wanted.CertificateUploadDate = a.config.Clock.Now().UTC()
+	name := strings.ToLower(wanted.DomainName)
+	claimed := false
 	made, err := create(ctx, a, scope, wanted.DomainName, MaxDomains, &wanted, func([]*DomainName) error {
-		if a.nameTaken(wanted.DomainName) {
+		claimed = !a.nameTaken(name) && (a.config.Named == nil || a.config.Named(name))
+		if !claimed {
 			return fail(BadRequest, "The domain name you provided already exists.")
 		}
 		return nil
 	})
-	if err == nil && a.config.Named != nil {
-		a.config.Named(strings.ToLower(wanted.DomainName))
+	if err != nil && claimed && a.config.Unnamed != nil {
+		a.config.Unnamed(name)
 	}
 	return made, err
 }
 
 // nameTaken tells whether any account has a domain name: hosts do not name accounts.
 func (a *APIs) nameTaken(name string) bool {
-	return a.index().domains[strings.ToLower(name)].domain != nil || a.config.Taken != nil && a.config.Taken(strings.ToLower(name))
+	return a.index().domains[strings.ToLower(name)].domain != nil
 }
 
 // DeleteDomain deletes a domain name with its mappings.

@@ -69,10 +69,9 @@ type Config struct {
 	// They are called by Open too, and never at once.
 	Entered func(id ID)
 	Removed func(id ID)
-	// Taken tells whether another kind of API has a domain name; nil for never.
-	Taken func(name string) bool
-	// Named and Unnamed are told of the domain names in the same way.
-	Named   func(name string)
+	// Named and Unnamed are told of the domain names in the same way. Named is asked
+	// before one is made; false: APIs of another kind have it.
+	Named   func(name string) bool
 	Unnamed func(name string)
 }
 

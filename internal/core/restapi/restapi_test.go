@@ -356,7 +356,7 @@ func TestDomainNamesLeadToStages(t *testing.T) {
 	if _, err := a.Deploy(ctx, id, "", &Stage{StageName: "s"}); err != nil {
 		t.Fatal(err)
 	}
-	a.config.Taken = func(name string) bool { return name == "http.example.com" }
+	a.config.Named = func(name string) bool { return name != "http.example.com" }
 	_, err := a.CreateDomain(ctx, here, DomainName{DomainName: "HTTP.example.com"})
 	wantRefusal(t, err, BadRequest, "The domain name you provided already exists.")
 	_, err = a.CreateDomain(ctx, here, DomainName{DomainName: "localhost"})

@@ -477,6 +477,17 @@ def handler(event, context):
         self.addCleanup(self.gw.delete_domain_name, DomainName=domain)
         self.assertEqual(made["DomainNameConfigurations"][0]["DomainNameStatus"], "AVAILABLE")
         self.fails("ConflictException", self.gw.create_domain_name, DomainName=domain)
+        rest = client("apigateway")  # REST APIs share the names
+        with self.assertRaises(rest.exceptions.BadRequestException):
+            rest.create_domain_name(domainName=domain.upper(), endpointConfiguration={"types": ["REGIONAL"]})
+        with self.assertRaises(rest.exceptions.NotFoundException):
+            rest.delete_domain_name(domainName=domain)
+        other = f"rest-{api}.example.com"
+        rest.create_domain_name(domainName=other, endpointConfiguration={"types": ["REGIONAL"]})
+        self.fails("ConflictException", self.gw.create_domain_name, DomainName=other)
+        rest.delete_domain_name(domainName=other)
+        self.gw.create_domain_name(DomainName=other, DomainNameConfigurations=[{}])
+        self.gw.delete_domain_name(DomainName=other)
         self.assertEqual(message(request(f"http://{SERVER}", path="/pets", host=domain)), (403, "Forbidden"))
         root = self.gw.create_api_mapping(DomainName=domain, ApiId=api, Stage="prod")
         v1 = self.gw.create_api_mapping(DomainName=domain, ApiId=api, Stage="prod", ApiMappingKey="shop/v1")
