@@ -131,6 +131,7 @@ type Request struct {
 type Caller struct {
 	AccessKeyID, ARN, UserID string
 	Endpoint                 string           // scheme://host:port by which the client reached us
+	Function                 bool             `json:",omitempty"` // it is a function
 	Session                  *session.Session `json:",omitempty"` // of temporary credentials: what restricts them restricts the stack
 }
 

@@ -110,7 +110,7 @@ func (e *exchange) fetch(i *restapi.Integration, made *request, header http.Head
 		out.Header.Set("User-Agent", "AmazonAPIGateway_"+e.id.ID)
 	}
 	client := e.server.client
-	if e.api == nil || e.api.ForFunction || e.test && intake.FromFunction(e.r.Context()) {
+	if e.ofFunction() {
 		client = e.server.forFunctions
 	}
 	reply, err := client.Do(out)
@@ -133,6 +133,11 @@ func (e *exchange) fetch(i *restapi.Integration, made *request, header http.Head
 	}
 	e.backend.status = reply.StatusCode
 	return &result{body: body, header: reply.Header}, reply.StatusCode, nil
+}
+
+// ofFunction tells that a function had a part in the integration.
+func (e *exchange) ofFunction() bool {
+	return e.api == nil || e.api.ForFunction || e.test && intake.FromFunction(e.r.Context())
 }
 
 // target is the address with its variables filled in.

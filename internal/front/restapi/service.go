@@ -39,7 +39,7 @@ func (e *exchange) lambdaEvent(i *restapi.Integration, made *request) (*proxy.An
 
 // platform is who calls where API Gateway acts itself.
 func (e *exchange) platform(region string) local.Identity {
-	return local.Identity{Account: e.id.Account, Region: region, CallerARN: "arn:aws:iam::" + e.id.Account + ":root"}
+	return local.Identity{Account: e.id.Account, Region: region, Function: e.ofFunction(), CallerARN: "arn:aws:iam::" + e.id.Account + ":root"}
 }
 
 // errNoTrust is the error of an integration whose role trusts somebody else.
@@ -120,7 +120,7 @@ func (e *exchange) role(i *restapi.Integration, region string) (local.Identity, 
 		}
 	}
 	name = name[strings.LastIndexByte(name, '/')+1:]
-	return local.Identity{Account: role.Account, Region: region, CallerARN: arn.New("sts", "", role.Account, "assumed-role/"+name+"/BackplaneAssumeRoleSession").String()}, nil
+	return local.Identity{Account: role.Account, Region: region, Function: e.ofFunction(), CallerARN: arn.New("sts", "", role.Account, "assumed-role/"+name+"/BackplaneAssumeRoleSession").String()}, nil
 }
 
 // operationOf finds the operation and its input. form tells that the caller spoke as

@@ -88,7 +88,7 @@ func scope(call *wire.Call) state.Scope {
 }
 
 func who(call *wire.Call) stack.Caller {
-	return stack.Caller{AccessKeyID: call.AccessKeyID, ARN: call.CallerARN, UserID: call.UserID, Endpoint: call.Endpoint, Session: call.Session}
+	return stack.Caller{AccessKeyID: call.AccessKeyID, ARN: call.CallerARN, UserID: call.UserID, Endpoint: call.Endpoint, Function: call.Function, Session: call.Session}
 }
 
 func text(s *string) string {

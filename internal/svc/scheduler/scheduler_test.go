@@ -23,6 +23,9 @@ func TestUniversalTargetsCallOperations(t *testing.T) {
 	var got []string
 	u := &Universal{Caller: local.New([]*wire.Service{
 		wire.NewService(sqsapi.Model, sqsapi.HandleSendMessage(func(_ context.Context, call *wire.Call, in *sqsapi.SendMessageInput) (*sqsapi.SendMessageOutput, error) {
+			if !call.Function {
+				t.Error("a schedule may be a function's, but its call is not")
+			}
 			got = append(got, call.Account+" "+call.Region+" "+*in.MessageBody)
 			return nil, nil
 		})),

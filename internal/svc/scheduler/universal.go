@@ -52,9 +52,10 @@ func (u *Universal) check(target string) error {
 	return nil
 }
 
-// caller is the role of the schedule, in a session with the name of the occasion.
+// caller is the role of the schedule, in a session with the name of the occasion. Who
+// made the schedule is not kept: it may have been a function.
 func caller(m *delivery.Message) local.Identity {
-	who := local.Identity{Account: m.Detail[scheduler.DetailAccount], Region: m.Detail[scheduler.DetailRegion]}
+	who := local.Identity{Account: m.Detail[scheduler.DetailAccount], Region: m.Detail[scheduler.DetailRegion], Function: true}
 	if role, err := arn.Parse(m.Role); err == nil {
 		name := role.Resource[strings.LastIndexByte(role.Resource, '/')+1:]
 		who.CallerARN, who.UserID = arn.New("sts", "", role.Account, "assumed-role/"+name+"/"+m.ID).String(), identity.RoleID(m.Role)+":"+m.ID

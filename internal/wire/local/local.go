@@ -33,6 +33,7 @@ type Identity struct {
 	AccessKeyID     string // empty: the platform's own
 	CallerARN       string // of a user, the root or the session of a role
 	UserID          string
+	Function        bool             // a function began it: what it may not call is not called for it
 	Session         *session.Session // of temporary credentials: what restricts them restricts the call
 	Endpoint        string           // scheme://host:port, where the result has addresses of this server; empty: ownEndpoint
 }
@@ -100,7 +101,7 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 	}
 	carry(s.Model, op.Model.Input, in, request)
 	out, err := op.Do(ctx, &wire.Call{RequestID: ids.UUID(), Account: who.Account, Region: who.Region, AccessKeyID: who.AccessKeyID,
-		CallerARN: who.CallerARN, UserID: who.UserID, Session: who.Session, Endpoint: who.Endpoint, Request: request, Header: http.Header{}}, in)
+		CallerARN: who.CallerARN, UserID: who.UserID, Function: who.Function, Session: who.Session, Endpoint: who.Endpoint, Request: request, Header: http.Header{}}, in)
 	if err != nil || op.Model.Output == shape.None {
 		return map[string]any{}, err
 	}

@@ -28,7 +28,9 @@ func TestCallReachesTheOperationAsAClientDoes(t *testing.T) {
 			return &lambdaapi.FunctionConfiguration{FunctionName: i.FunctionName, Timeout: i.Timeout, Environment: &lambdaapi.EnvironmentResponse{Variables: i.Environment.Variables},
 				Layers: []lambdaapi.Layer{{Arn: i.FunctionName}}}, nil
 		}))})
-	out, err := caller.Call(t.Context(), nobody, "lambda", "createFunction", map[string]any{
+	who := nobody
+	who.Function = true // what functions may not have called stays so on the way
+	out, err := caller.Call(t.Context(), who, "lambda", "createFunction", map[string]any{
 		"functionName": "f", "Role": "arn:aws:iam::111122223333:role/r", "Timeout": "7", "MemorySize": json.Number("256"), "Publish": "true",
 		"Code": map[string]any{"ZipFile": []byte{1, 2}}, "Environment": map[string]any{"Variables": map[string]any{"NN": json.Number("1.50"), "BB": true}},
 		"Architectures": []any{"arm64"}, "Description": nil,
@@ -44,7 +46,7 @@ func TestCallReachesTheOperationAsAClientDoes(t *testing.T) {
 	if *in.MemorySize != 256 || !*in.Publish || string(in.Code.ZipFile) != "\x01\x02" || in.Description != nil || in.Architectures[0] != "arm64" {
 		t.Errorf("the operation got %+v", in)
 	}
-	if call.Account != nobody.Account || call.Region != nobody.Region || call.CallerARN != nobody.CallerARN || call.RequestID == "" {
+	if call.Account != nobody.Account || call.Region != nobody.Region || call.CallerARN != nobody.CallerARN || call.RequestID == "" || !call.Function {
 		t.Errorf("the call was made as %+v", call)
 	}
 }

@@ -196,7 +196,7 @@ func (e *Engine) actor(ctx context.Context, s state.Scope, c *state.Configuratio
 	if err != nil {
 		return caller, stack.Invalid("Role %s is invalid or cannot be assumed", c.RoleARN)
 	}
-	who.Endpoint = caller.Endpoint
+	who.Endpoint, who.Function = caller.Endpoint, caller.Function
 	return who, nil
 }
 

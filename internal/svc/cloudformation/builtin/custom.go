@@ -177,7 +177,7 @@ func (c custom) send(ctx context.Context, what, box string, r *stack.Request) er
 	if err != nil {
 		return err
 	}
-	who := local.Identity{Account: r.Account, Region: r.Region, AccessKeyID: r.Caller.AccessKeyID, CallerARN: r.Caller.ARN, UserID: r.Caller.UserID, Endpoint: r.Caller.Endpoint, Session: r.Caller.Session}
+	who := local.Identity{Account: r.Account, Region: r.Region, AccessKeyID: r.Caller.AccessKeyID, CallerARN: r.Caller.ARN, UserID: r.Caller.UserID, Endpoint: r.Caller.Endpoint, Function: r.Caller.Function, Session: r.Caller.Session}
 	switch at.Service {
 	case "lambda":
 		_, err = c.Calls.Call(ctx, who, "lambda", "Invoke", map[string]any{"FunctionName": token, "InvocationType": "Event", "Payload": body})

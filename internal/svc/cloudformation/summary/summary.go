@@ -76,7 +76,7 @@ func Invalid(message string) error {
 
 // Who is the caller of an operation, for calls on its behalf.
 func Who(call *wire.Call) local.Identity {
-	return local.Identity{Account: call.Account, Region: call.Region, AccessKeyID: call.AccessKeyID, CallerARN: call.CallerARN, UserID: call.UserID, Endpoint: call.Endpoint, Session: call.Session}
+	return local.Identity{Account: call.Account, Region: call.Region, AccessKeyID: call.AccessKeyID, CallerARN: call.CallerARN, UserID: call.UserID, Endpoint: call.Endpoint, Function: call.Function, Session: call.Session}
 }
 
 func summarize(text string) (*template.Summary, error) {

@@ -41,7 +41,7 @@ type World struct {
 
 // Identity is on whose behalf local calls are made.
 func Identity(who stack.Caller, s state.Scope) local.Identity {
-	return local.Identity{Account: s.Account, Region: s.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Endpoint: who.Endpoint, Session: who.Session}
+	return local.Identity{Account: s.Account, Region: s.Region, AccessKeyID: who.AccessKeyID, CallerARN: who.ARN, UserID: who.UserID, Endpoint: who.Endpoint, Function: who.Function, Session: who.Session}
 }
 
 func refuse(format string, args ...any) error {
