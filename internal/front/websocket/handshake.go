@@ -93,6 +93,10 @@ func (s *Server) handshake(w http.ResponseWriter, r *front.Request, stage *compi
 		(&refusal{http.StatusUpgradeRequired, "", "Upgrade Required"}).write(w, e)
 		return
 	}
+	if s.full() { // before $connect is called for nothing
+		tooMany.write(w, e)
+		return
+	}
 	header, refused := s.connect(r, c, e)
 	if refused != nil {
 		refused.write(w, e)

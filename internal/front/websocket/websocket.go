@@ -294,6 +294,13 @@ func (s *Server) enter(c *connection) bool {
 	return true
 }
 
+// full tells that there is no room for one more connection.
+func (s *Server) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped || len(s.connections) >= maxConnections
+}
+
 func (s *Server) leave(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

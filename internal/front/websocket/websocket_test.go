@@ -463,8 +463,8 @@ func TestAServerThatStopsSaysSo(t *testing.T) {
 	if rc := w.next("disconnect").event.RequestContext; rc.DisconnectStatusCode != goingAway {
 		t.Errorf("%+v", rc)
 	}
-	if code := w.closed(w.connect()); code != websocket.CloseTryAgainLater {
-		t.Errorf("a server that stops ends a new connection with %d", code)
+	if _, response, err := w.dial(nil); err == nil || response == nil || response.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a server that stops takes connections: %v %v", response, err)
 	}
 }
 
