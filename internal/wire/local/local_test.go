@@ -46,7 +46,7 @@ func TestCallReachesTheOperationAsAClientDoes(t *testing.T) {
 	if *in.MemorySize != 256 || !*in.Publish || string(in.Code.ZipFile) != "\x01\x02" || in.Description != nil || in.Architectures[0] != "arm64" {
 		t.Errorf("the operation got %+v", in)
 	}
-	if call.Account != nobody.Account || call.Region != nobody.Region || call.CallerARN != nobody.CallerARN || call.RequestID == "" || !call.Function {
+	if call.Account != nobody.Account || call.Region != nobody.Region || call.CallerARN != nobody.CallerARN || call.RequestID == "" || !call.Function || call.Request.TLS == nil {
 		t.Errorf("the call was made as %+v", call)
 	}
 }
