@@ -52,10 +52,6 @@ func (e *exchange) httpProxy(i *restapi.Integration) (*proxy.Answer, error) {
 			}
 		}
 	}
-	a.Header.Del("Content-Encoding") // it was undone
-	if given := got.header.Get("Content-Encoding"); given != "" && !strings.EqualFold(given, "gzip") {
-		a.Header.Set("Content-Encoding", given)
-	}
 	return a, nil
 }
 

@@ -1,6 +1,7 @@
 package restapi
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -138,6 +139,31 @@ func TestAnAPIOfAFunctionCallsWhatTheFunctionMay(t *testing.T) {
 		e.api = &restapi.API{ForFunction: ofFunction}
 		if _, err := e.httpProxy(&restapi.Integration{Uri: backend.URL, HttpMethod: "GET"}); (err == nil) != want {
 			t.Errorf("of a function %v: %v", ofFunction, err)
+		}
+	}
+}
+
+// TestAnEncodedAnswerSaysSo: what the client asked for itself comes as it was sent.
+func TestAnEncodedAnswerSaysSo(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") == "gzip" {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			_, _ = z.Write([]byte("text")) // the body is compared below
+		}
+	}))
+	defer backend.Close()
+	for asked, want := range map[string]string{"gzip": "gzip", "": ""} {
+		e := exchangeFor(t, &restapi.Snapshot{}, "GET", "/", "")
+		e.server = New(Config{Outbound: &outbound.Guard{Loopback: true}})
+		defer e.server.Close()
+		if e.api = (&restapi.API{}); asked != "" {
+			e.r.Header.Set("Accept-Encoding", asked)
+		}
+		a, err := e.httpProxy(&restapi.Integration{Uri: backend.URL, HttpMethod: "GET"})
+		if err != nil || a.Header.Get("Content-Encoding") != want || (string(a.Body) == "text") != (asked == "") {
+			t.Errorf("%q: %q %q, %v", asked, a.Header, a.Body, err)
 		}
 	}
 }
