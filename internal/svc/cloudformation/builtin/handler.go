@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack/mailbox"
 	"github.com/lambkin-dev/lambkin/internal/core/template/syntax"
@@ -15,6 +16,9 @@ import (
 // the signals of wait conditions come there.
 const ResponsePath = "/_aws/cloudformation-custom-resource/"
 
+// letterTime is how long a letter may take to come: anybody may begin one.
+const letterTime = time.Minute
+
 // Handler takes answers and signals. It needs no AWS signature: who knows the name of
 // a box, which cannot be guessed, may put a letter in, once.
 func Handler(boxes *mailbox.Boxes) http.Handler {
@@ -23,6 +27,11 @@ func Handler(boxes *mailbox.Boxes) http.Handler {
 			w.Header().Set("Allow", http.MethodPut)
 			http.Error(w, "only PUT", http.StatusMethodNotAllowed)
 			return
+		}
+		// Only a connection of net/http's own server has deadlines.
+		control := http.NewResponseController(w)
+		if err := control.SetReadDeadline(time.Now().Add(letterTime)); err == nil {
+			defer control.SetReadDeadline(time.Time{})
 		}
 		letter, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mailbox.MaxLetterBytes))
 		if err != nil {
