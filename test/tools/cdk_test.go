@@ -71,7 +71,7 @@ func TestCDK(t *testing.T) {
 	p.write("pen.txt", "x")
 	p.aws("s3", "cp", "pen.txt", "s3://"+outputs["BucketName"]+"/by-the-bucket.txt")
 	for _, seen := range []string{"by the topic", "the rule", "by-the-bucket.txt"} {
-		p.eventually(seen, "", "aws", "logs", "tail", "/aws/lambda/"+outputs["FunctionName"])
+		p.eventually(seen, "", "aws", "logs", "filter-log-events", "--log-group-name", "/aws/lambda/"+outputs["FunctionName"])
 	}
 	p.contains(p.run("shop", "cdk", "diff"), "There were no differences")
 
