@@ -144,7 +144,7 @@ func checkDocument(document string) error {
 	if characters(document) > MaxPolicyBytes {
 		return fail(LimitExceeded, "Cannot exceed quota for PolicySize: %d", MaxPolicyBytes)
 	}
-	if _, err := policy.CheckIdentity(document); err != nil {
+	if _, err := policy.CheckManaged(document); err != nil {
 		return fail(MalformedPolicy, "%s", err)
 	}
 	return nil

@@ -195,15 +195,23 @@ func numbered(text []byte, into any) error {
 	return d.Decode(into)
 }
 
-// CheckIdentity refuses what is no policy of a role, a user or a group. AWS: the
-// texts of IAM's MalformedPolicyDocument, as users report them.
+// CheckManaged refuses what is no policy that stands by itself: besides
+// CheckIdentity, it must name the newer version of the language.
+func CheckManaged(text string) (*Document, error) {
+	d, err := CheckIdentity(text)
+	if err == nil && d.Version != Version2012 {
+		return nil, Refusal("Policy document must be version 2012-10-17 or greater.")
+	}
+	return d, err
+}
+
+// CheckIdentity refuses what is no policy of a role, a user, a group or a session.
+// AWS: the texts of IAM's MalformedPolicyDocument, as users report them; a policy
+// inside a role may lack its version, as those of SAM's policy templates do.
 func CheckIdentity(text string) (*Document, error) {
 	d, err := Parse(text)
 	if err != nil {
 		return nil, err
-	}
-	if d.Version != Version2012 {
-		return nil, Refusal("Policy document must be version 2012-10-17 or greater.")
 	}
 	sids := map[string]bool{}
 	for i := range d.Statements {

@@ -49,7 +49,7 @@ func TestPoliciesOfIdentities(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"Version":"2012-10-17","Statement":` + statement + `}`:                                                                     "",
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::b"}}`:                           "",
-		`{"Statement":` + statement + `}`:                                                                                            "Policy document must be version 2012-10-17 or greater.",
+		`{"Statement":` + statement + `}`:                                                                                            "",
 		`{"Version":"2012-10-17"`:                                                                                                    "Syntax errors in policy.",
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*"}}`:                                                    "Policy statement must contain resources.",
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*"}}`:                                                     "Policy statement must contain actions.",
@@ -60,6 +60,10 @@ func TestPoliciesOfIdentities(t *testing.T) {
 		`{"Version":"2012-10-17","Statement":[{"Sid":"a",` + statement[1:] + `,{"Sid":"b",` + statement[1:] + `,` + statement + `]}`: "",
 	} {
 		checkText(t, CheckIdentity, text, want)
+	}
+	checkText(t, CheckManaged, `{"Version":"2012-10-17","Statement":`+statement+`}`, "")
+	for _, old := range []string{`{"Statement":` + statement + `}`, `{"Version":"2008-10-17","Statement":` + statement + `}`} {
+		checkText(t, CheckManaged, old, "Policy document must be version 2012-10-17 or greater.")
 	}
 }
 
