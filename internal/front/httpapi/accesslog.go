@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+	"github.com/lambkin-dev/lambkin/internal/front"
 )
 
 // accessLog is where a stage logs its requests: one line each, made of a format
@@ -18,7 +18,7 @@ import (
 type accessLog struct {
 	stream telemetry.LogStream
 	format []piece
-	json   bool // values are escaped, so that a client cannot write a line of its own
+	text   string // the format as a whole
 }
 
 // piece is a text of the format or a variable.
@@ -36,7 +36,7 @@ func newAccessLog(settings *httpapi.AccessLog) *accessLog {
 	if err != nil || a.Service != "logs" || !isGroup {
 		return nil // refused when it was configured
 	}
-	l := &accessLog{json: strings.HasPrefix(strings.TrimSpace(settings.Format), "{"), stream: telemetry.LogStream{
+	l := &accessLog{text: settings.Format, stream: telemetry.LogStream{
 		Account: a.Account, Region: a.Region, Group: strings.TrimSuffix(group, ":*"), Stream: ids.Hex(streamNameBytes)}}
 	at := 0
 	for _, m := range contextVariable.FindAllStringIndex(settings.Format, -1) {
@@ -62,21 +62,9 @@ func (l *accessLog) line(value func(name string) string) string {
 		if text == "" {
 			text = "-"
 		}
-		out.WriteString(l.escape(p.variable, text))
+		out.WriteString(front.LogValue(l.text, p.variable, text))
 	}
 	return out.String()
-}
-
-// escape keeps a value inside of its place: line ends and, in JSON, quotes.
-func (l *accessLog) escape(name, text string) string {
-	if l.json && name != "error.messageString" {
-		quoted, err := json.Marshal(text)
-		if err != nil {
-			return "-"
-		}
-		return string(quoted[1 : len(quoted)-1])
-	}
-	return strings.NewReplacer("\n", " ", "\r", " ").Replace(text)
 }
 
 // log writes the line of a request that has ended.

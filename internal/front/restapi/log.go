@@ -6,6 +6,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
+	"github.com/lambkin-dev/lambkin/internal/front"
 )
 
 // streamName is the stream of a stage's logs. AWS: has one for each of its machines.
@@ -39,7 +40,7 @@ func (e *exchange) log() {
 func (e *exchange) accessLine(format string) string {
 	return reference.ReplaceAllStringFunc(format, func(found string) string {
 		if value, known := e.value(found[1:]); known && value != "" {
-			return value
+			return front.LogValue(format, strings.TrimPrefix(found, "$context."), value)
 		}
 		return "-"
 	})
