@@ -55,6 +55,7 @@ def handler(event, context):
 // TestCDK bootstraps, deploys, compares, changes, breaks, mends and destroys an
 // application of the CDK in Python.
 func TestCDK(t *testing.T) {
+	t.Parallel()
 	library, aws, node := install(t, clients.CDK), install(t, clients.AWS), installNode(t)
 	p := newProject(t, append([]string{library.Bin, aws.Bin}, node...)...)
 	p.write("shop/app.py", cdkApp)

@@ -58,6 +58,7 @@ def plain(event, context):
 // TestChalice deploys an application of all kinds of handlers, calls each, changes
 // it, breaks it, mends it and removes it.
 func TestChalice(t *testing.T) {
+	t.Parallel()
 	chalice, aws := install(t, clients.Chalice), install(t, clients.AWS)
 	p := newProject(t, chalice.Bin, aws.Bin)
 	p.write("shop/app.py", chaliceApp)

@@ -40,6 +40,7 @@ Outputs:
 
 // TestCommandLine packages and deploys a plain template with the AWS command line.
 func TestCommandLine(t *testing.T) {
+	t.Parallel()
 	p := newProject(t, install(t, clients.AWS).Bin)
 	p.write("template.yaml", cliTemplate)
 	p.write("code/app.py", "def handler(event, context):\n    return 'one'\n")

@@ -71,6 +71,7 @@ def uploads(event, context):
 
 // TestOsls takes a service of the Serverless Framework's open fork through its life.
 func TestOsls(t *testing.T) {
+	t.Parallel()
 	aws, node := install(t, clients.AWS), installNode(t)
 	p := newProject(t, append([]string{aws.Bin}, node...)...)
 	p.write("shop/serverless.yml", oslsService)

@@ -12,6 +12,7 @@ import (
 // TestSAM takes the official hello-world project from source to an answering URL,
 // changes it, breaks it, mends it and removes it.
 func TestSAM(t *testing.T) {
+	t.Parallel()
 	sam, aws := install(t, clients.SAM), install(t, clients.AWS)
 	p := newProject(t, sam.Bin, aws.Bin)
 	// Without a network SAM takes the template that its own package brings.
@@ -159,6 +160,7 @@ def handler(event, context):
 // TestSAMEvents deploys functions fired by a bus, a schedule, an HTTP API, a queue,
 // a topic and a bucket, with a layer and an alias, and sees each fire.
 func TestSAMEvents(t *testing.T) {
+	t.Parallel()
 	sam, aws := install(t, clients.SAM), install(t, clients.AWS)
 	p := newProject(t, sam.Bin, aws.Bin)
 	p.write("shop/template.yaml", samEvents)
