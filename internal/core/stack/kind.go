@@ -2,8 +2,9 @@ package stack
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/core/template"
 )
 
 // Fits tells whether a value is of one of the kinds, or can be read as one.
@@ -14,7 +15,7 @@ func (k Kind) Fits(value any) bool {
 	case []any:
 		return k&List != 0
 	}
-	text, scalar := plain(value)
+	text, scalar := template.Text(value)
 	if !scalar {
 		return true // not known yet
 	}
@@ -46,17 +47,4 @@ func (k Kind) String() string {
 		}
 	}
 	return strings.Join(names, " or ")
-}
-
-// plain is the text of a scalar.
-func plain(value any) (string, bool) {
-	switch value := value.(type) {
-	case string:
-		return value, true
-	case json.Number:
-		return value.String(), true
-	case bool:
-		return strconv.FormatBool(value), true
-	}
-	return "", false
 }

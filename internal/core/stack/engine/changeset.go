@@ -6,11 +6,11 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/plan"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
-
-	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -86,7 +86,7 @@ func (e *Engine) existing(s *state.Stack, in *ChangeSetInput) plan.Existing {
 		}
 		ids := map[string]string{}
 		for _, primary := range facts.Primary {
-			text, known := state.Plain(want.Properties[primary])
+			text, known := template.Text(want.Properties[primary])
 			if !known || text == "" {
 				return nil, nil
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
+	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -149,7 +150,7 @@ func listDifferences(path string, expected, actual []any) (found []state.Differe
 }
 
 func shown(value any) string {
-	if text, ok := state.Plain(value); ok {
+	if text, ok := template.Text(value); ok {
 		return text
 	}
 	return state.JSON(value)

@@ -55,7 +55,7 @@ func (n *nested) input(ctx context.Context, r *stack.Request) (*Input, error) {
 	if parent.Depth+1 > MaxDepth {
 		return nil, stack.Invalid("Nested stacks can be %d levels deep", MaxDepth)
 	}
-	url, _ := state.Plain(r.Properties["TemplateURL"])
+	url, _ := template.Text(r.Properties["TemplateURL"])
 	text, err := n.engine.config.Fetch(ctx, r.Caller, s, url)
 	if err != nil {
 		return nil, err
@@ -72,15 +72,15 @@ func (n *nested) input(ctx context.Context, r *stack.Request) (*Input, error) {
 	tags, _ := r.Properties["Tags"].([]any)
 	for _, item := range tags {
 		tag, _ := item.(map[string]any)
-		key, _ := state.Plain(tag["Key"])
-		in.Tags[key], _ = state.Plain(tag["Value"])
+		key, _ := template.Text(tag["Key"])
+		in.Tags[key], _ = template.Text(tag["Value"])
 	}
 	topics, _ := r.Properties["NotificationARNs"].([]any)
 	for _, topic := range topics {
-		text, _ := state.Plain(topic)
+		text, _ := template.Text(topic)
 		in.Notifications = append(in.Notifications, text)
 	}
-	if minutes, _ := state.Plain(r.Properties["TimeoutInMinutes"]); minutes != "" {
+	if minutes, _ := template.Text(r.Properties["TimeoutInMinutes"]); minutes != "" {
 		if in.Timeout, err = time.ParseDuration(minutes + "m"); err != nil {
 			return nil, stack.Invalid("TimeoutInMinutes must be a number")
 		}
@@ -92,7 +92,7 @@ func (n *nested) input(ctx context.Context, r *stack.Request) (*Input, error) {
 func joinedText(value any) string {
 	items, isList := value.([]any)
 	if !isList {
-		text, _ := state.Plain(value)
+		text, _ := template.Text(value)
 		return text
 	}
 	joined := ""
@@ -100,7 +100,7 @@ func joinedText(value any) string {
 		if i > 0 {
 			joined += ","
 		}
-		text, _ := state.Plain(item)
+		text, _ := template.Text(item)
 		joined += text
 	}
 	return joined

@@ -109,7 +109,7 @@ func shownValue(value any) string {
 	if value == nil {
 		return ""
 	}
-	if text, ok := state.Plain(value); ok {
+	if text, ok := template.Text(value); ok {
 		return text
 	}
 	return state.JSON(value)
@@ -347,7 +347,7 @@ func (e *Planner) CustomName(old, want *state.Deployed) (string, bool) {
 	if facts.NameProperty == "" {
 		return "", false
 	}
-	before, had := state.Plain(old.Properties[facts.NameProperty])
-	after, has := state.Plain(want.Properties[facts.NameProperty])
+	before, had := template.Text(old.Properties[facts.NameProperty])
+	after, has := template.Text(want.Properties[facts.NameProperty])
 	return fmt.Sprint(after), had && has && before == after && old.Type == want.Type
 }

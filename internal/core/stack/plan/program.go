@@ -236,8 +236,8 @@ func (p *Program) Resolved(ctx context.Context) ([]state.Output, error) {
 	outputs := make([]state.Output, 0, len(values))
 	for _, v := range values {
 		o := state.Output{Key: v.Name, Description: v.Description}
-		o.Value, _ = state.Plain(Known(v.Value))
-		o.Export, _ = state.Plain(Known(v.ExportName))
+		o.Value, _ = template.Text(Known(v.Value))
+		o.Export, _ = template.Text(Known(v.ExportName))
 		outputs = append(outputs, o)
 	}
 	return outputs, nil

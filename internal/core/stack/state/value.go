@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/core/template"
 )
 
 // clone copies a JSON-like value, so that nobody changes what the store has.
@@ -44,28 +46,12 @@ func Same(a, b any) bool {
 		b, ok := b.([]any)
 		return ok && slices.EqualFunc(a, b, Same)
 	}
-	x, isText := Plain(a)
-	y, alsoText := Plain(b)
+	x, isText := template.Text(a)
+	y, alsoText := template.Text(b)
 	return isText && alsoText && x == y || a == nil && b == nil
 }
 
-// plain is the text of a scalar.
-func Plain(value any) (string, bool) {
-	switch value := value.(type) {
-	case string:
-		return value, true
-	case json.Number:
-		return value.String(), true
-	case bool:
-		if value {
-			return "true", true
-		}
-		return "false", true
-	}
-	return "", false
-}
-
-// attributeOf finds an attribute, which may lie inside another.
+// AttributeOf finds an attribute, which may lie inside another.
 func AttributeOf(attributes map[string]any, name string) (any, bool) {
 	if value, there := attributes[name]; there {
 		return value, true
