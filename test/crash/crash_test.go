@@ -34,7 +34,7 @@ var (
 
 const (
 	shortKills, longKills = 10, 100
-	writesBetweenKills    = 80 // at most, acknowledged
+	writesOfAPart         = 12 // between two kills, at most, acknowledged, on average: fast parts write more
 	// patience bounds every wait for what must happen.
 	patience = 4 * time.Minute
 	// loadTime bounds one round of writes on a machine that is too slow for them.
@@ -178,7 +178,7 @@ func (l *load) killUnderLoad() {
 	defer cancel()
 	due := make(chan struct{})
 	var left atomic.Int64
-	left.Store(1 + l.random.Int64N(writesBetweenKills))
+	left.Store(1 + l.random.Int64N(writesOfAPart*int64(len(l.parts))))
 	var writers sync.WaitGroup
 	for _, p := range l.parts {
 		writers.Go(func() { // ends when the server is killed
@@ -255,7 +255,8 @@ func (l *load) finish(kills int) {
 		}
 	}
 	if l.writes.Load() < int64(kills) || len(l.events.accepted) == 0 || l.line.taken == 0 || len(l.follow.accepted) == 0 || l.topics.came == 0 || l.mapped.handled == 0 {
-		l.t.Errorf("%d writes and %d events under %d kills show little", l.writes.Load(), len(l.events.accepted), kills)
+		l.t.Errorf("%d kills show little: %d writes, %d events, %d messages deleted, %d records and dead letters, %d through topics, %d handled by functions",
+			kills, l.writes.Load(), len(l.events.accepted), l.line.taken, len(l.follow.accepted), l.topics.came, l.mapped.handled)
 	}
 	l.stopIfFailed("at the end")
 	l.t.Logf("%d kills, %d acknowledged writes, %d of them events that ran, %d events whose records and dead letters arrived, %d messages that were deleted, %d that came through topics, %d that functions handled",
