@@ -50,9 +50,6 @@ func TestHTTPAPIsPieceByPiece(t *testing.T) {
 
 func TestHTTPAPIsFromADocument(t *testing.T) {
 	p := newPlatform(t)
-	if why := p.types["AWS::ApiGatewayV2::Api"].Facts().Properties["Body"].Refused; why != "" {
-		t.Skip("documents cannot be imported yet:", why)
-	}
 	_, f := p.function("F", nil)
 	document := func(path string) values {
 		return values{"openapi": "3.0.1", "info": values{"title": "hello", "version": "1.0"}, "paths": values{path: values{"get": values{"responses": values{},
