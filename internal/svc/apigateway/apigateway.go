@@ -24,6 +24,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // Front is what serves the APIs.
@@ -105,7 +106,7 @@ func scope(call *wire.Call) restapi.Scope {
 // idOf names the API that a request is about.
 func idOf(call *wire.Call, in any) restapi.ID {
 	id, _ := reflect.ValueOf(in).Elem().FieldByName("RestApiId").Interface().(*string)
-	return restapi.ID{Scope: scope(call), ID: text(id)}
+	return restapi.ID{Scope: scope(call), ID: member.Text(id)}
 }
 
 // reading shows a part of an API.
@@ -149,7 +150,7 @@ func deleting[In any](a *api, do func(api *restapi.API, in *In) error) func(cont
 func patches(given []apigatewayapi.PatchOperation) []restapi.Patch {
 	out := make([]restapi.Patch, len(given))
 	for i, p := range given {
-		out[i] = restapi.Patch{Op: text(p.Op), Path: text(p.Path), Value: text(p.Value), From: text(p.From)}
+		out[i] = restapi.Patch{Op: member.Text(p.Op), Path: member.Text(p.Path), Value: member.Text(p.Value), From: member.Text(p.From)}
 	}
 	return out
 }

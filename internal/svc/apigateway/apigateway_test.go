@@ -8,6 +8,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 	"github.com/lambkin-dev/lambkin/test/apidoc"
 )
 
@@ -29,18 +30,18 @@ func TestShowCopiesByName(t *testing.T) {
 	if diff := cmp.Diff(m, show[restapi.Method](out)); diff != "" {
 		t.Error(diff)
 	}
-	z := show[restapi.Authorizer](&apigatewayapi.CreateAuthorizerRequest{Name: optional("n"), AuthorizerResultTtlInSeconds: &seconds})
+	z := show[restapi.Authorizer](&apigatewayapi.CreateAuthorizerRequest{Name: member.Optional("n"), AuthorizerResultTtlInSeconds: &seconds})
 	if z.Name != "n" || *z.AuthorizerResultTtlInSeconds != 7 || z.Type != "" {
 		t.Errorf("%+v", z)
 	}
-	if api := show[restapi.API](&apigatewayapi.CreateRestApiRequest{Name: optional("n"), Policy: optional("p")}); api.Name != "n" || api.Policy != "p" {
+	if api := show[restapi.API](&apigatewayapi.CreateRestApiRequest{Name: member.Optional("n"), Policy: member.Optional("p")}); api.Name != "n" || api.Policy != "p" {
 		t.Errorf("%+v", api)
 	}
 	made := time.Unix(1, 0)
 	if d := show[apigatewayapi.Deployment](&restapi.Deployment{Id: "d", CreatedDate: made}); !d.CreatedDate.Equal(made) || d.Description != nil {
 		t.Errorf("%+v", d)
 	}
-	plan := show[restapi.UsagePlan](&apigatewayapi.CreateUsagePlanRequest{ApiStages: []apigatewayapi.ApiStage{{ApiId: optional("a"), Throttle: map[string]apigatewayapi.ThrottleSettings{"/x/GET": {BurstLimit: &seconds}}}}})
+	plan := show[restapi.UsagePlan](&apigatewayapi.CreateUsagePlanRequest{ApiStages: []apigatewayapi.ApiStage{{ApiId: member.Optional("a"), Throttle: map[string]apigatewayapi.ThrottleSettings{"/x/GET": {BurstLimit: &seconds}}}}})
 	if plan.ApiStages[0].ApiId != "a" || plan.ApiStages[0].Throttle["/x/GET"].BurstLimit != 7 {
 		t.Errorf("%+v", plan)
 	}
@@ -60,7 +61,7 @@ func TestPages(t *testing.T) {
 	if len(got) != 5 || position != nil {
 		t.Errorf("%v %v", got, position)
 	}
-	if _, _, err := page([]int{1}, optional("?"), nil); err == nil {
+	if _, _, err := page([]int{1}, member.Optional("?"), nil); err == nil {
 		t.Error("a bad position was taken")
 	}
 }

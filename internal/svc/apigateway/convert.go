@@ -5,21 +5,6 @@ import (
 	"time"
 )
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 // show makes a value of the wire from one of core/restapi, or the other way: members
 // are copied by their names, and those that only one side has are left out. A text
 // that is empty and a time that is zero are absent on the wire; a boolean and a

@@ -12,6 +12,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/restapi/openapi"
 	"github.com/lambkin-dev/lambkin/internal/core/template/syntax"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // documents are the operations that read and write OpenAPI.
@@ -60,7 +61,7 @@ func (a *api) putRestAPI(ctx context.Context, call *wire.Call, in *apigatewayapi
 		return nil, err
 	}
 	changed, err := a.apis.Change(ctx, idOf(call, in), func(api *restapi.API) error {
-		if text(in.Mode) == "overwrite" {
+		if member.Text(in.Mode) == "overwrite" {
 			root := *api.Root()
 			root.ResourceMethods = nil
 			api.Definition = restapi.Definition{ApiKeySource: restapi.KeyInHeader, Resources: map[string]*restapi.Resource{root.Id: &root}}
@@ -117,7 +118,7 @@ func (a *api) getExport(ctx context.Context, call *wire.Call, in *apigatewayapi.
 			return nil, restapi.Invalid("Invalid export extension specified: %s", extension)
 		}
 	}
-	return writeExport(openapi.Write(&snapshot.Definition, e), text(in.Accepts), *in.ExportType)
+	return writeExport(openapi.Write(&snapshot.Definition, e), member.Text(in.Accepts), *in.ExportType)
 }
 
 // writeExport writes a document in the form that the client accepts.
@@ -138,5 +139,5 @@ func writeExport(document map[string]any, accepts, kind string) (*apigatewayapi.
 		}
 		encoded, name, contentType = []byte(written), kind+".yaml", "application/yaml"
 	}
-	return &apigatewayapi.GetExportOutput{Body: encoded, ContentType: &contentType, ContentDisposition: optional(`attachment; filename="` + name + `"`)}, nil
+	return &apigatewayapi.GetExportOutput{Body: encoded, ContentType: &contentType, ContentDisposition: member.Optional(`attachment; filename="` + name + `"`)}, nil
 }

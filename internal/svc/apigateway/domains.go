@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // domains are the operations of domain names and their base paths.
@@ -85,9 +86,9 @@ func (a *api) domain(d *restapi.DomainName, err error) func(*wire.Call) (*apigat
 // nothing here resolves them.
 func showDomain(call *wire.Call, d *restapi.DomainName) *apigatewayapi.DomainName {
 	out := show[apigatewayapi.DomainName](d)
-	out.DomainNameArn = optional("arn:aws:apigateway:" + call.Region + "::/domainnames/" + d.DomainName)
-	out.EndpointConfiguration = &apigatewayapi.EndpointConfiguration{Types: d.EndpointTypes, IpAddressType: optional("ipv4")}
-	out.DomainNameStatus = optional("AVAILABLE")
+	out.DomainNameArn = member.Optional("arn:aws:apigateway:" + call.Region + "::/domainnames/" + d.DomainName)
+	out.EndpointConfiguration = &apigatewayapi.EndpointConfiguration{Types: d.EndpointTypes, IpAddressType: member.Optional("ipv4")}
+	out.DomainNameStatus = member.Optional("AVAILABLE")
 	target := "d-" + d.DomainName + ".execute-api." + call.Region + ".localhost"
 	for _, kind := range d.EndpointTypes {
 		if kind == "REGIONAL" {
@@ -100,8 +101,8 @@ func showDomain(call *wire.Call, d *restapi.DomainName) *apigatewayapi.DomainNam
 }
 
 func (a *api) createDomainName(ctx context.Context, call *wire.Call, in *apigatewayapi.CreateDomainNameInput) (*apigatewayapi.DomainName, error) {
-	if err := refuse(refusedOption{"MutualTlsAuthentication", in.MutualTlsAuthentication != nil}, refusedOption{"CertificateBody", text(in.CertificateBody) != ""},
-		refusedOption{"CertificatePrivateKey", text(in.CertificatePrivateKey) != ""}, refusedOption{"A Policy of a domain name", text(in.Policy) != ""},
+	if err := refuse(refusedOption{"MutualTlsAuthentication", in.MutualTlsAuthentication != nil}, refusedOption{"CertificateBody", member.Text(in.CertificateBody) != ""},
+		refusedOption{"CertificatePrivateKey", member.Text(in.CertificatePrivateKey) != ""}, refusedOption{"A Policy of a domain name", member.Text(in.Policy) != ""},
 		refusedOption{"RoutingMode", in.RoutingMode != nil && *in.RoutingMode != "BASE_PATH_MAPPING_ONLY"}); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // models are the operations of models.
@@ -67,7 +68,7 @@ func (a *api) validators() []wire.Operation {
 func (a *api) authorizers() []wire.Operation {
 	return []wire.Operation{
 		apigatewayapi.HandleCreateAuthorizer(changing[apigatewayapi.Authorizer](a, func(api *restapi.API, in *apigatewayapi.CreateAuthorizerInput) (any, error) {
-			if err := refuse(refusedOption{"ProviderARNs", len(in.ProviderARNs) > 0 && text(in.Type) != restapi.AuthCognito}); err != nil {
+			if err := refuse(refusedOption{"ProviderARNs", len(in.ProviderARNs) > 0 && member.Text(in.Type) != restapi.AuthCognito}); err != nil {
 				return nil, err
 			}
 			wanted := show[restapi.Authorizer](in)

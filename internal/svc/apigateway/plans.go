@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // keys are the operations of API keys.
@@ -140,7 +141,7 @@ func (a *api) importKey(ctx context.Context, call *wire.Call, head, row []string
 func (a *api) getAPIKeys(_ context.Context, call *wire.Call, in *apigatewayapi.GetApiKeysInput) (*apigatewayapi.ApiKeys, error) {
 	var found []*restapi.APIKey
 	for _, k := range restapi.Plain[restapi.APIKey](a.apis, scope(call)) {
-		if strings.HasPrefix(k.Name, text(in.NameQuery)) && (in.CustomerId == nil || k.CustomerId == *in.CustomerId) {
+		if strings.HasPrefix(k.Name, member.Text(in.NameQuery)) && (in.CustomerId == nil || k.CustomerId == *in.CustomerId) {
 			found = append(found, k)
 		}
 	}
@@ -212,7 +213,7 @@ func (a *api) plans() []wire.Operation {
 			shown, next, err := page(all, in.Position, in.Limit)
 			out := &apigatewayapi.UsagePlanKeys{Items: []apigatewayapi.UsagePlanKey{}, Position: next}
 			for _, k := range shown {
-				if strings.HasPrefix(k.Name, text(in.NameQuery)) {
+				if strings.HasPrefix(k.Name, member.Text(in.NameQuery)) {
 					out.Items = append(out.Items, *showPlanKey(k))
 				}
 			}
@@ -229,7 +230,7 @@ const keyType = "API_KEY"
 
 func showPlanKey(k *restapi.APIKey) *apigatewayapi.UsagePlanKey {
 	out := show[apigatewayapi.UsagePlanKey](k)
-	out.Type = optional(keyType)
+	out.Type = member.Optional(keyType)
 	return out
 }
 

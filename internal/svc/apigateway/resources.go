@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // resources are the operations of paths.
@@ -203,12 +204,12 @@ func putIntegration(api *restapi.API, in *apigatewayapi.PutIntegrationInput) (an
 	if err != nil {
 		return nil, err
 	}
-	if err := refuse(refusedOption{"ConnectionId", text(in.ConnectionId) != ""}, refusedOption{"IntegrationTarget", text(in.IntegrationTarget) != ""},
-		refusedOption{"A ResponseTransferMode of STREAM", text(in.ResponseTransferMode) == "STREAM"}); err != nil {
+	if err := refuse(refusedOption{"ConnectionId", member.Text(in.ConnectionId) != ""}, refusedOption{"IntegrationTarget", member.Text(in.IntegrationTarget) != ""},
+		refusedOption{"A ResponseTransferMode of STREAM", member.Text(in.ResponseTransferMode) == "STREAM"}); err != nil {
 		return nil, err
 	}
 	wanted := show[restapi.Integration](in)
-	wanted.HttpMethod = text(in.IntegrationHttpMethod)
+	wanted.HttpMethod = member.Text(in.IntegrationHttpMethod)
 	if wanted.CacheNamespace == "" {
 		wanted.CacheNamespace = *in.ResourceId
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // restAPIs are the operations of APIs as such, of tags and of the account.
@@ -30,9 +31,9 @@ func (a *api) restAPIs() []wire.Operation {
 // AWS: the policy comes with its quotes escaped, which clients undo.
 func showAPI(api *restapi.API) *apigatewayapi.RestApi {
 	out := show[apigatewayapi.RestApi](api)
-	out.Policy = optional(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(api.Policy))
-	out.EndpointConfiguration = &apigatewayapi.EndpointConfiguration{Types: api.EndpointTypes, IpAddressType: optional("ipv4")}
-	out.ApiStatus = optional("AVAILABLE")
+	out.Policy = member.Optional(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(api.Policy))
+	out.EndpointConfiguration = &apigatewayapi.EndpointConfiguration{Types: api.EndpointTypes, IpAddressType: member.Optional("ipv4")}
+	out.ApiStatus = member.Optional("AVAILABLE")
 	if root := api.Root(); root != nil {
 		out.RootResourceId = &root.Id
 	}
@@ -44,7 +45,7 @@ func endpointTypes(c *apigatewayapi.EndpointConfiguration) ([]string, error) {
 	if c == nil || len(c.Types) == 0 {
 		return []string{"EDGE"}, nil
 	}
-	return c.Types, refuse(refusedOption{"EndpointConfiguration.VpcEndpointIds", len(c.VpcEndpointIds) > 0}, refusedOption{"An IpAddressType of dualstack", text(c.IpAddressType) == "dualstack"})
+	return c.Types, refuse(refusedOption{"EndpointConfiguration.VpcEndpointIds", len(c.VpcEndpointIds) > 0}, refusedOption{"An IpAddressType of dualstack", member.Text(c.IpAddressType) == "dualstack"})
 }
 
 func (a *api) createRestAPI(ctx context.Context, call *wire.Call, in *apigatewayapi.CreateRestApiInput) (*apigatewayapi.RestApi, error) {
@@ -131,8 +132,8 @@ var (
 )
 
 func showAccount(c *restapi.Account) *apigatewayapi.Account {
-	return &apigatewayapi.Account{CloudwatchRoleArn: optional(c.CloudwatchRoleArn), ThrottleSettings: &apigatewayapi.ThrottleSettings{BurstLimit: &accountBurst, RateLimit: &accountRate},
-		Features: []string{"UsagePlans"}, ApiKeyVersion: optional("4")}
+	return &apigatewayapi.Account{CloudwatchRoleArn: member.Optional(c.CloudwatchRoleArn), ThrottleSettings: &apigatewayapi.ThrottleSettings{BurstLimit: &accountBurst, RateLimit: &accountRate},
+		Features: []string{"UsagePlans"}, ApiKeyVersion: member.Optional("4")}
 }
 
 func (a *api) getAccount(_ context.Context, call *wire.Call, _ *apigatewayapi.GetAccountInput) (*apigatewayapi.Account, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // deployments are the operations of snapshots.
@@ -38,13 +39,13 @@ func (a *api) createDeployment(ctx context.Context, call *wire.Call, in *apigate
 		return nil, restapi.ErrNoCache
 	}
 	var stage *restapi.Stage
-	if text(in.StageName) != "" {
-		stage = &restapi.Stage{StageName: *in.StageName, Description: text(in.StageDescription), Variables: in.Variables, TracingEnabled: isTrue(in.TracingEnabled)}
+	if member.Text(in.StageName) != "" {
+		stage = &restapi.Stage{StageName: *in.StageName, Description: member.Text(in.StageDescription), Variables: in.Variables, TracingEnabled: isTrue(in.TracingEnabled)}
 		if in.CanarySettings != nil {
 			stage.CanarySettings = show[restapi.CanarySettings](in.CanarySettings)
 		}
 	}
-	made, err := a.apis.Deploy(ctx, idOf(call, in), text(in.Description), stage)
+	made, err := a.apis.Deploy(ctx, idOf(call, in), member.Text(in.Description), stage)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func (a *api) createStage(ctx context.Context, call *wire.Call, in *apigatewayap
 	if isTrue(in.CacheClusterEnabled) || in.CacheClusterSize != nil {
 		return nil, restapi.ErrNoCache
 	}
-	if err := refuse(refusedOption{"DocumentationVersion", text(in.DocumentationVersion) != ""}); err != nil {
+	if err := refuse(refusedOption{"DocumentationVersion", member.Text(in.DocumentationVersion) != ""}); err != nil {
 		return nil, err
 	}
 	made, err := a.apis.CreateStage(ctx, idOf(call, in), show[restapi.Stage](in))
@@ -154,7 +155,7 @@ var (
 
 func showStage(s *restapi.Stage) *apigatewayapi.Stage {
 	out := show[apigatewayapi.Stage](s)
-	out.CacheClusterEnabled, out.CacheClusterStatus = &noCache, optional("NOT_AVAILABLE")
+	out.CacheClusterEnabled, out.CacheClusterStatus = &noCache, member.Optional("NOT_AVAILABLE")
 	for key, setting := range out.MethodSettings {
 		setting.CachingEnabled, setting.CacheDataEncrypted, setting.CacheTtlInSeconds = &noCache, &noCache, &cacheSeconds
 		setting.RequireAuthorizationForCacheControl, setting.UnauthorizedCacheControlHeaderStrategy = &cacheControl, &cacheStrategy

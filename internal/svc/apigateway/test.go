@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // tests are the operations that call methods and authorizers, and forget what
@@ -41,10 +42,10 @@ func headersOf(single map[string]string, multi map[string][]string) map[string][
 }
 
 func (a *api) testInvokeMethod(ctx context.Context, call *wire.Call, in *apigatewayapi.TestInvokeMethodInput) (*apigatewayapi.TestInvokeMethodOutput, error) {
-	if err := refuse(refusedOption{"ClientCertificateId", text(in.ClientCertificateId) != ""}); err != nil {
+	if err := refuse(refusedOption{"ClientCertificateId", member.Text(in.ClientCertificateId) != ""}); err != nil {
 		return nil, err
 	}
-	got, err := a.front().Test(ctx, idOf(call, in), &restapi.Test{RequestID: call.RequestID, ResourceID: *in.ResourceId, Method: *in.HttpMethod, PathWithQuery: text(in.PathWithQueryString), Body: text(in.Body),
+	got, err := a.front().Test(ctx, idOf(call, in), &restapi.Test{RequestID: call.RequestID, ResourceID: *in.ResourceId, Method: *in.HttpMethod, PathWithQuery: member.Text(in.PathWithQueryString), Body: member.Text(in.Body),
 		Headers: headersOf(in.Headers, in.MultiValueHeaders), StageVariables: in.StageVariables})
 	if err != nil {
 		return nil, err
@@ -69,12 +70,12 @@ func (a *api) testInvokeAuthorizer(ctx context.Context, call *wire.Call, in *api
 	if err != nil {
 		return nil, err
 	}
-	got, err := a.front().TestAuthorizer(ctx, idOf(call, in), z, &restapi.Test{RequestID: call.RequestID, Method: "GET", PathWithQuery: text(in.PathWithQueryString), Body: text(in.Body),
+	got, err := a.front().TestAuthorizer(ctx, idOf(call, in), z, &restapi.Test{RequestID: call.RequestID, Method: "GET", PathWithQuery: member.Text(in.PathWithQueryString), Body: member.Text(in.Body),
 		Headers: headersOf(in.Headers, in.MultiValueHeaders), StageVariables: in.StageVariables})
 	if err != nil {
 		return nil, err
 	}
 	status, latency := int32(got.Status), got.Latency.Milliseconds()
-	out := &apigatewayapi.TestInvokeAuthorizerOutput{ClientStatus: &status, PrincipalId: optional(got.PrincipalID), Policy: optional(got.Policy), Log: &got.Log, Latency: &latency, Claims: got.Context}
+	out := &apigatewayapi.TestInvokeAuthorizerOutput{ClientStatus: &status, PrincipalId: member.Optional(got.PrincipalID), Policy: member.Optional(got.Policy), Log: &got.Log, Latency: &latency, Claims: got.Context}
 	return out, nil
 }

@@ -15,6 +15,7 @@ import (
 	v2 "github.com/lambkin-dev/lambkin/internal/api/apigatewayv2api"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // Config is what the service works with.
@@ -113,13 +114,6 @@ func scope(call *wire.Call) httpapi.Scope {
 	return httpapi.Scope{Account: call.Account, Region: call.Region}
 }
 
-func text(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
-}
-
 // reply makes a shape of what core returned.
 func reply[Out any](value any, err error) (*Out, error) {
 	if err != nil {
@@ -143,9 +137,9 @@ func items[Out, Row any](all []Row, err error, max, token *string, id func(*Row)
 	if err != nil {
 		return nil, err
 	}
-	after, err := base64.RawURLEncoding.DecodeString(text(token))
+	after, err := base64.RawURLEncoding.DecodeString(member.Text(token))
 	if err != nil {
-		return nil, v2.BadRequestException("Invalid NextToken: %s", text(token))
+		return nil, v2.BadRequestException("Invalid NextToken: %s", member.Text(token))
 	}
 	page := struct {
 		Items     []Row
@@ -165,7 +159,7 @@ func items[Out, Row any](all []Row, err error, max, token *string, id func(*Row)
 }
 
 func pageSize(max *string) (int, error) {
-	if text(max) == "" {
+	if member.Text(max) == "" {
 		return defaultPage, nil
 	}
 	n := 0
@@ -196,17 +190,17 @@ func (a *api) show(call *wire.Call, row *httpapi.API) shown {
 }
 
 func (a *api) createAPI(ctx context.Context, call *wire.Call, in *v2.CreateApiInput) (*v2.CreateApiOutput, error) {
-	if text(in.ProtocolType) == httpapi.WebSocket && (in.Target != nil || in.RouteKey != nil || in.CredentialsArn != nil) {
+	if member.Text(in.ProtocolType) == httpapi.WebSocket && (in.Target != nil || in.RouteKey != nil || in.CredentialsArn != nil) {
 		return nil, v2.BadRequestException("Quick create is only supported for HTTP APIs")
 	}
 	row, err := from[httpapi.API](in)
 	if err != nil {
 		return nil, err
 	}
-	if text(in.Target) == "" && (in.RouteKey != nil || in.CredentialsArn != nil) {
+	if member.Text(in.Target) == "" && (in.RouteKey != nil || in.CredentialsArn != nil) {
 		return nil, v2.BadRequestException("routeKey and credentialsArn need a target")
 	}
-	made, err := a.apis.Create(ctx, scope(call), row, &httpapi.Quick{Target: text(in.Target), RouteKey: text(in.RouteKey), CredentialsARN: text(in.CredentialsArn), ForFunction: call.Function}, nil)
+	made, err := a.apis.Create(ctx, scope(call), row, &httpapi.Quick{Target: member.Text(in.Target), RouteKey: member.Text(in.RouteKey), CredentialsARN: member.Text(in.CredentialsArn), ForFunction: call.Function}, nil)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -233,7 +227,7 @@ func (a *api) getAPIs(ctx context.Context, call *wire.Call, in *v2.GetApisInput)
 func (a *api) updateAPI(ctx context.Context, call *wire.Call, in *v2.UpdateApiInput) (*v2.UpdateApiOutput, error) {
 	var quick *httpapi.Quick
 	if in.Target != nil || in.RouteKey != nil || in.CredentialsArn != nil {
-		quick = &httpapi.Quick{Target: text(in.Target), RouteKey: text(in.RouteKey), CredentialsARN: text(in.CredentialsArn), ForFunction: call.Function}
+		quick = &httpapi.Quick{Target: member.Text(in.Target), RouteKey: member.Text(in.RouteKey), CredentialsARN: member.Text(in.CredentialsArn), ForFunction: call.Function}
 	}
 	row, err := a.apis.Update(ctx, scope(call), *in.ApiId, quick, func(row *httpapi.API) error { return merge(row, in) })
 	if err != nil {

@@ -6,12 +6,13 @@ import (
 	v2 "github.com/lambkin-dev/lambkin/internal/api/apigatewayv2api"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // checkDomain refuses what would have no effect.
 func checkDomain(mutual *v2.MutualTlsAuthenticationInput, mode *string) error {
 	switch {
-	case mutual != nil && text(mutual.TruststoreUri) != "":
+	case mutual != nil && member.Text(mutual.TruststoreUri) != "":
 		return v2.BadRequestException("This platform does not ask clients for certificates (MutualTlsAuthentication)")
 	case mode != nil && *mode != "API_MAPPING_ONLY":
 		return v2.BadRequestException("This platform has no routing rules: RoutingMode must be API_MAPPING_ONLY")
@@ -51,7 +52,7 @@ func (a *api) deleteDomainName(ctx context.Context, call *wire.Call, in *v2.Dele
 }
 
 func (a *api) createMapping(ctx context.Context, call *wire.Call, in *v2.CreateApiMappingInput) (*v2.CreateApiMappingOutput, error) {
-	return reply[v2.CreateApiMappingOutput](a.apis.CreateMapping(ctx, scope(call), *in.DomainName, httpapi.Mapping{APIID: *in.ApiId, Key: text(in.ApiMappingKey), Stage: *in.Stage}))
+	return reply[v2.CreateApiMappingOutput](a.apis.CreateMapping(ctx, scope(call), *in.DomainName, httpapi.Mapping{APIID: *in.ApiId, Key: member.Text(in.ApiMappingKey), Stage: *in.Stage}))
 }
 
 func (a *api) getMapping(ctx context.Context, call *wire.Call, in *v2.GetApiMappingInput) (*v2.GetApiMappingOutput, error) {

@@ -7,10 +7,11 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi/openapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) importAPI(ctx context.Context, call *wire.Call, in *v2.ImportApiInput) (*v2.ImportApiOutput, error) {
-	d, err := openapi.Read(text(in.Body), text(in.Basepath))
+	d, err := openapi.Read(member.Text(in.Body), member.Text(in.Basepath))
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -26,7 +27,7 @@ func (a *api) importAPI(ctx context.Context, call *wire.Call, in *v2.ImportApiIn
 }
 
 func (a *api) reimportAPI(ctx context.Context, call *wire.Call, in *v2.ReimportApiInput) (*v2.ReimportApiOutput, error) {
-	d, err := openapi.Read(text(in.Body), text(in.Basepath))
+	d, err := openapi.Read(member.Text(in.Body), member.Text(in.Basepath))
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -47,14 +48,14 @@ func (a *api) exportAPI(ctx context.Context, call *wire.Call, in *v2.ExportApiIn
 		return nil, v2.BadRequestException("Invalid specification: %s. It is OAS30", *in.Specification)
 	case *in.OutputType != "JSON" && *in.OutputType != "YAML":
 		return nil, v2.BadRequestException("Invalid output type: %s. It is JSON or YAML", *in.OutputType)
-	case text(in.ExportVersion) != "" && *in.ExportVersion != "1.0":
+	case member.Text(in.ExportVersion) != "" && *in.ExportVersion != "1.0":
 		return nil, v2.BadRequestException("Invalid export version: %s. It is 1.0", *in.ExportVersion)
 	}
 	row, d, err := a.apis.Now(ctx, scope(call), *in.ApiId)
 	if err != nil {
 		return nil, translate(err)
 	}
-	if stage := text(in.StageName); stage != "" {
+	if stage := member.Text(in.StageName); stage != "" {
 		s, err := a.apis.Stage(ctx, scope(call), *in.ApiId, stage)
 		if err != nil {
 			return nil, translate(err)

@@ -6,6 +6,7 @@ import (
 	v2 "github.com/lambkin-dev/lambkin/internal/api/apigatewayv2api"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) createStage(ctx context.Context, call *wire.Call, in *v2.CreateStageInput) (*v2.CreateStageOutput, error) {
@@ -63,7 +64,7 @@ func (a *api) resetAuthorizersCache(ctx context.Context, call *wire.Call, in *v2
 }
 
 func (a *api) createDeployment(ctx context.Context, call *wire.Call, in *v2.CreateDeploymentInput) (*v2.CreateDeploymentOutput, error) {
-	return reply[v2.CreateDeploymentOutput](a.apis.Deploy(ctx, scope(call), *in.ApiId, in.Description, text(in.StageName)))
+	return reply[v2.CreateDeploymentOutput](a.apis.Deploy(ctx, scope(call), *in.ApiId, in.Description, member.Text(in.StageName)))
 }
 
 func (a *api) getDeployment(ctx context.Context, call *wire.Call, in *v2.GetDeploymentInput) (*v2.GetDeploymentOutput, error) {

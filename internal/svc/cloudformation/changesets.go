@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) changeSets() []wire.Operation {
@@ -17,7 +18,7 @@ func (a *api) changeSets() []wire.Operation {
 		cloudformationapi.HandleDescribeChangeSet(wrap(a.describeChangeSet)),
 		cloudformationapi.HandleExecuteChangeSet(wrap(a.executeChangeSet)),
 		cloudformationapi.HandleDeleteChangeSet(wrap(func(ctx context.Context, call *wire.Call, in *cloudformationapi.DeleteChangeSetInput) (*cloudformationapi.DeleteChangeSetOutput, error) {
-			return &cloudformationapi.DeleteChangeSetOutput{}, a.engine.DeleteChangeSet(ctx, scope(call), text(in.StackName), *in.ChangeSetName)
+			return &cloudformationapi.DeleteChangeSetOutput{}, a.engine.DeleteChangeSet(ctx, scope(call), member.Text(in.StackName), *in.ChangeSetName)
 		})),
 		cloudformationapi.HandleListChangeSets(wrap(a.listChangeSets)),
 		cloudformationapi.HandleDescribeChangeSetHooks(wrap(a.describeChangeSetHooks)),
@@ -34,8 +35,8 @@ func (a *api) createChangeSet(ctx context.Context, call *wire.Call, in *cloudfor
 	if err != nil {
 		return nil, err
 	}
-	input := &engine.ChangeSetInput{Input: *chosen, Name: *in.ChangeSetName, Description: text(in.Description), Kind: text(in.ChangeSetType), Nested: on(in.IncludeNestedStacks), AdoptExisting: on(in.ImportExistingResources)}
-	input.OnFailure = text(in.OnStackFailure)
+	input := &engine.ChangeSetInput{Input: *chosen, Name: *in.ChangeSetName, Description: member.Text(in.Description), Kind: member.Text(in.ChangeSetType), Nested: member.On(in.IncludeNestedStacks), AdoptExisting: member.On(in.ImportExistingResources)}
+	input.OnFailure = member.Text(in.OnStackFailure)
 	if input.Template, input.UsePrevious, err = a.template(ctx, call, in.TemplateBody, in.TemplateURL, in.UsePreviousTemplate); err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (a *api) createChangeSet(ctx context.Context, call *wire.Call, in *cloudfor
 	if err != nil {
 		return nil, err
 	}
-	return &cloudformationapi.CreateChangeSetOutput{Id: optional(made.ARN(scope(call))), StackId: &made.Stack}, nil
+	return &cloudformationapi.CreateChangeSetOutput{Id: member.Optional(made.ARN(scope(call))), StackId: &made.Stack}, nil
 }
 
 // changesPage is how many changes an answer holds.
@@ -58,7 +59,7 @@ func (a *api) createChangeSet(ctx context.Context, call *wire.Call, in *cloudfor
 const changesPage = 200
 
 func (a *api) describeChangeSet(ctx context.Context, call *wire.Call, in *cloudformationapi.DescribeChangeSetInput) (*cloudformationapi.DescribeChangeSetOutput, error) {
-	s, c, err := a.engine.DescribeChangeSet(ctx, scope(call), text(in.StackName), *in.ChangeSetName)
+	s, c, err := a.engine.DescribeChangeSet(ctx, scope(call), member.Text(in.StackName), *in.ChangeSetName)
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +68,17 @@ func (a *api) describeChangeSet(ctx context.Context, call *wire.Call, in *cloudf
 		return nil, err
 	}
 	settings := c.Settings()
-	out := &cloudformationapi.DescribeChangeSetOutput{ChangeSetName: &c.Name, ChangeSetId: optional(c.ARN(scope(call))), StackId: &c.Stack, StackName: &s.Name, Description: optional(c.Description),
-		CreationTime: &c.Created, Status: &c.Status, ExecutionStatus: &c.Execution, StatusReason: optional(c.Reason), Parameters: parametersOut(settings), Tags: tagsOut(settings.Tags),
+	out := &cloudformationapi.DescribeChangeSetOutput{ChangeSetName: &c.Name, ChangeSetId: member.Optional(c.ARN(scope(call))), StackId: &c.Stack, StackName: &s.Name, Description: member.Optional(c.Description),
+		CreationTime: &c.Created, Status: &c.Status, ExecutionStatus: &c.Execution, StatusReason: member.Optional(c.Reason), Parameters: parametersOut(settings), Tags: tagsOut(settings.Tags),
 		Capabilities: settings.Capabilities, NotificationARNs: settings.Notifications, RollbackConfiguration: &cloudformationapi.RollbackConfiguration{}, Changes: []cloudformationapi.Change{},
-		IncludeNestedStacks: &c.Nested, OnStackFailure: optional(c.OnFailure), ImportExistingResources: &c.Settings().AdoptExisting}
+		IncludeNestedStacks: &c.Nested, OnStackFailure: member.Optional(c.OnFailure), ImportExistingResources: &c.Settings().AdoptExisting}
 	page := c.Changes[from:]
 	if len(page) > changesPage {
 		page = page[:changesPage]
-		out.NextToken = optional(strconv.Itoa(from + changesPage))
+		out.NextToken = member.Optional(strconv.Itoa(from + changesPage))
 	}
 	for i := range page {
-		out.Changes = append(out.Changes, changeOut(&page[i], on(in.IncludePropertyValues)))
+		out.Changes = append(out.Changes, changeOut(&page[i], member.On(in.IncludePropertyValues)))
 	}
 	return out, nil
 }
@@ -96,13 +97,13 @@ func position(token *string, length int) (int, error) {
 
 func changeOut(c *state.Change, values bool) cloudformationapi.Change {
 	kind := "Resource"
-	r := &cloudformationapi.ResourceChange{Action: &c.Action, LogicalResourceId: &c.LogicalID, PhysicalResourceId: optional(c.PhysicalID), ResourceType: &c.Type, Replacement: optional(c.Replacement),
-		PolicyAction: optional(c.Policy), Scope: c.Scope, Details: []cloudformationapi.ResourceChangeDetail{}}
+	r := &cloudformationapi.ResourceChange{Action: &c.Action, LogicalResourceId: &c.LogicalID, PhysicalResourceId: member.Optional(c.PhysicalID), ResourceType: &c.Type, Replacement: member.Optional(c.Replacement),
+		PolicyAction: member.Optional(c.Policy), Scope: c.Scope, Details: []cloudformationapi.ResourceChangeDetail{}}
 	if r.Scope == nil {
 		r.Scope = []string{}
 	}
 	if values {
-		r.BeforeContext, r.AfterContext = optional(c.Before), optional(c.After)
+		r.BeforeContext, r.AfterContext = member.Optional(c.Before), member.Optional(c.After)
 	}
 	for i := range c.Details {
 		d := &c.Details[i]
@@ -110,22 +111,22 @@ func changeOut(c *state.Change, values bool) cloudformationapi.Change {
 		if d.Dynamic {
 			evaluation = "Dynamic"
 		}
-		target := &cloudformationapi.ResourceTargetDefinition{Attribute: &d.Attribute, Name: optional(d.Name), RequiresRecreation: &d.Recreation}
+		target := &cloudformationapi.ResourceTargetDefinition{Attribute: &d.Attribute, Name: member.Optional(d.Name), RequiresRecreation: &d.Recreation}
 		if values {
-			target.AttributeChangeType, target.BeforeValue, target.AfterValue = &d.Change, optional(d.Before), optional(d.After)
+			target.AttributeChangeType, target.BeforeValue, target.AfterValue = &d.Change, member.Optional(d.Before), member.Optional(d.After)
 			if d.Name != "" {
-				target.Path = optional("/Properties/" + d.Name)
+				target.Path = member.Optional("/Properties/" + d.Name)
 			}
 		}
-		r.Details = append(r.Details, cloudformationapi.ResourceChangeDetail{Target: target, Evaluation: &evaluation, ChangeSource: &d.Source, CausingEntity: optional(d.Cause)})
+		r.Details = append(r.Details, cloudformationapi.ResourceChangeDetail{Target: target, Evaluation: &evaluation, ChangeSource: &d.Source, CausingEntity: member.Optional(d.Cause)})
 	}
 	return cloudformationapi.Change{Type: &kind, ResourceChange: r}
 }
 
 func (a *api) executeChangeSet(ctx context.Context, call *wire.Call, in *cloudformationapi.ExecuteChangeSetInput) (*cloudformationapi.ExecuteChangeSetOutput, error) {
-	how := &engine.Input{Token: text(in.ClientRequestToken), Caller: who(call)}
-	how.DisableRollback, how.RetainExceptOnCreate = on(in.DisableRollback), on(in.RetainExceptOnCreate)
-	return &cloudformationapi.ExecuteChangeSetOutput{}, a.engine.ExecuteChangeSet(ctx, scope(call), text(in.StackName), *in.ChangeSetName, how)
+	how := &engine.Input{Token: member.Text(in.ClientRequestToken), Caller: who(call)}
+	how.DisableRollback, how.RetainExceptOnCreate = member.On(in.DisableRollback), member.On(in.RetainExceptOnCreate)
+	return &cloudformationapi.ExecuteChangeSetOutput{}, a.engine.ExecuteChangeSet(ctx, scope(call), member.Text(in.StackName), *in.ChangeSetName, how)
 }
 
 func (a *api) listChangeSets(ctx context.Context, call *wire.Call, in *cloudformationapi.ListChangeSetsInput) (*cloudformationapi.ListChangeSetsOutput, error) {
@@ -141,21 +142,21 @@ func (a *api) listChangeSets(ctx context.Context, call *wire.Call, in *cloudform
 	all = all[from:]
 	if len(all) > changesPage {
 		all = all[:changesPage]
-		out.NextToken = optional(strconv.Itoa(from + changesPage))
+		out.NextToken = member.Optional(strconv.Itoa(from + changesPage))
 	}
 	for _, c := range all {
-		out.Summaries = append(out.Summaries, cloudformationapi.ChangeSetSummary{StackId: &c.Stack, StackName: &c.StackName, ChangeSetId: optional(c.ARN(scope(call))), ChangeSetName: &c.Name,
-			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: optional(c.Reason), CreationTime: &c.Created, Description: optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.Settings().AdoptExisting})
+		out.Summaries = append(out.Summaries, cloudformationapi.ChangeSetSummary{StackId: &c.Stack, StackName: &c.StackName, ChangeSetId: member.Optional(c.ARN(scope(call))), ChangeSetName: &c.Name,
+			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: member.Optional(c.Reason), CreationTime: &c.Created, Description: member.Optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.Settings().AdoptExisting})
 	}
 	return out, nil
 }
 
 // describeChangeSetHooks tells that there are none: hooks cannot be registered.
 func (a *api) describeChangeSetHooks(ctx context.Context, call *wire.Call, in *cloudformationapi.DescribeChangeSetHooksInput) (*cloudformationapi.DescribeChangeSetHooksOutput, error) {
-	s, c, err := a.engine.DescribeChangeSet(ctx, scope(call), text(in.StackName), *in.ChangeSetName)
+	s, c, err := a.engine.DescribeChangeSet(ctx, scope(call), member.Text(in.StackName), *in.ChangeSetName)
 	if err != nil {
 		return nil, err
 	}
 	status := "PLANNED"
-	return &cloudformationapi.DescribeChangeSetHooksOutput{ChangeSetId: optional(c.ARN(scope(call))), ChangeSetName: &c.Name, StackId: &c.Stack, StackName: &s.Name, Status: &status, Hooks: []cloudformationapi.ChangeSetHook{}}, nil
+	return &cloudformationapi.DescribeChangeSetHooksOutput{ChangeSetId: member.Optional(c.ARN(scope(call))), ChangeSetName: &c.Name, StackId: &c.Stack, StackName: &s.Name, Status: &status, Hooks: []cloudformationapi.ChangeSetHook{}}, nil
 }

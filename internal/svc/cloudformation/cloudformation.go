@@ -91,23 +91,6 @@ func who(call *wire.Call) stack.Caller {
 	return stack.Caller{AccessKeyID: call.AccessKeyID, ARN: call.CallerARN, UserID: call.UserID, Endpoint: call.Endpoint, Function: call.Function, Session: call.Session}
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func on(flag *bool) bool { return flag != nil && *flag }
-
 // each maps a list.
 func each[T, U any](list []T, show func(T) U) []U {
 	out := make([]U, 0, len(list))

@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) drifts() []wire.Operation {
@@ -63,7 +64,7 @@ func (a *api) describeStackResourceDrifts(ctx context.Context, call *wire.Call, 
 	out := &cloudformationapi.DescribeStackResourceDriftsOutput{StackResourceDrifts: []cloudformationapi.StackResourceDrift{}}
 	for _, d := range all {
 		wanted := len(in.StackResourceDriftStatusFilters) == 0 || slices.Contains(in.StackResourceDriftStatusFilters, d.Status)
-		if !wanted || d.Status == state.NotChecked && len(in.StackResourceDriftStatusFilters) == 0 || strings.Compare(d.LogicalID, text(in.NextToken)) <= 0 {
+		if !wanted || d.Status == state.NotChecked && len(in.StackResourceDriftStatusFilters) == 0 || strings.Compare(d.LogicalID, member.Text(in.NextToken)) <= 0 {
 			continue
 		}
 		if len(out.StackResourceDrifts) == most {
@@ -76,8 +77,8 @@ func (a *api) describeStackResourceDrifts(ctx context.Context, call *wire.Call, 
 }
 
 func driftOut(stackID string, d *state.Drift) cloudformationapi.StackResourceDrift {
-	return cloudformationapi.StackResourceDrift{StackId: &stackID, LogicalResourceId: &d.LogicalID, PhysicalResourceId: optional(d.PhysicalID), ResourceType: &d.Type, StackResourceDriftStatus: &d.Status,
-		Timestamp: &d.Checked, ExpectedProperties: optional(d.Expected), ActualProperties: optional(d.Actual), DriftStatusReason: optional(d.Reason),
+	return cloudformationapi.StackResourceDrift{StackId: &stackID, LogicalResourceId: &d.LogicalID, PhysicalResourceId: member.Optional(d.PhysicalID), ResourceType: &d.Type, StackResourceDriftStatus: &d.Status,
+		Timestamp: &d.Checked, ExpectedProperties: member.Optional(d.Expected), ActualProperties: member.Optional(d.Actual), DriftStatusReason: member.Optional(d.Reason),
 		PropertyDifferences: each(d.Differences, func(one state.Difference) cloudformationapi.PropertyDifference {
 			return cloudformationapi.PropertyDifference{PropertyPath: &one.Path, ExpectedValue: &one.Expected, ActualValue: &one.Actual, DifferenceType: &one.Kind}
 		})}

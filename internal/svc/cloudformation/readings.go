@@ -12,6 +12,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // readings are the operations that only tell what is there.
@@ -45,8 +46,8 @@ func (a *api) describeStackEvents(ctx context.Context, call *wire.Call, in *clou
 	}
 	id := s.ARN()
 	return &cloudformationapi.DescribeStackEventsOutput{NextToken: numberOut(next), StackEvents: each(events, func(e *state.Event) cloudformationapi.StackEvent {
-		return cloudformationapi.StackEvent{StackId: &id, StackName: &s.Name, EventId: &e.ID, OperationId: optional(e.Operation), LogicalResourceId: &e.LogicalID, PhysicalResourceId: &e.PhysicalID, ResourceType: &e.Type,
-			Timestamp: &e.Time, ResourceStatus: (*string)(&e.Status), ResourceStatusReason: optional(e.Reason), ResourceProperties: optional(e.Properties), ClientRequestToken: optional(e.Token)}
+		return cloudformationapi.StackEvent{StackId: &id, StackName: &s.Name, EventId: &e.ID, OperationId: member.Optional(e.Operation), LogicalResourceId: &e.LogicalID, PhysicalResourceId: &e.PhysicalID, ResourceType: &e.Type,
+			Timestamp: &e.Time, ResourceStatus: (*string)(&e.Status), ResourceStatusReason: member.Optional(e.Reason), ResourceProperties: member.Optional(e.Properties), ClientRequestToken: member.Optional(e.Token)}
 	})}, nil
 }
 
@@ -66,11 +67,11 @@ func numberOut(n int64) *string {
 	if n == 0 {
 		return nil
 	}
-	return optional(strconv.FormatInt(n, 10))
+	return member.Optional(strconv.FormatInt(n, 10))
 }
 
 func (a *api) describeEvents(ctx context.Context, call *wire.Call, in *cloudformationapi.DescribeEventsInput) (*cloudformationapi.DescribeEventsOutput, error) {
-	name := text(in.StackName)
+	name := member.Text(in.StackName)
 	if name == "" && in.ChangeSetName != nil {
 		_, c, err := a.engine.DescribeChangeSet(ctx, scope(call), "", *in.ChangeSetName)
 		if err != nil {
@@ -86,7 +87,7 @@ func (a *api) describeEvents(ctx context.Context, call *wire.Call, in *cloudform
 		return nil, err
 	}
 	s, events, next, err := a.engine.Events(ctx, scope(call), name, before, func(e *state.Event) bool {
-		return (in.OperationId == nil || *in.OperationId == e.Operation) && (in.Filters == nil || !on(in.Filters.FailedEvents) || strings.HasSuffix(string(e.Status), "_FAILED"))
+		return (in.OperationId == nil || *in.OperationId == e.Operation) && (in.Filters == nil || !member.On(in.Filters.FailedEvents) || strings.HasSuffix(string(e.Status), "_FAILED"))
 	})
 	if err != nil {
 		return nil, err
@@ -97,8 +98,8 @@ func (a *api) describeEvents(ctx context.Context, call *wire.Call, in *cloudform
 // operationEvent is an event in the newer form, which tells of its operation.
 func operationEvent(s *state.Stack, e *state.Event) cloudformationapi.OperationEvent {
 	id := s.ARN()
-	out := cloudformationapi.OperationEvent{EventId: &e.ID, StackId: &id, OperationId: optional(e.Operation), OperationType: optional(string(e.Kind)), LogicalResourceId: &e.LogicalID, PhysicalResourceId: &e.PhysicalID,
-		ResourceType: &e.Type, Timestamp: &e.Time, ResourceStatus: (*string)(&e.Status), ResourceStatusReason: optional(e.Reason), ResourceProperties: optional(e.Properties), ClientRequestToken: optional(e.Token)}
+	out := cloudformationapi.OperationEvent{EventId: &e.ID, StackId: &id, OperationId: member.Optional(e.Operation), OperationType: member.Optional(string(e.Kind)), LogicalResourceId: &e.LogicalID, PhysicalResourceId: &e.PhysicalID,
+		ResourceType: &e.Type, Timestamp: &e.Time, ResourceStatus: (*string)(&e.Status), ResourceStatusReason: member.Optional(e.Reason), ResourceProperties: member.Optional(e.Properties), ClientRequestToken: member.Optional(e.Token)}
 	kind := "PROGRESS_EVENT"
 	switch {
 	case e.PhysicalID == id:
@@ -136,8 +137,8 @@ func (a *api) describeStackResource(ctx context.Context, call *wire.Call, in *cl
 	if err != nil {
 		return nil, err
 	}
-	return &cloudformationapi.DescribeStackResourceOutput{StackResourceDetail: &cloudformationapi.StackResourceDetail{StackName: &s.Name, StackId: optional(s.ARN()), LogicalResourceId: &r.LogicalID,
-		PhysicalResourceId: optional(r.PhysicalID), ResourceType: &r.Type, LastUpdatedTimestamp: &r.Changed, ResourceStatus: (*string)(&r.Status), ResourceStatusReason: optional(r.Reason), Metadata: optional(r.Metadata),
+	return &cloudformationapi.DescribeStackResourceOutput{StackResourceDetail: &cloudformationapi.StackResourceDetail{StackName: &s.Name, StackId: member.Optional(s.ARN()), LogicalResourceId: &r.LogicalID,
+		PhysicalResourceId: member.Optional(r.PhysicalID), ResourceType: &r.Type, LastUpdatedTimestamp: &r.Changed, ResourceStatus: (*string)(&r.Status), ResourceStatusReason: member.Optional(r.Reason), Metadata: member.Optional(r.Metadata),
 		DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: drifts.status(r)}}}, nil
 }
 
@@ -167,7 +168,7 @@ func (a *api) knownDrifts(ctx context.Context, call *wire.Call, s *state.Stack) 
 const maxResources = 100
 
 func (a *api) describeStackResources(ctx context.Context, call *wire.Call, in *cloudformationapi.DescribeStackResourcesInput) (*cloudformationapi.DescribeStackResourcesOutput, error) {
-	name := text(in.StackName)
+	name := member.Text(in.StackName)
 	if name == "" {
 		if in.PhysicalResourceId == nil {
 			return nil, stack.Invalid("You must specify either StackName or PhysicalResourceId")
@@ -179,7 +180,7 @@ func (a *api) describeStackResources(ctx context.Context, call *wire.Call, in *c
 	} else if in.PhysicalResourceId != nil {
 		return nil, stack.Invalid("You cannot specify both StackName and PhysicalResourceId")
 	}
-	s, list, err := a.engine.Resources(ctx, scope(call), name, text(in.LogicalResourceId))
+	s, list, err := a.engine.Resources(ctx, scope(call), name, member.Text(in.LogicalResourceId))
 	switch {
 	case err != nil:
 		return nil, err
@@ -192,8 +193,8 @@ func (a *api) describeStackResources(ctx context.Context, call *wire.Call, in *c
 		return nil, err
 	}
 	return &cloudformationapi.DescribeStackResourcesOutput{StackResources: each(list[:min(len(list), maxResources)], func(r *state.Resource) cloudformationapi.StackResource {
-		return cloudformationapi.StackResource{StackName: &s.Name, StackId: &id, LogicalResourceId: &r.LogicalID, PhysicalResourceId: optional(r.PhysicalID), ResourceType: &r.Type, Timestamp: &r.Changed,
-			ResourceStatus: (*string)(&r.Status), ResourceStatusReason: optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: drifts.status(r)}}
+		return cloudformationapi.StackResource{StackName: &s.Name, StackId: &id, LogicalResourceId: &r.LogicalID, PhysicalResourceId: member.Optional(r.PhysicalID), ResourceType: &r.Type, Timestamp: &r.Changed,
+			ResourceStatus: (*string)(&r.Status), ResourceStatusReason: member.Optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformation{StackResourceDriftStatus: drifts.status(r)}}
 	})}, nil
 }
 
@@ -220,8 +221,8 @@ func (a *api) listStackResources(ctx context.Context, call *wire.Call, in *cloud
 		out.NextToken = &list[maxResources-1].LogicalID
 	}
 	out.StackResourceSummaries = each(list, func(r *state.Resource) cloudformationapi.StackResourceSummary {
-		return cloudformationapi.StackResourceSummary{LogicalResourceId: &r.LogicalID, PhysicalResourceId: optional(r.PhysicalID), ResourceType: &r.Type, LastUpdatedTimestamp: &r.Changed, ResourceStatus: (*string)(&r.Status),
-			ResourceStatusReason: optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformationSummary{StackResourceDriftStatus: drifts.status(r)}}
+		return cloudformationapi.StackResourceSummary{LogicalResourceId: &r.LogicalID, PhysicalResourceId: member.Optional(r.PhysicalID), ResourceType: &r.Type, LastUpdatedTimestamp: &r.Changed, ResourceStatus: (*string)(&r.Status),
+			ResourceStatusReason: member.Optional(r.Reason), DriftInformation: &cloudformationapi.StackResourceDriftInformationSummary{StackResourceDriftStatus: drifts.status(r)}}
 	})
 	return out, nil
 }
@@ -230,13 +231,13 @@ func (a *api) getTemplate(ctx context.Context, call *wire.Call, in *cloudformati
 	if in.StackName == nil && in.ChangeSetName == nil {
 		return nil, stack.Invalid("StackName is required if ChangeSetName is not specified.")
 	}
-	body, err := a.engine.Template(ctx, scope(call), text(in.StackName), text(in.ChangeSetName), text(in.TemplateStage) == "Processed")
+	body, err := a.engine.Template(ctx, scope(call), member.Text(in.StackName), member.Text(in.ChangeSetName), member.Text(in.TemplateStage) == "Processed")
 	return &cloudformationapi.GetTemplateOutput{TemplateBody: &body, StagesAvailable: []string{"Original", "Processed"}}, err
 }
 
 func (a *api) listExports(ctx context.Context, call *wire.Call, in *cloudformationapi.ListExportsInput) (*cloudformationapi.ListExportsOutput, error) {
-	all, next, err := a.engine.Exports(ctx, scope(call), text(in.NextToken))
-	return &cloudformationapi.ListExportsOutput{NextToken: optional(next), Exports: each(all, func(x *state.Export) cloudformationapi.Export {
+	all, next, err := a.engine.Exports(ctx, scope(call), member.Text(in.NextToken))
+	return &cloudformationapi.ListExportsOutput{NextToken: member.Optional(next), Exports: each(all, func(x *state.Export) cloudformationapi.Export {
 		id := x.ARN(scope(call))
 		return cloudformationapi.Export{ExportingStackId: &id, Name: &x.Name, Value: &x.Value}
 	})}, err
@@ -268,27 +269,27 @@ func ability(facts *stack.Facts) string {
 }
 
 func (a *api) describeType(_ context.Context, call *wire.Call, in *cloudformationapi.DescribeTypeInput) (*cloudformationapi.DescribeTypeOutput, error) {
-	name := text(in.TypeName)
+	name := member.Text(in.TypeName)
 	if in.Arn != nil {
 		name = strings.ReplaceAll((*in.Arn)[strings.LastIndexByte(*in.Arn, '/')+1:], "-", "::")
 	}
 	facts := a.engine.FactsOf(name)
-	if facts == nil || facts.NotYet != "" || text(in.Type) != "" && *in.Type != "RESOURCE" {
+	if facts == nil || facts.NotYet != "" || member.Text(in.Type) != "" && *in.Type != "RESOURCE" {
 		return nil, cloudformationapi.TypeNotFoundException("The type '%s' cannot be found.", name)
 	}
 	kind, visibility, provisioning, live := "RESOURCE", "PUBLIC", ability(facts), "LIVE"
 	schema := schemaOf(facts)
-	return &cloudformationapi.DescribeTypeOutput{Arn: optional(typeARN(call, name)), Type: &kind, TypeName: &name, Visibility: &visibility, ProvisioningType: &provisioning, DeprecatedStatus: &live, Schema: &schema}, nil
+	return &cloudformationapi.DescribeTypeOutput{Arn: member.Optional(typeARN(call, name)), Type: &kind, TypeName: &name, Visibility: &visibility, ProvisioningType: &provisioning, DeprecatedStatus: &live, Schema: &schema}, nil
 }
 
 func (a *api) listTypes(_ context.Context, call *wire.Call, in *cloudformationapi.ListTypesInput) (*cloudformationapi.ListTypesOutput, error) {
 	out := &cloudformationapi.ListTypesOutput{TypeSummaries: []cloudformationapi.TypeSummary{}}
-	if text(in.Visibility) != "PUBLIC" || text(in.Type) != "" && *in.Type != "RESOURCE" || text(in.DeprecatedStatus) == "DEPRECATED" {
+	if member.Text(in.Visibility) != "PUBLIC" || member.Text(in.Type) != "" && *in.Type != "RESOURCE" || member.Text(in.DeprecatedStatus) == "DEPRECATED" {
 		return out, nil // private types, modules and hooks cannot be registered
 	}
 	prefix := ""
 	if in.Filters != nil {
-		prefix = text(in.Filters.TypeNamePrefix)
+		prefix = member.Text(in.Filters.TypeNamePrefix)
 	}
 	most := maxResources
 	if in.MaxResults != nil {
@@ -297,14 +298,14 @@ func (a *api) listTypes(_ context.Context, call *wire.Call, in *cloudformationap
 	kind := "RESOURCE"
 	for _, name := range a.engine.TypeNames() {
 		facts := a.engine.FactsOf(name)
-		if !strings.HasPrefix(name, prefix) || name <= text(in.NextToken) || facts == nil || in.ProvisioningType != nil && *in.ProvisioningType != ability(facts) {
+		if !strings.HasPrefix(name, prefix) || name <= member.Text(in.NextToken) || facts == nil || in.ProvisioningType != nil && *in.ProvisioningType != ability(facts) {
 			continue
 		}
 		if len(out.TypeSummaries) == most {
 			out.NextToken = out.TypeSummaries[most-1].TypeName
 			break
 		}
-		out.TypeSummaries = append(out.TypeSummaries, cloudformationapi.TypeSummary{Type: &kind, TypeName: &name, TypeArn: optional(typeARN(call, name))})
+		out.TypeSummaries = append(out.TypeSummaries, cloudformationapi.TypeSummary{Type: &kind, TypeName: &name, TypeArn: member.Optional(typeARN(call, name))})
 	}
 	return out, nil
 }

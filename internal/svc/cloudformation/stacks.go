@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/summary"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) stacks() []wire.Operation {
@@ -23,10 +24,10 @@ func (a *api) stacks() []wire.Operation {
 		cloudformationapi.HandleDescribeStacks(wrap(a.describeStacks)),
 		cloudformationapi.HandleListStacks(wrap(a.listStacks)),
 		cloudformationapi.HandleCancelUpdateStack(wrap(func(ctx context.Context, call *wire.Call, in *cloudformationapi.CancelUpdateStackInput) (*struct{}, error) {
-			return &struct{}{}, a.engine.Cancel(ctx, scope(call), *in.StackName, text(in.ClientRequestToken))
+			return &struct{}{}, a.engine.Cancel(ctx, scope(call), *in.StackName, member.Text(in.ClientRequestToken))
 		})),
 		cloudformationapi.HandleContinueUpdateRollback(wrap(func(ctx context.Context, call *wire.Call, in *cloudformationapi.ContinueUpdateRollbackInput) (*cloudformationapi.ContinueUpdateRollbackOutput, error) {
-			how := &engine.Input{Token: text(in.ClientRequestToken), RoleARN: text(in.RoleARN), Caller: who(call)}
+			how := &engine.Input{Token: member.Text(in.ClientRequestToken), RoleARN: member.Text(in.RoleARN), Caller: who(call)}
 			return &cloudformationapi.ContinueUpdateRollbackOutput{}, a.engine.ContinueRollback(ctx, scope(call), *in.StackName, in.ResourcesToSkip, how)
 		})),
 		cloudformationapi.HandleRollbackStack(wrap(a.rollbackStack)),
@@ -36,7 +37,7 @@ func (a *api) stacks() []wire.Operation {
 			if err != nil {
 				return nil, err
 			}
-			return &cloudformationapi.GetStackPolicyOutput{StackPolicyBody: optional(s.Policy)}, nil
+			return &cloudformationapi.GetStackPolicyOutput{StackPolicyBody: member.Optional(s.Policy)}, nil
 		})),
 		cloudformationapi.HandleSignalResource(wrap(a.signalResource)),
 		cloudformationapi.HandleUpdateTerminationProtection(wrap(a.updateTerminationProtection)),
@@ -58,14 +59,14 @@ type chosen struct {
 }
 
 func (c *chosen) input(call *wire.Call) (*engine.Input, error) {
-	in := &engine.Input{Parameters: map[string]template.Input{}, Capabilities: c.capabilities, Notifications: c.notifications, RoleARN: text(c.role), ResourceTypes: c.types, Token: text(c.token), Caller: who(call)}
-	in.DisableRollback, in.RetainExceptOnCreate = on(c.disable), on(c.retain)
+	in := &engine.Input{Parameters: map[string]template.Input{}, Capabilities: c.capabilities, Notifications: c.notifications, RoleARN: member.Text(c.role), ResourceTypes: c.types, Token: member.Text(c.token), Caller: who(call)}
+	in.DisableRollback, in.RetainExceptOnCreate = member.On(c.disable), member.On(c.retain)
 	for _, p := range c.parameters {
-		key := text(p.ParameterKey)
+		key := member.Text(p.ParameterKey)
 		if _, twice := in.Parameters[key]; twice {
 			return nil, stack.Invalid("Duplicate parameter key: %s", key)
 		}
-		in.Parameters[key] = template.Input{Value: text(p.ParameterValue), UsePreviousValue: on(p.UsePreviousValue)}
+		in.Parameters[key] = template.Input{Value: member.Text(p.ParameterValue), UsePreviousValue: member.On(p.UsePreviousValue)}
 	}
 	if c.tags != nil {
 		in.Tags = map[string]string{}
@@ -77,10 +78,10 @@ func (c *chosen) input(call *wire.Call) (*engine.Input, error) {
 		}
 	}
 	if d := c.deployment; d != nil {
-		if text(d.Mode) == "EXPRESS" {
+		if member.Text(d.Mode) == "EXPRESS" {
 			return nil, stack.Invalid("DeploymentConfig.Mode EXPRESS is not supported here: a stack is complete when its resources are ready")
 		}
-		in.DisableRollback = in.DisableRollback || on(d.DisableRollback)
+		in.DisableRollback = in.DisableRollback || member.On(d.DisableRollback)
 	}
 	if r := c.rollback; r != nil && (len(r.RollbackTriggers) > 0 || r.MonitoringTimeInMinutes != nil && *r.MonitoringTimeInMinutes > 0) {
 		return nil, stack.Invalid("Rollback triggers are not supported here: there are no alarms to monitor")
@@ -98,7 +99,7 @@ func (a *api) createStack(ctx context.Context, call *wire.Call, in *cloudformati
 	if in.OnFailure != nil && in.DisableRollback != nil {
 		return nil, stack.Invalid("You may only specify one of DisableRollback and OnFailure")
 	}
-	input.OnFailure, input.Protected = text(in.OnFailure), on(in.EnableTerminationProtection)
+	input.OnFailure, input.Protected = member.Text(in.OnFailure), member.On(in.EnableTerminationProtection)
 	if in.TimeoutInMinutes != nil {
 		input.Timeout = time.Duration(*in.TimeoutInMinutes) * time.Minute
 	}
@@ -112,7 +113,7 @@ func (a *api) createStack(ctx context.Context, call *wire.Call, in *cloudformati
 	if err != nil {
 		return nil, err
 	}
-	return &cloudformationapi.CreateStackOutput{StackId: optional(s.ARN()), OperationId: &s.Operation.ID}, nil
+	return &cloudformationapi.CreateStackOutput{StackId: member.Optional(s.ARN()), OperationId: &s.Operation.ID}, nil
 }
 
 func (a *api) updateStack(ctx context.Context, call *wire.Call, in *cloudformationapi.UpdateStackInput) (*cloudformationapi.UpdateStackOutput, error) {
@@ -135,12 +136,12 @@ func (a *api) updateStack(ctx context.Context, call *wire.Call, in *cloudformati
 	if err != nil {
 		return nil, err
 	}
-	return &cloudformationapi.UpdateStackOutput{StackId: optional(s.ARN()), OperationId: &s.Operation.ID}, nil
+	return &cloudformationapi.UpdateStackOutput{StackId: member.Optional(s.ARN()), OperationId: &s.Operation.ID}, nil
 }
 
 // template is the text of a request that may also mean the one that is there.
 func (a *api) template(ctx context.Context, call *wire.Call, body, url *string, previous *bool) (given string, usePrevious bool, err error) {
-	if on(previous) {
+	if member.On(previous) {
 		if body != nil || url != nil {
 			return "", true, stack.Invalid("You cannot specify both usePreviousTemplate and Template Body/Template URL.")
 		}
@@ -170,8 +171,8 @@ func (a *api) deleteStack(ctx context.Context, call *wire.Call, in *cloudformati
 	if _, err := (&chosen{deployment: in.DeploymentConfig}).input(call); err != nil {
 		return nil, err
 	}
-	return &struct{}{}, a.engine.Delete(ctx, scope(call), *in.StackName, &engine.Deletion{Retain: in.RetainResources, Force: text(in.DeletionMode) == "FORCE_DELETE_STACK", RoleARN: text(in.RoleARN),
-		Token: text(in.ClientRequestToken), Caller: who(call)})
+	return &struct{}{}, a.engine.Delete(ctx, scope(call), *in.StackName, &engine.Deletion{Retain: in.RetainResources, Force: member.Text(in.DeletionMode) == "FORCE_DELETE_STACK", RoleARN: member.Text(in.RoleARN),
+		Token: member.Text(in.ClientRequestToken), Caller: who(call)})
 }
 
 func (a *api) describeStacks(ctx context.Context, call *wire.Call, in *cloudformationapi.DescribeStacksInput) (*cloudformationapi.DescribeStacksOutput, error) {
@@ -182,13 +183,13 @@ func (a *api) describeStacks(ctx context.Context, call *wire.Call, in *cloudform
 		}
 		return &cloudformationapi.DescribeStacksOutput{Stacks: []cloudformationapi.Stack{stackOut(s)}}, nil
 	}
-	all, next, err := a.engine.List(ctx, scope(call), text(in.NextToken), func(s *state.Stack) bool { return s.Status != state.DeleteComplete })
-	return &cloudformationapi.DescribeStacksOutput{Stacks: each(all, stackOut), NextToken: optional(next)}, err
+	all, next, err := a.engine.List(ctx, scope(call), member.Text(in.NextToken), func(s *state.Stack) bool { return s.Status != state.DeleteComplete })
+	return &cloudformationapi.DescribeStacksOutput{Stacks: each(all, stackOut), NextToken: member.Optional(next)}, err
 }
 
 func stackOut(s *state.Stack) cloudformationapi.Stack {
-	out := cloudformationapi.Stack{StackId: optional(s.ARN()), StackName: &s.Name, ChangeSetId: optional(s.ChangeSet), Description: optional(s.Description()), CreationTime: &s.Created,
-		StackStatus: (*string)(&s.Status), StackStatusReason: optional(s.Reason), ParentId: optional(s.Parent), RootId: optional(s.Root), EnableTerminationProtection: &s.Protected,
+	out := cloudformationapi.Stack{StackId: member.Optional(s.ARN()), StackName: &s.Name, ChangeSetId: member.Optional(s.ChangeSet), Description: member.Optional(s.Description()), CreationTime: &s.Created,
+		StackStatus: (*string)(&s.Status), StackStatusReason: member.Optional(s.Reason), ParentId: member.Optional(s.Parent), RootId: member.Optional(s.Root), EnableTerminationProtection: &s.Protected,
 		DriftInformation: &cloudformationapi.StackDriftInformation{StackDriftStatus: driftStatus(s)}, RollbackConfiguration: &cloudformationapi.RollbackConfiguration{},
 		DisableRollback: new(bool), Tags: []cloudformationapi.Tag{}, NotificationARNs: []string{}, LastOperations: operationsOut(s)}
 	if !s.Updated.IsZero() {
@@ -201,7 +202,7 @@ func stackOut(s *state.Stack) cloudformationapi.Stack {
 		out.DriftInformation.LastCheckTimestamp = &s.Drift.Checked
 	}
 	for _, o := range s.Outputs {
-		out.Outputs = append(out.Outputs, cloudformationapi.Output{OutputKey: &o.Key, OutputValue: &o.Value, Description: optional(o.Description), ExportName: optional(o.Export)})
+		out.Outputs = append(out.Outputs, cloudformationapi.Output{OutputKey: &o.Key, OutputValue: &o.Value, Description: member.Optional(o.Description), ExportName: member.Optional(o.Export)})
 	}
 	if s.Operation != nil && s.Operation.Force {
 		mode := "FORCE_DELETE_STACK"
@@ -213,7 +214,7 @@ func stackOut(s *state.Stack) cloudformationapi.Stack {
 	}
 	disabled := c.DisableRollback || c.OnFailure == state.DoNothing
 	out.DisableRollback, out.RetainExceptOnCreate = &disabled, &c.RetainExceptOnCreate
-	out.Parameters, out.Tags, out.Capabilities, out.RoleARN = parametersOut(c), tagsOut(c.Tags), c.Capabilities, optional(c.RoleARN)
+	out.Parameters, out.Tags, out.Capabilities, out.RoleARN = parametersOut(c), tagsOut(c.Tags), c.Capabilities, member.Optional(c.RoleARN)
 	out.NotificationARNs = append(out.NotificationARNs, c.Notifications...)
 	if minutes := int32(c.Timeout / time.Minute); minutes > 0 {
 		out.TimeoutInMinutes = &minutes
@@ -239,7 +240,7 @@ func operationsOut(s *state.Stack) (out []cloudformationapi.OperationEntry) {
 func parametersOut(c *state.Configuration) (out []cloudformationapi.Parameter) {
 	for _, p := range c.Parameters {
 		shown := template.Argument{Given: p.Value, NoEcho: p.Hidden}.Shown()
-		out = append(out, cloudformationapi.Parameter{ParameterKey: &p.Key, ParameterValue: &shown, ResolvedValue: optional(p.Resolved)})
+		out = append(out, cloudformationapi.Parameter{ParameterKey: &p.Key, ParameterValue: &shown, ResolvedValue: member.Optional(p.Resolved)})
 	}
 	return out
 }
@@ -254,10 +255,10 @@ func tagsOut(tags map[string]string) []cloudformationapi.Tag {
 }
 
 func (a *api) listStacks(ctx context.Context, call *wire.Call, in *cloudformationapi.ListStacksInput) (*cloudformationapi.ListStacksOutput, error) {
-	all, next, err := a.engine.List(ctx, scope(call), text(in.NextToken), func(s *state.Stack) bool {
+	all, next, err := a.engine.List(ctx, scope(call), member.Text(in.NextToken), func(s *state.Stack) bool {
 		return len(in.StackStatusFilter) == 0 || slices.Contains(in.StackStatusFilter, string(s.Status))
 	})
-	return &cloudformationapi.ListStacksOutput{NextToken: optional(next), StackSummaries: each(all, func(s *state.Stack) cloudformationapi.StackSummary {
+	return &cloudformationapi.ListStacksOutput{NextToken: member.Optional(next), StackSummaries: each(all, func(s *state.Stack) cloudformationapi.StackSummary {
 		whole := stackOut(s)
 		return cloudformationapi.StackSummary{StackId: whole.StackId, StackName: whole.StackName, TemplateDescription: whole.Description, CreationTime: whole.CreationTime, LastUpdatedTime: whole.LastUpdatedTime,
 			DeletionTime: whole.DeletionTime, StackStatus: whole.StackStatus, StackStatusReason: whole.StackStatusReason, ParentId: whole.ParentId, RootId: whole.RootId,
@@ -275,7 +276,7 @@ func (a *api) rollbackStack(ctx context.Context, call *wire.Call, in *cloudforma
 	if err != nil {
 		return nil, err
 	}
-	return &cloudformationapi.RollbackStackOutput{StackId: optional(s.ARN()), OperationId: &s.Operation.ID}, nil
+	return &cloudformationapi.RollbackStackOutput{StackId: member.Optional(s.ARN()), OperationId: &s.Operation.ID}, nil
 }
 
 func (a *api) updateTerminationProtection(ctx context.Context, call *wire.Call, in *cloudformationapi.UpdateTerminationProtectionInput) (*cloudformationapi.UpdateTerminationProtectionOutput, error) {
@@ -283,7 +284,7 @@ func (a *api) updateTerminationProtection(ctx context.Context, call *wire.Call, 
 	if err != nil {
 		return nil, err
 	}
-	return &cloudformationapi.UpdateTerminationProtectionOutput{StackId: optional(s.ARN())}, nil
+	return &cloudformationapi.UpdateTerminationProtectionOutput{StackId: member.Optional(s.ARN())}, nil
 }
 
 func (a *api) setStackPolicy(ctx context.Context, call *wire.Call, in *cloudformationapi.SetStackPolicyInput) (*struct{}, error) {

@@ -24,6 +24,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // maxTags of a repository; defaultPage of DescribeRepositories.
@@ -417,14 +418,7 @@ func (a *api) describeImages(ctx context.Context, call *wire.Call, in *ecrapi.De
 	if err == nil && len(in.ImageIds) > 0 {
 		image := in.ImageIds[0]
 		err = ecrapi.ImageNotFoundException("The image with imageId {imageDigest:'%s', imageTag:'%s'} does not exist within the repository with name '%s' in the registry with id '%s'",
-			cmp.Or(text(image.ImageDigest), "null"), cmp.Or(text(image.ImageTag), "null"), *in.RepositoryName, call.Account)
+			cmp.Or(member.Text(image.ImageDigest), "null"), cmp.Or(member.Text(image.ImageTag), "null"), *in.RepositoryName, call.Account)
 	}
 	return &ecrapi.DescribeImagesResponse{ImageDetails: []ecrapi.ImageDetail{}}, err
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/eventsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // archiveState is that of every archive: it is there at once.
@@ -26,7 +27,7 @@ func daysOut(d time.Duration) *int32 {
 }
 
 func refuseKey(key *string) error {
-	if text(key) != "" {
+	if member.Text(key) != "" {
 		return refused("KmsKeyIdentifier", "this platform has no customer managed keys")
 	}
 	return nil
@@ -36,11 +37,11 @@ func (a *api) createArchive(ctx context.Context, call *wire.Call, in *eventsapi.
 	if err := refuseKey(in.KmsKeyIdentifier); err != nil {
 		return nil, err
 	}
-	made, err := a.buses.CreateArchive(ctx, scope(call), *in.ArchiveName, bus.Archive{Source: *in.EventSourceArn, Description: text(in.Description), Pattern: text(in.EventPattern), Retention: days(in.RetentionDays)})
+	made, err := a.buses.CreateArchive(ctx, scope(call), *in.ArchiveName, bus.Archive{Source: *in.EventSourceArn, Description: member.Text(in.Description), Pattern: member.Text(in.EventPattern), Retention: days(in.RetentionDays)})
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.CreateArchiveResponse{ArchiveArn: optional(scope(call).ArchiveARN(*in.ArchiveName)), State: optional(archiveState), CreationTime: &made.Created}, nil
+	return &eventsapi.CreateArchiveResponse{ArchiveArn: member.Optional(scope(call).ArchiveARN(*in.ArchiveName)), State: member.Optional(archiveState), CreationTime: &made.Created}, nil
 }
 
 func (a *api) updateArchive(ctx context.Context, call *wire.Call, in *eventsapi.UpdateArchiveRequest) (*eventsapi.UpdateArchiveResponse, error) {
@@ -61,7 +62,7 @@ func (a *api) updateArchive(ctx context.Context, call *wire.Call, in *eventsapi.
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.UpdateArchiveResponse{ArchiveArn: optional(scope(call).ArchiveARN(*in.ArchiveName)), State: optional(archiveState), CreationTime: &changed.Created}, nil
+	return &eventsapi.UpdateArchiveResponse{ArchiveArn: member.Optional(scope(call).ArchiveARN(*in.ArchiveName)), State: member.Optional(archiveState), CreationTime: &changed.Created}, nil
 }
 
 func (a *api) describeArchive(ctx context.Context, call *wire.Call, in *eventsapi.DescribeArchiveRequest) (*eventsapi.DescribeArchiveResponse, error) {
@@ -69,8 +70,8 @@ func (a *api) describeArchive(ctx context.Context, call *wire.Call, in *eventsap
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.DescribeArchiveResponse{ArchiveArn: optional(scope(call).ArchiveARN(*in.ArchiveName)), ArchiveName: in.ArchiveName, EventSourceArn: &archive.Source,
-		Description: optional(archive.Description), EventPattern: optional(archive.Pattern), State: optional(archiveState), RetentionDays: daysOut(archive.Retention),
+	return &eventsapi.DescribeArchiveResponse{ArchiveArn: member.Optional(scope(call).ArchiveARN(*in.ArchiveName)), ArchiveName: in.ArchiveName, EventSourceArn: &archive.Source,
+		Description: member.Optional(archive.Description), EventPattern: member.Optional(archive.Pattern), State: member.Optional(archiveState), RetentionDays: daysOut(archive.Retention),
 		SizeBytes: &counts.Bytes, EventCount: &counts.Events, CreationTime: &archive.Created}, nil
 }
 
@@ -106,7 +107,7 @@ func (a *api) listArchives(ctx context.Context, call *wire.Call, in *eventsapi.L
 		if err != nil || in.EventSourceArn != nil && archive.Source != *in.EventSourceArn || in.State != nil && *in.State != archiveState {
 			continue // it was deleted just now, or is not asked for
 		}
-		out.Archives = append(out.Archives, eventsapi.Archive{ArchiveName: &name, EventSourceArn: &archive.Source, State: optional(archiveState), RetentionDays: daysOut(archive.Retention),
+		out.Archives = append(out.Archives, eventsapi.Archive{ArchiveName: &name, EventSourceArn: &archive.Source, State: member.Optional(archiveState), RetentionDays: daysOut(archive.Retention),
 			SizeBytes: &counts.Bytes, EventCount: &counts.Events, CreationTime: &archive.Created})
 	}
 	return out, nil
@@ -117,12 +118,12 @@ func (a *api) startReplay(ctx context.Context, call *wire.Call, in *eventsapi.St
 	for _, filter := range in.Destination.FilterArns {
 		rules = append(rules, filter[strings.LastIndexByte(filter, '/')+1:])
 	}
-	r, err := a.buses.StartReplay(ctx, scope(call), *in.ReplayName, bus.Replay{Description: text(in.Description), Archive: *in.EventSourceArn, Destination: text(in.Destination.Arn), Rules: rules,
+	r, err := a.buses.StartReplay(ctx, scope(call), *in.ReplayName, bus.Replay{Description: member.Text(in.Description), Archive: *in.EventSourceArn, Destination: member.Text(in.Destination.Arn), Rules: rules,
 		Filters: in.Destination.FilterArns, From: *in.EventStartTime, To: *in.EventEndTime})
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.StartReplayResponse{ReplayArn: optional(scope(call).ReplayARN(*in.ReplayName)), State: &r.State, ReplayStartTime: &r.Started}, nil
+	return &eventsapi.StartReplayResponse{ReplayArn: member.Optional(scope(call).ReplayARN(*in.ReplayName)), State: &r.State, ReplayStartTime: &r.Started}, nil
 }
 
 func (a *api) cancelReplay(ctx context.Context, call *wire.Call, in *eventsapi.CancelReplayRequest) (*eventsapi.CancelReplayResponse, error) {
@@ -130,7 +131,7 @@ func (a *api) cancelReplay(ctx context.Context, call *wire.Call, in *eventsapi.C
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.CancelReplayResponse{ReplayArn: optional(scope(call).ReplayARN(*in.ReplayName)), State: &r.State}, nil
+	return &eventsapi.CancelReplayResponse{ReplayArn: member.Optional(scope(call).ReplayARN(*in.ReplayName)), State: &r.State}, nil
 }
 
 // moment is nil for a time that has not come.
@@ -146,7 +147,7 @@ func (a *api) describeReplay(_ context.Context, call *wire.Call, in *eventsapi.D
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.DescribeReplayResponse{ReplayName: in.ReplayName, ReplayArn: optional(scope(call).ReplayARN(*in.ReplayName)), Description: optional(r.Description), State: &r.State,
+	return &eventsapi.DescribeReplayResponse{ReplayName: in.ReplayName, ReplayArn: member.Optional(scope(call).ReplayARN(*in.ReplayName)), Description: member.Optional(r.Description), State: &r.State,
 		EventSourceArn: &r.Archive, Destination: &eventsapi.ReplayDestination{Arn: &r.Destination, FilterArns: r.Filters}, EventStartTime: &r.From, EventEndTime: &r.To,
 		EventLastReplayedTime: moment(r.Last), ReplayStartTime: &r.Started, ReplayEndTime: moment(r.Ended)}, nil
 }

@@ -8,16 +8,17 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/eventsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // checkBusOptions refuses what would have no effect here.
 func checkBusOptions(key *string, dead *eventsapi.DeadLetterConfig, log *eventsapi.LogConfig) error {
 	switch {
-	case text(key) != "":
+	case member.Text(key) != "":
 		return refused("KmsKeyIdentifier", "this platform has no customer managed keys")
-	case dead != nil && text(dead.Arn) != "":
+	case dead != nil && member.Text(dead.Arn) != "":
 		return refused("DeadLetterConfig", "a bus has no use for it without customer managed keys; targets of rules have dead-letter queues of their own")
-	case log != nil && text(log.Level) != "" && text(log.Level) != "OFF":
+	case log != nil && member.Text(log.Level) != "" && member.Text(log.Level) != "OFF":
 		return refused("LogConfig", "this platform does not log the work of event buses")
 	}
 	return nil
@@ -27,15 +28,15 @@ func (a *api) createEventBus(ctx context.Context, call *wire.Call, in *eventsapi
 	if err := checkBusOptions(in.KmsKeyIdentifier, in.DeadLetterConfig, in.LogConfig); err != nil {
 		return nil, err
 	}
-	if text(in.EventSourceName) != "" {
+	if member.Text(in.EventSourceName) != "" {
 		return nil, refused("EventSourceName", "this platform has no partner event sources")
 	}
 	made := id(call, in.Name)
-	b, err := a.buses.Create(ctx, made, bus.Bus{Description: text(in.Description), Tags: tagsIn(in.Tags)})
+	b, err := a.buses.Create(ctx, made, bus.Bus{Description: member.Text(in.Description), Tags: tagsIn(in.Tags)})
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.CreateEventBusResponse{EventBusArn: optional(made.ARN()), Description: optional(b.Description)}, nil
+	return &eventsapi.CreateEventBusResponse{EventBusArn: member.Optional(made.ARN()), Description: member.Optional(b.Description)}, nil
 }
 
 func (a *api) describeEventBus(_ context.Context, call *wire.Call, in *eventsapi.DescribeEventBusRequest) (*eventsapi.DescribeEventBusResponse, error) {
@@ -44,7 +45,7 @@ func (a *api) describeEventBus(_ context.Context, call *wire.Call, in *eventsapi
 	if err != nil {
 		return nil, err
 	}
-	out := &eventsapi.DescribeEventBusResponse{Name: &wanted.Name, Arn: optional(wanted.ARN()), Description: optional(b.Description), Policy: optional(b.Policy)}
+	out := &eventsapi.DescribeEventBusResponse{Name: &wanted.Name, Arn: member.Optional(wanted.ARN()), Description: member.Optional(b.Description), Policy: member.Optional(b.Policy)}
 	if !b.Created.IsZero() {
 		out.CreationTime, out.LastModifiedTime = &b.Created, &b.Modified
 	}
@@ -65,7 +66,7 @@ func (a *api) updateEventBus(ctx context.Context, call *wire.Call, in *eventsapi
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.UpdateEventBusResponse{Arn: optional(wanted.ARN()), Name: &wanted.Name, Description: optional(b.Description)}, nil
+	return &eventsapi.UpdateEventBusResponse{Arn: member.Optional(wanted.ARN()), Name: &wanted.Name, Description: member.Optional(b.Description)}, nil
 }
 
 func (a *api) deleteEventBus(ctx context.Context, call *wire.Call, in *eventsapi.DeleteEventBusRequest) (*struct{}, error) {
@@ -83,7 +84,7 @@ func (a *api) listEventBuses(_ context.Context, call *wire.Call, in *eventsapi.L
 	out := &eventsapi.ListEventBusesResponse{EventBuses: []eventsapi.EventBus{}, NextToken: next}
 	for _, name := range names {
 		b := all[name]
-		listed := eventsapi.EventBus{Name: &name, Arn: optional(bus.ID{Scope: scope(call), Name: name}.ARN()), Description: optional(b.Description), Policy: optional(b.Policy)}
+		listed := eventsapi.EventBus{Name: &name, Arn: member.Optional(bus.ID{Scope: scope(call), Name: name}.ARN()), Description: member.Optional(b.Description), Policy: member.Optional(b.Policy)}
 		if !b.Created.IsZero() {
 			listed.CreationTime, listed.LastModifiedTime = &b.Created, &b.Modified
 		}
@@ -107,7 +108,7 @@ func (a *api) putPermission(ctx context.Context, call *wire.Call, in *eventsapi.
 			b.Policy = *in.Policy
 			return checkPolicy(b)
 		}
-		if text(in.StatementId) == "" || text(in.Principal) == "" || text(in.Action) == "" {
+		if member.Text(in.StatementId) == "" || member.Text(in.Principal) == "" || member.Text(in.Action) == "" {
 			return invalid("Parameter(s) Action, Principal and StatementId must be specified.")
 		}
 		return addStatement(b, call, in)
@@ -134,7 +135,7 @@ func addStatement(b *bus.Bus, call *wire.Call, in *eventsapi.PutPermissionReques
 	}
 	statement := map[string]any{"Sid": *in.StatementId, "Effect": "Allow", "Principal": principal, "Action": *in.Action, "Resource": id(call, in.EventBusName).ARN()}
 	if c := in.Condition; c != nil {
-		statement["Condition"] = map[string]any{text(c.Type): map[string]string{text(c.Key): text(c.Value)}}
+		statement["Condition"] = map[string]any{member.Text(c.Type): map[string]string{member.Text(c.Key): member.Text(c.Value)}}
 	}
 	encoded, err := json.Marshal(statement)
 	if err != nil {
@@ -187,7 +188,7 @@ func (a *api) removePermission(ctx context.Context, call *wire.Call, in *eventsa
 		if err != nil {
 			return err
 		}
-		if !p.remove(text(in.StatementId)) {
+		if !p.remove(member.Text(in.StatementId)) {
 			return &bus.Error{Code: bus.NotFound, Message: "Statement with the provided id does not exist."}
 		}
 		return p.write(b)

@@ -21,6 +21,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 type api struct{ buses *bus.Buses }
@@ -102,25 +103,10 @@ func refused(option, reason string) error {
 	return invalid("Parameter " + option + " is not valid. Reason: " + reason)
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 func scope(call *wire.Call) bus.Scope { return bus.Scope{Account: call.Account, Region: call.Region} }
 
 // id is the bus that a request means.
-func id(call *wire.Call, name *string) bus.ID { return bus.ParseID(scope(call), text(name)) }
+func id(call *wire.Call, name *string) bus.ID { return bus.ParseID(scope(call), member.Text(name)) }
 
 // maxPage is how many names an answer has at most (API model).
 const maxPage = 100
@@ -141,7 +127,7 @@ func page(names []string, prefix, token *string, limit *int32) (cut []string, ne
 		most = int(*limit)
 	}
 	for _, name := range names {
-		if name <= after || !strings.HasPrefix(name, text(prefix)) {
+		if name <= after || !strings.HasPrefix(name, member.Text(prefix)) {
 			continue
 		}
 		if len(cut) == most {
@@ -160,14 +146,14 @@ type tagged struct {
 }
 
 func (a *api) tagged(resource *string) (*tagged, error) {
-	parsed, err := arn.Parse(text(resource))
+	parsed, err := arn.Parse(member.Text(resource))
 	where := bus.Scope{Account: parsed.Account, Region: parsed.Region}
 	if name, found := strings.CutPrefix(parsed.Resource, "event-bus/"); err == nil && found {
 		return &tagged{bus: bus.ID{Scope: where, Name: name}}, nil
 	}
 	path, found := strings.CutPrefix(parsed.Resource, "rule/")
 	if err != nil || !found {
-		return nil, invalid("Parameter ResourceARN is not valid. Reason: " + text(resource) + " is neither a rule nor an event bus.")
+		return nil, invalid("Parameter ResourceARN is not valid. Reason: " + member.Text(resource) + " is neither a rule nor an event bus.")
 	}
 	name := bus.DefaultBus
 	if onBus, rule, custom := strings.Cut(path, "/"); custom {
@@ -245,7 +231,7 @@ func tagsIn(tags []eventsapi.Tag) map[string]string {
 	}
 	all := make(map[string]string, len(tags))
 	for _, t := range tags {
-		all[text(t.Key)] = text(t.Value)
+		all[member.Text(t.Key)] = member.Text(t.Value)
 	}
 	return all
 }

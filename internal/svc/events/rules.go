@@ -8,16 +8,17 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/eventsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) putRule(ctx context.Context, call *wire.Call, in *eventsapi.PutRuleRequest) (*eventsapi.PutRuleResponse, error) {
 	on := id(call, in.EventBusName)
-	err := a.buses.PutRule(ctx, on, *in.Name, bus.Rule{Pattern: text(in.EventPattern), Schedule: text(in.ScheduleExpression), State: text(in.State),
-		Description: text(in.Description), Role: text(in.RoleArn), Tags: tagsIn(in.Tags)})
+	err := a.buses.PutRule(ctx, on, *in.Name, bus.Rule{Pattern: member.Text(in.EventPattern), Schedule: member.Text(in.ScheduleExpression), State: member.Text(in.State),
+		Description: member.Text(in.Description), Role: member.Text(in.RoleArn), Tags: tagsIn(in.Tags)})
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.PutRuleResponse{RuleArn: optional(on.RuleARN(*in.Name))}, nil
+	return &eventsapi.PutRuleResponse{RuleArn: member.Optional(on.RuleARN(*in.Name))}, nil
 }
 
 func (a *api) describeRule(_ context.Context, call *wire.Call, in *eventsapi.DescribeRuleRequest) (*eventsapi.DescribeRuleResponse, error) {
@@ -26,8 +27,8 @@ func (a *api) describeRule(_ context.Context, call *wire.Call, in *eventsapi.Des
 	if err != nil {
 		return nil, err
 	}
-	return &eventsapi.DescribeRuleResponse{Name: in.Name, Arn: optional(on.RuleARN(*in.Name)), EventPattern: optional(r.Pattern), ScheduleExpression: optional(r.Schedule),
-		State: &r.State, Description: optional(r.Description), RoleArn: optional(r.Role), EventBusName: &on.Name, CreatedBy: &on.Account}, nil
+	return &eventsapi.DescribeRuleResponse{Name: in.Name, Arn: member.Optional(on.RuleARN(*in.Name)), EventPattern: member.Optional(r.Pattern), ScheduleExpression: member.Optional(r.Schedule),
+		State: &r.State, Description: member.Optional(r.Description), RoleArn: member.Optional(r.Role), EventBusName: &on.Name, CreatedBy: &on.Account}, nil
 }
 
 func (a *api) deleteRule(ctx context.Context, call *wire.Call, in *eventsapi.DeleteRuleRequest) (*struct{}, error) {
@@ -62,8 +63,8 @@ func (a *api) listRules(_ context.Context, call *wire.Call, in *eventsapi.ListRu
 	out := &eventsapi.ListRulesResponse{Rules: []eventsapi.Rule{}, NextToken: next}
 	for _, name := range names {
 		r := all[name]
-		out.Rules = append(out.Rules, eventsapi.Rule{Name: &name, Arn: optional(on.RuleARN(name)), EventPattern: optional(r.Pattern), State: &r.State, Description: optional(r.Description),
-			ScheduleExpression: optional(r.Schedule), RoleArn: optional(r.Role), EventBusName: &on.Name})
+		out.Rules = append(out.Rules, eventsapi.Rule{Name: &name, Arn: member.Optional(on.RuleARN(name)), EventPattern: member.Optional(r.Pattern), State: &r.State, Description: member.Optional(r.Description),
+			ScheduleExpression: member.Optional(r.Schedule), RoleArn: member.Optional(r.Role), EventBusName: &on.Name})
 	}
 	return out, nil
 }
@@ -97,15 +98,15 @@ func targetIn(t *eventsapi.Target) (bus.Target, error) {
 			return bus.Target{}, refused(option.name, "this platform has no targets of that service")
 		}
 	}
-	out := bus.Target{ID: text(t.Id), ARN: text(t.Arn), Role: text(t.RoleArn), Input: text(t.Input), InputPath: text(t.InputPath)}
+	out := bus.Target{ID: member.Text(t.Id), ARN: member.Text(t.Arn), Role: member.Text(t.RoleArn), Input: member.Text(t.Input), InputPath: member.Text(t.InputPath)}
 	if t.InputTransformer != nil {
-		out.Transformer = &bus.Transformer{Paths: t.InputTransformer.InputPathsMap, Template: text(t.InputTransformer.InputTemplate)}
+		out.Transformer = &bus.Transformer{Paths: t.InputTransformer.InputPathsMap, Template: member.Text(t.InputTransformer.InputTemplate)}
 	}
 	if t.SqsParameters != nil {
-		out.GroupGiven, out.GroupID = true, text(t.SqsParameters.MessageGroupId)
+		out.GroupGiven, out.GroupID = true, member.Text(t.SqsParameters.MessageGroupId)
 	}
 	if t.DeadLetterConfig != nil {
-		out.DeadLetter = text(t.DeadLetterConfig.Arn)
+		out.DeadLetter = member.Text(t.DeadLetterConfig.Arn)
 	}
 	if r := t.RetryPolicy; r != nil {
 		if r.MaximumRetryAttempts != nil {
@@ -121,12 +122,12 @@ func targetIn(t *eventsapi.Target) (bus.Target, error) {
 }
 
 func targetOut(t *bus.Target) eventsapi.Target {
-	out := eventsapi.Target{Id: &t.ID, Arn: &t.ARN, RoleArn: optional(t.Role), Input: optional(t.Input), InputPath: optional(t.InputPath)}
+	out := eventsapi.Target{Id: &t.ID, Arn: &t.ARN, RoleArn: member.Optional(t.Role), Input: member.Optional(t.Input), InputPath: member.Optional(t.InputPath)}
 	if t.Transformer != nil {
 		out.InputTransformer = &eventsapi.InputTransformer{InputPathsMap: t.Transformer.Paths, InputTemplate: &t.Transformer.Template}
 	}
 	if t.GroupGiven {
-		out.SqsParameters = &eventsapi.SqsParameters{MessageGroupId: optional(t.GroupID)}
+		out.SqsParameters = &eventsapi.SqsParameters{MessageGroupId: member.Optional(t.GroupID)}
 	}
 	if t.DeadLetter != "" {
 		out.DeadLetterConfig = &eventsapi.DeadLetterConfig{Arn: &t.DeadLetter}
@@ -205,13 +206,13 @@ func (a *api) testEventPattern(_ context.Context, _ *wire.Call, in *eventsapi.Te
 }
 
 func (a *api) putEvents(ctx context.Context, call *wire.Call, in *eventsapi.PutEventsRequest) (*eventsapi.PutEventsResponse, error) {
-	if text(in.EndpointId) != "" {
+	if member.Text(in.EndpointId) != "" {
 		return nil, refused("EndpointId", "this platform has no global endpoints")
 	}
 	entries := make([]bus.Entry, len(in.Entries))
 	for i := range in.Entries {
 		e := &in.Entries[i]
-		entries[i] = bus.Entry{Bus: text(e.EventBusName), Source: text(e.Source), DetailType: text(e.DetailType), Detail: text(e.Detail), Resources: e.Resources, Trace: text(e.TraceHeader)}
+		entries[i] = bus.Entry{Bus: member.Text(e.EventBusName), Source: member.Text(e.Source), DetailType: member.Text(e.DetailType), Detail: member.Text(e.Detail), Resources: e.Resources, Trace: member.Text(e.TraceHeader)}
 		if e.Time != nil {
 			entries[i].Time = *e.Time
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/iamapi"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) groups() []wire.Operation {
@@ -15,7 +16,7 @@ func (a *api) groups() []wire.Operation {
 		iamapi.HandleListGroups(wrap(a.listGroups)),
 		iamapi.HandleListGroupsForUser(wrap(a.listGroupsForUser)),
 		iamapi.HandleUpdateGroup(done(func(ctx context.Context, account string, in *iamapi.UpdateGroupInput) error {
-			return a.iam.Rename(ctx, account, iam.Group, *in.GroupName, text(in.NewGroupName), text(in.NewPath))
+			return a.iam.Rename(ctx, account, iam.Group, *in.GroupName, member.Text(in.NewGroupName), member.Text(in.NewPath))
 		})),
 		iamapi.HandleDeleteGroup(done(func(ctx context.Context, account string, in *iamapi.DeleteGroupInput) error {
 			return a.iam.Delete(ctx, account, iam.Group, *in.GroupName)
@@ -54,7 +55,7 @@ func (a *api) groups() []wire.Operation {
 }
 
 func groupOut(e *iam.Entity) iamapi.Group {
-	return iamapi.Group{Path: &e.Path, GroupName: &e.Name, GroupId: &e.ID, Arn: optional(e.ARN()), CreateDate: &e.Created}
+	return iamapi.Group{Path: &e.Path, GroupName: &e.Name, GroupId: &e.ID, Arn: member.Optional(e.ARN()), CreateDate: &e.Created}
 }
 
 func (a *api) createGroup(ctx context.Context, call *wire.Call, in *iamapi.CreateGroupInput) (*iamapi.CreateGroupOutput, error) {

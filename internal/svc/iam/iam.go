@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 type api struct{ iam *iam.IAM }
@@ -76,25 +77,8 @@ func invalid(message string) error {
 	return &fault.Fault{Code: "ValidationError", Message: message, Status: http.StatusBadRequest, Sender: true}
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func on(flag *bool) bool { return flag != nil && *flag }
-
 // path is "/" unless another is given.
-func path(given *string) string { return cmp.Or(text(given), "/") }
+func path(given *string) string { return cmp.Or(member.Text(given), "/") }
 
 // encoded is a policy document as IAM answers it: URL-encoded by RFC 3986.
 func encoded(document string) *string {
@@ -134,7 +118,7 @@ const defaultItems = 100
 // cut is a page of a list in the order of its names. The marker is the last name
 // of the page before, so that a change of the list skips and repeats nothing.
 func cut[T any](all []T, name func(T) string, marker *string, maxItems *int32) (page []T, truncated *bool, next *string, err error) {
-	after, err := base64.StdEncoding.DecodeString(text(marker))
+	after, err := base64.StdEncoding.DecodeString(member.Text(marker))
 	if err != nil {
 		return nil, nil, nil, invalid("Invalid Marker.")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/iamapi"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // policies are the operations of managed policies.
@@ -70,7 +71,7 @@ func listedPolicy(p *iam.Policy) iamapi.Policy {
 }
 
 func (a *api) createPolicy(ctx context.Context, call *wire.Call, in *iamapi.CreatePolicyInput) (*iamapi.CreatePolicyOutput, error) {
-	p := &iam.Policy{Name: *in.PolicyName, Path: path(in.Path), Description: text(in.Description), Tags: tagsIn(in.Tags)}
+	p := &iam.Policy{Name: *in.PolicyName, Path: path(in.Path), Description: member.Text(in.Description), Tags: tagsIn(in.Tags)}
 	if err := a.iam.CreatePolicy(ctx, call.Account, p, *in.PolicyDocument); err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (a *api) getPolicy(ctx context.Context, call *wire.Call, in *iamapi.GetPoli
 		return nil, err
 	}
 	policy := listedPolicy(p)
-	policy.Description, policy.Tags = optional(p.Description), tagsOut(p.Tags)
+	policy.Description, policy.Tags = member.Optional(p.Description), tagsOut(p.Tags)
 	return &iamapi.GetPolicyOutput{Policy: &policy}, nil
 }
 
@@ -96,10 +97,10 @@ func (a *api) listPolicies(ctx context.Context, call *wire.Call, in *iamapi.List
 	}
 	all = slices.DeleteFunc(all, func(p *iam.Policy) bool {
 		switch {
-		case text(in.Scope) == "AWS" && !p.AWS, text(in.Scope) == "Local" && p.AWS,
-			on(in.OnlyAttached) && p.Attached == 0,
-			text(in.PolicyUsageFilter) == asBoundary && p.BoundaryOf == 0,
-			text(in.PolicyUsageFilter) == asPolicy && p.BoundaryOf > 0 && p.Attached == 0:
+		case member.Text(in.Scope) == "AWS" && !p.AWS, member.Text(in.Scope) == "Local" && p.AWS,
+			member.On(in.OnlyAttached) && p.Attached == 0,
+			member.Text(in.PolicyUsageFilter) == asBoundary && p.BoundaryOf == 0,
+			member.Text(in.PolicyUsageFilter) == asPolicy && p.BoundaryOf > 0 && p.Attached == 0:
 			return true
 		}
 		return !strings.HasPrefix(p.Path, path(in.PathPrefix))
@@ -123,7 +124,7 @@ func versionOut(p *iam.Policy, v *iam.Version) iamapi.PolicyVersion {
 }
 
 func (a *api) createPolicyVersion(ctx context.Context, call *wire.Call, in *iamapi.CreatePolicyVersionInput) (*iamapi.CreatePolicyVersionOutput, error) {
-	p, err := a.iam.AddVersion(ctx, call.Account, *in.PolicyArn, *in.PolicyDocument, on(in.SetAsDefault))
+	p, err := a.iam.AddVersion(ctx, call.Account, *in.PolicyArn, *in.PolicyDocument, member.On(in.SetAsDefault))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (a *api) listPolicyVersions(ctx context.Context, call *wire.Call, in *iamap
 
 // listEntitiesForPolicy pages through users, roles and groups as one list.
 func (a *api) listEntitiesForPolicy(ctx context.Context, call *wire.Call, in *iamapi.ListEntitiesForPolicyInput) (*iamapi.ListEntitiesForPolicyOutput, error) {
-	usage := text(in.PolicyUsageFilter)
+	usage := member.Text(in.PolicyUsageFilter)
 	all, err := a.iam.UsersOf(ctx, call.Account, *in.PolicyArn, usage != asBoundary, usage != asPolicy)
 	if err != nil {
 		return nil, err

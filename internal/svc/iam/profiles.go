@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/iamapi"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // profiles are the operations of instance profiles.
@@ -70,7 +71,7 @@ func (a *api) account() []wire.Operation {
 }
 
 func (a *api) profileOut(ctx context.Context, e *iam.Entity) (iamapi.InstanceProfile, error) {
-	profile := iamapi.InstanceProfile{Path: &e.Path, InstanceProfileName: &e.Name, InstanceProfileId: &e.ID, Arn: optional(e.ARN()), CreateDate: &e.Created, Roles: []iamapi.Role{}}
+	profile := iamapi.InstanceProfile{Path: &e.Path, InstanceProfileName: &e.Name, InstanceProfileId: &e.ID, Arn: member.Optional(e.ARN()), CreateDate: &e.Created, Roles: []iamapi.Role{}}
 	role, err := a.iam.RoleOf(ctx, e.Account, e.Name)
 	if role != nil {
 		profile.Roles = append(profile.Roles, listedRole(role))

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/iamapi"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // defaultSession is how long the credentials of a role may live at most.
@@ -74,8 +75,8 @@ func (a *api) roles() []wire.Operation {
 // listedRole shows a role as lists do. AWS: without tags, boundary and last use.
 func listedRole(e *iam.Entity) iamapi.Role {
 	return iamapi.Role{
-		Path: &e.Path, RoleName: &e.Name, RoleId: &e.ID, Arn: optional(e.ARN()), CreateDate: &e.Created,
-		AssumeRolePolicyDocument: encoded(e.Trust), Description: optional(e.Description), MaxSessionDuration: &e.MaxSession,
+		Path: &e.Path, RoleName: &e.Name, RoleId: &e.ID, Arn: member.Optional(e.ARN()), CreateDate: &e.Created,
+		AssumeRolePolicyDocument: encoded(e.Trust), Description: member.Optional(e.Description), MaxSessionDuration: &e.MaxSession,
 	}
 }
 
@@ -87,8 +88,8 @@ func wholeRole(e *iam.Entity) *iamapi.Role {
 }
 
 func (a *api) createRole(ctx context.Context, call *wire.Call, in *iamapi.CreateRoleInput) (*iamapi.CreateRoleOutput, error) {
-	e := &iam.Entity{Kind: iam.Role, Name: *in.RoleName, Path: path(in.Path), Trust: *in.AssumeRolePolicyDocument, Description: text(in.Description),
-		MaxSession: defaultSession, Boundary: text(in.PermissionsBoundary), Tags: tagsIn(in.Tags)}
+	e := &iam.Entity{Kind: iam.Role, Name: *in.RoleName, Path: path(in.Path), Trust: *in.AssumeRolePolicyDocument, Description: member.Text(in.Description),
+		MaxSession: defaultSession, Boundary: member.Text(in.PermissionsBoundary), Tags: tagsIn(in.Tags)}
 	if in.MaxSessionDuration != nil {
 		e.MaxSession = *in.MaxSessionDuration
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/iamapi"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) users() []wire.Operation {
@@ -15,7 +16,7 @@ func (a *api) users() []wire.Operation {
 		iamapi.HandleGetUser(wrap(a.getUser)),
 		iamapi.HandleListUsers(wrap(a.listUsers)),
 		iamapi.HandleUpdateUser(done(func(ctx context.Context, account string, in *iamapi.UpdateUserInput) error {
-			return a.iam.Rename(ctx, account, iam.User, *in.UserName, text(in.NewUserName), text(in.NewPath))
+			return a.iam.Rename(ctx, account, iam.User, *in.UserName, member.Text(in.NewUserName), member.Text(in.NewPath))
 		})),
 		iamapi.HandleDeleteUser(done(func(ctx context.Context, account string, in *iamapi.DeleteUserInput) error {
 			return a.iam.Delete(ctx, account, iam.User, *in.UserName)
@@ -70,7 +71,7 @@ func (a *api) users() []wire.Operation {
 
 // listedUser shows a user as lists do.
 func listedUser(e *iam.Entity) iamapi.User {
-	return iamapi.User{Path: &e.Path, UserName: &e.Name, UserId: &e.ID, Arn: optional(e.ARN()), CreateDate: &e.Created}
+	return iamapi.User{Path: &e.Path, UserName: &e.Name, UserId: &e.ID, Arn: member.Optional(e.ARN()), CreateDate: &e.Created}
 }
 
 func wholeUser(e *iam.Entity) *iamapi.User {
@@ -93,7 +94,7 @@ func userOf(call *wire.Call, given *string) (string, error) {
 }
 
 func (a *api) createUser(ctx context.Context, call *wire.Call, in *iamapi.CreateUserInput) (*iamapi.CreateUserOutput, error) {
-	e := &iam.Entity{Kind: iam.User, Name: *in.UserName, Path: path(in.Path), Boundary: text(in.PermissionsBoundary), Tags: tagsIn(in.Tags)}
+	e := &iam.Entity{Kind: iam.User, Name: *in.UserName, Path: path(in.Path), Boundary: member.Text(in.PermissionsBoundary), Tags: tagsIn(in.Tags)}
 	if err := a.iam.Create(ctx, call.Account, e); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // timestamp is the form of LastModified and CreatedDate.
@@ -35,16 +36,16 @@ func configuration(v *function.Version, arn string) *lambdaapi.FunctionConfigura
 		Runtime: &v.Runtime, Role: &v.Role, Handler: &v.Handler, Description: &v.Description,
 		CodeSize: &v.CodeSizeBytes, CodeSha256: &v.CodeSHA256, PackageType: &zip,
 		Timeout: &timeout, MemorySize: &memory, EphemeralStorage: &lambdaapi.EphemeralStorage{Size: &ephemeral},
-		Architectures: []string{v.Architecture}, KMSKeyArn: optional(v.KMSKeyARN),
+		Architectures: []string{v.Architecture}, KMSKeyArn: member.Optional(v.KMSKeyARN),
 		LastModified: formatTime(v.LastModified), RevisionId: &v.RevisionID,
-		State: optional(string(v.State)), StateReason: optional(v.StateReason), StateReasonCode: optional(v.StateReasonCode),
-		LastUpdateStatus: optional(v.LastUpdateStatus), LastUpdateStatusReason: optional(v.LastUpdateReason), LastUpdateStatusReasonCode: optional(v.LastUpdateCode),
+		State: member.Optional(string(v.State)), StateReason: member.Optional(v.StateReason), StateReasonCode: member.Optional(v.StateReasonCode),
+		LastUpdateStatus: member.Optional(v.LastUpdateStatus), LastUpdateStatusReason: member.Optional(v.LastUpdateReason), LastUpdateStatusReasonCode: member.Optional(v.LastUpdateCode),
 		TracingConfig:        &lambdaapi.TracingConfigResponse{Mode: &v.TracingMode},
 		SnapStart:            &lambdaapi.SnapStartResponse{ApplyOn: &v.SnapStart, OptimizationStatus: &optimization},
 		RuntimeVersionConfig: &lambdaapi.RuntimeVersionConfig{RuntimeVersionArn: &runtimeARN},
 		LoggingConfig: &lambdaapi.LoggingConfig{
-			LogFormat: &v.LogFormat, ApplicationLogLevel: optional(v.ApplicationLogLevel),
-			SystemLogLevel: optional(v.SystemLogLevel), LogGroup: &v.LogGroup,
+			LogFormat: &v.LogFormat, ApplicationLogLevel: member.Optional(v.ApplicationLogLevel),
+			SystemLogLevel: member.Optional(v.SystemLogLevel), LogGroup: &v.LogGroup,
 		},
 	}
 	if v.Environment != nil {

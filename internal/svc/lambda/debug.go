@@ -17,6 +17,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // debugTimeout stands for the function's own while a developer looks at it.
@@ -41,7 +42,7 @@ type debugLine struct {
 func (l *Lambda) debug(ctx context.Context, call *wire.Call, w http.ResponseWriter, t function.Target, body []byte) error {
 	qualified := t.Name
 	logType := tail
-	request, err := l.prepare(ctx, call, &invocation{kind: requestResponse, action: "InvokeFunction", function: &qualified, qualifier: optional(t.Qualifier), logType: &logType, payload: body})
+	request, err := l.prepare(ctx, call, &invocation{kind: requestResponse, action: "InvokeFunction", function: &qualified, qualifier: member.Optional(t.Qualifier), logType: &logType, payload: body})
 	if err != nil {
 		return err
 	}

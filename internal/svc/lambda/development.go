@@ -11,6 +11,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // DevelopmentPath is where lambkin's own API for development is mounted: what
@@ -33,7 +34,7 @@ func (l *Lambda) Development(ctx context.Context, call *wire.Call, w http.Respon
 	if err != nil {
 		return lambdaapi.InvalidParameterValueException("The name of the function cannot be read.")
 	}
-	t, err := target(call, "UpdateFunctionCode", &name, optional(call.Request.URL.Query().Get("Qualifier")))
+	t, err := target(call, "UpdateFunctionCode", &name, member.Optional(call.Request.URL.Query().Get("Qualifier")))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // configurable is target for the operations on event invoke configurations.
@@ -73,7 +74,7 @@ func (l *Lambda) listFunctionEventInvokeConfigs(ctx context.Context, call *wire.
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListFunctionEventInvokeConfigsOutput{NextMarker: optional(next), FunctionEventInvokeConfigs: []lambdaapi.FunctionEventInvokeConfig{}}
+	out := &lambdaapi.ListFunctionEventInvokeConfigsOutput{NextMarker: member.Optional(next), FunctionEventInvokeConfigs: []lambdaapi.FunctionEventInvokeConfig{}}
 	for i := range list {
 		out.FunctionEventInvokeConfigs = append(out.FunctionEventInvokeConfigs, *eventInvokeConfig(list[i].Target, &list[i].Settings))
 	}
@@ -117,10 +118,10 @@ func eventInvokeConfig(t function.Target, s *async.Settings) *lambdaapi.Function
 		c.MaximumEventAgeInSeconds = &n
 	}
 	if s.OnSuccess != nil {
-		c.DestinationConfig.OnSuccess.Destination = optional(*s.OnSuccess)
+		c.DestinationConfig.OnSuccess.Destination = member.Optional(*s.OnSuccess)
 	}
 	if s.OnFailure != nil {
-		c.DestinationConfig.OnFailure.Destination = optional(*s.OnFailure)
+		c.DestinationConfig.OnFailure.Destination = member.Optional(*s.OnFailure)
 	}
 	return c
 }

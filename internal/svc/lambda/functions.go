@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (l *Lambda) createFunction(ctx context.Context, call *wire.Call, in *lambdaapi.CreateFunctionInput) (*lambdaapi.CreateFunctionOutput, error) {
@@ -92,7 +93,7 @@ func (l *Lambda) listFunctions(ctx context.Context, call *wire.Call, in *lambdaa
 		}
 		out.Functions = append(out.Functions, listed(v, arn))
 	}
-	out.NextMarker = optional(p.NextMarker)
+	out.NextMarker = member.Optional(p.NextMarker)
 	return out, nil
 }
 

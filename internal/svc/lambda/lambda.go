@@ -222,14 +222,6 @@ func value(p *string) string {
 	return *p
 }
 
-// optional is nil for "".
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 func is(p *bool) bool { return p != nil && *p }
 
 // integer turns an optional wire number into one of core.

@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // layerTarget reads a LayerName with its version (nil: the operation has none).
@@ -82,7 +83,7 @@ func (l *Lambda) listLayers(ctx context.Context, call *wire.Call, in *lambdaapi.
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListLayersOutput{NextMarker: optional(p.NextMarker), Layers: []lambdaapi.LayersListItem{}}
+	out := &lambdaapi.ListLayersOutput{NextMarker: member.Optional(p.NextMarker), Layers: []lambdaapi.LayersListItem{}}
 	for _, layer := range p.Layers {
 		arn, item := layer.LayerARN(), layerItem(layer)
 		out.Layers = append(out.Layers, lambdaapi.LayersListItem{LayerName: &layer.Name, LayerArn: &arn, LatestMatchingVersion: &item})
@@ -101,7 +102,7 @@ func (l *Lambda) listLayerVersions(ctx context.Context, call *wire.Call, in *lam
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListLayerVersionsOutput{NextMarker: optional(p.NextMarker), LayerVersions: []lambdaapi.LayerVersionsListItem{}}
+	out := &lambdaapi.ListLayerVersionsOutput{NextMarker: member.Optional(p.NextMarker), LayerVersions: []lambdaapi.LayerVersionsListItem{}}
 	for _, layer := range p.Layers {
 		out.LayerVersions = append(out.LayerVersions, layerItem(layer))
 	}
@@ -157,7 +158,7 @@ func (l *Lambda) layer(call *wire.Call, layer *function.Layer) *lambdaapi.GetLay
 	return &lambdaapi.GetLayerVersionResponse{
 		Content:  &lambdaapi.LayerVersionContentOutput{Location: &location, CodeSha256: &layer.CodeSHA256, CodeSize: &layer.CodeSizeBytes},
 		LayerArn: &arn, LayerVersionArn: &versionARN, Version: &layer.Version, Description: &layer.Description,
-		CreatedDate: formatTime(layer.Created), LicenseInfo: optional(layer.LicenseInfo),
+		CreatedDate: formatTime(layer.Created), LicenseInfo: member.Optional(layer.LicenseInfo),
 		CompatibleRuntimes: layer.CompatibleRuntimes, CompatibleArchitectures: layer.CompatibleArchitectures,
 	}
 }
@@ -166,7 +167,7 @@ func layerItem(layer *function.Layer) lambdaapi.LayerVersionsListItem {
 	arn := layer.ARN()
 	return lambdaapi.LayerVersionsListItem{
 		LayerVersionArn: &arn, Version: &layer.Version, Description: &layer.Description,
-		CreatedDate: formatTime(layer.Created), LicenseInfo: optional(layer.LicenseInfo),
+		CreatedDate: formatTime(layer.Created), LicenseInfo: member.Optional(layer.LicenseInfo),
 		CompatibleRuntimes: layer.CompatibleRuntimes, CompatibleArchitectures: layer.CompatibleArchitectures,
 	}
 }

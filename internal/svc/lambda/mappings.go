@@ -12,6 +12,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/mapping"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // Mappings keeps event source mappings; *mapping.Mappings is one.
@@ -206,7 +207,7 @@ func (l *Lambda) listEventSourceMappings(ctx context.Context, call *wire.Call, i
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListEventSourceMappingsOutput{EventSourceMappings: []lambdaapi.EventSourceMappingConfiguration{}, NextMarker: optional(marker)}
+	out := &lambdaapi.ListEventSourceMappingsOutput{EventSourceMappings: []lambdaapi.EventSourceMappingConfiguration{}, NextMarker: member.Optional(marker)}
 	for _, m := range found {
 		out.EventSourceMappings = append(out.EventSourceMappings, *mappingOutput(m))
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (l *Lambda) addPermission(ctx context.Context, call *wire.Call, in *lambdaapi.AddPermissionInput) (*lambdaapi.AddPermissionOutput, error) {
@@ -131,7 +132,7 @@ func (l *Lambda) putRuntimeManagementConfig(ctx context.Context, call *wire.Call
 	if err != nil {
 		return nil, translate(err)
 	}
-	return &lambdaapi.PutRuntimeManagementConfigOutput{UpdateRuntimeOn: &m.UpdateRuntimeOn, FunctionArn: &m.FunctionARN, RuntimeVersionArn: optional(m.RuntimeVersionARN)}, nil
+	return &lambdaapi.PutRuntimeManagementConfigOutput{UpdateRuntimeOn: &m.UpdateRuntimeOn, FunctionArn: &m.FunctionARN, RuntimeVersionArn: member.Optional(m.RuntimeVersionARN)}, nil
 }
 
 func (l *Lambda) getRuntimeManagementConfig(ctx context.Context, call *wire.Call, in *lambdaapi.GetRuntimeManagementConfigInput) (*lambdaapi.GetRuntimeManagementConfigOutput, error) {
@@ -143,7 +144,7 @@ func (l *Lambda) getRuntimeManagementConfig(ctx context.Context, call *wire.Call
 	if err != nil {
 		return nil, translate(err)
 	}
-	return &lambdaapi.GetRuntimeManagementConfigOutput{UpdateRuntimeOn: &m.UpdateRuntimeOn, FunctionArn: &m.FunctionARN, RuntimeVersionArn: optional(m.RuntimeVersionARN)}, nil
+	return &lambdaapi.GetRuntimeManagementConfigOutput{UpdateRuntimeOn: &m.UpdateRuntimeOn, FunctionArn: &m.FunctionARN, RuntimeVersionArn: member.Optional(m.RuntimeVersionARN)}, nil
 }
 
 func (l *Lambda) putFunctionRecursionConfig(ctx context.Context, call *wire.Call, in *lambdaapi.PutFunctionRecursionConfigInput) (*lambdaapi.PutFunctionRecursionConfigOutput, error) {

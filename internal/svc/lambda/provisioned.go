@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (l *Lambda) putProvisionedConcurrencyConfig(ctx context.Context, call *wire.Call, in *lambdaapi.PutProvisionedConcurrencyConfigInput) (*lambdaapi.PutProvisionedConcurrencyConfigOutput, error) {
@@ -62,7 +63,7 @@ func (l *Lambda) listProvisionedConcurrencyConfigs(ctx context.Context, call *wi
 		return nil, translate(err)
 	}
 	out := &lambdaapi.ListProvisionedConcurrencyConfigsOutput{
-		NextMarker: optional(p.NextMarker), ProvisionedConcurrencyConfigs: []lambdaapi.ProvisionedConcurrencyConfigListItem{},
+		NextMarker: member.Optional(p.NextMarker), ProvisionedConcurrencyConfigs: []lambdaapi.ProvisionedConcurrencyConfigListItem{},
 	}
 	for _, c := range p.Configurations {
 		out.ProvisionedConcurrencyConfigs = append(out.ProvisionedConcurrencyConfigs, l.provisioned(c))
@@ -78,6 +79,6 @@ func (l *Lambda) provisioned(p *function.Provisioned) lambdaapi.ProvisionedConcu
 	return lambdaapi.ProvisionedConcurrencyConfigListItem{
 		FunctionArn: &arn, RequestedProvisionedConcurrentExecutions: &requested,
 		AllocatedProvisionedConcurrentExecutions: &allocated, AvailableProvisionedConcurrentExecutions: &allocated,
-		Status: &s.Status, StatusReason: optional(s.Reason), LastModified: formatTime(p.LastModified),
+		Status: &s.Status, StatusReason: member.Optional(s.Reason), LastModified: formatTime(p.LastModified),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // URLs keeps the URLs of functions; *functionurl.URLs is one.
@@ -89,7 +90,7 @@ func (l *Lambda) listFunctionURLConfigs(ctx context.Context, call *wire.Call, in
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListFunctionUrlConfigsOutput{NextMarker: optional(next), FunctionUrlConfigs: []lambdaapi.FunctionUrlConfig{}}
+	out := &lambdaapi.ListFunctionUrlConfigsOutput{NextMarker: member.Optional(next), FunctionUrlConfigs: []lambdaapi.FunctionUrlConfig{}}
 	for _, u := range list {
 		out.FunctionUrlConfigs = append(out.FunctionUrlConfigs, *l.urlConfig(call, u))
 	}

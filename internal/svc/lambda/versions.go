@@ -6,6 +6,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/lambdaapi"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (l *Lambda) publishVersion(ctx context.Context, call *wire.Call, in *lambdaapi.PublishVersionInput) (*lambdaapi.PublishVersionOutput, error) {
@@ -32,7 +33,7 @@ func (l *Lambda) listVersionsByFunction(ctx context.Context, call *wire.Call, in
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListVersionsByFunctionOutput{NextMarker: optional(p.NextMarker), Versions: []lambdaapi.FunctionConfiguration{}}
+	out := &lambdaapi.ListVersionsByFunctionOutput{NextMarker: member.Optional(p.NextMarker), Versions: []lambdaapi.FunctionConfiguration{}}
 	for _, v := range p.Versions {
 		out.Versions = append(out.Versions, listed(v, v.QualifiedARN())) // AWS: $LATEST is qualified here
 	}
@@ -97,7 +98,7 @@ func (l *Lambda) listAliases(ctx context.Context, call *wire.Call, in *lambdaapi
 	if err != nil {
 		return nil, translate(err)
 	}
-	out := &lambdaapi.ListAliasesOutput{NextMarker: optional(p.NextMarker), Aliases: []lambdaapi.AliasConfiguration{}}
+	out := &lambdaapi.ListAliasesOutput{NextMarker: member.Optional(p.NextMarker), Aliases: []lambdaapi.AliasConfiguration{}}
 	for _, a := range p.Aliases {
 		out.Aliases = append(out.Aliases, *alias(a))
 	}

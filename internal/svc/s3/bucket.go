@@ -11,6 +11,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 	"github.com/lambkin-dev/lambkin/internal/wire/xmlvalue"
 )
 
@@ -22,10 +23,10 @@ func (a *api) createBucket(ctx context.Context, call *wire.Call, in *s3api.Creat
 	if err != nil {
 		return nil, err
 	}
-	switch owner := text(in.ObjectOwnership); {
+	switch owner := member.Text(in.ObjectOwnership); {
 	case owner != "" && owner != ownerEnforced:
 		return nil, notImplemented("x-amz-object-ownership", whyNoACLs)
-	case text(in.BucketNamespace) != "" && *in.BucketNamespace != "global":
+	case member.Text(in.BucketNamespace) != "" && *in.BucketNamespace != "global":
 		return nil, notImplemented("x-amz-bucket-namespace", "there is one namespace of buckets")
 	}
 	settings, err := firstSettings(in.CreateBucketConfiguration)
@@ -46,7 +47,7 @@ func (a *api) createBucket(ctx context.Context, call *wire.Call, in *s3api.Creat
 func location(signed string, given *s3api.CreateBucketConfiguration) (string, error) {
 	constraint := ""
 	if given != nil {
-		constraint = text(given.LocationConstraint)
+		constraint = member.Text(given.LocationConstraint)
 		if given.Location != nil || given.Bucket != nil {
 			return "", notImplemented("Location", "there are no directory buckets")
 		}
@@ -140,14 +141,14 @@ func (a *api) listBuckets(ctx context.Context, call *wire.Call, in *s3api.ListBu
 			return nil, invalidArgument("Argument max-buckets must be an integer between 1 and 10000", "max-buckets", call.Request.URL.Query().Get("max-buckets"))
 		}
 	}
-	after, err := base64.RawURLEncoding.DecodeString(text(in.ContinuationToken))
+	after, err := base64.RawURLEncoding.DecodeString(member.Text(in.ContinuationToken))
 	if err != nil {
-		return nil, invalidArgument("The continuation token provided is incorrect", "continuation-token", text(in.ContinuationToken))
+		return nil, invalidArgument("The continuation token provided is incorrect", "continuation-token", member.Text(in.ContinuationToken))
 	}
 	out := &s3api.ListBucketsOutput{Buckets: []s3api.Bucket{}, Owner: owner(call.Account), Prefix: in.Prefix}
 	paged := in.MaxBuckets != nil || in.ContinuationToken != nil || in.Prefix != nil || in.BucketRegion != nil
 	for _, b := range buckets {
-		if b.Name <= string(after) || !strings.HasPrefix(b.Name, text(in.Prefix)) || in.BucketRegion != nil && b.Region != *in.BucketRegion {
+		if b.Name <= string(after) || !strings.HasPrefix(b.Name, member.Text(in.Prefix)) || in.BucketRegion != nil && b.Region != *in.BucketRegion {
 			continue
 		}
 		if len(out.Buckets) == most {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/object"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // conditions are those of a read, or of the source of a copy.
@@ -68,14 +69,14 @@ func unquote(etag string) string {
 // AWS: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 func writeCondition(match, noneMatch *string) (object.Condition, error) {
 	switch {
-	case text(match) != "" && text(noneMatch) != "":
+	case member.Text(match) != "" && member.Text(noneMatch) != "":
 		return object.Condition{}, notImplemented("If-Match", "together with If-None-Match")
-	case text(noneMatch) != "" && *noneMatch != "*":
+	case member.Text(noneMatch) != "" && *noneMatch != "*":
 		return object.Condition{}, notImplemented("If-None-Match", "of a write it can only be *")
-	case text(match) == "*":
+	case member.Text(match) == "*":
 		return object.Condition{}, notImplemented("If-Match", "of a write it is an ETag")
 	}
-	return object.Condition{Match: unquote(text(match)), Absent: noneMatch != nil && *noneMatch == "*"}, nil
+	return object.Condition{Match: unquote(member.Text(match)), Absent: noneMatch != nil && *noneMatch == "*"}, nil
 }
 
 // span is a range of bytes.

@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) getBucketLifecycle(ctx context.Context, call *wire.Call, in *s3api.GetBucketLifecycleConfigurationInput) (*s3api.GetBucketLifecycleConfigurationOutput, error) {
@@ -90,8 +91,8 @@ func lifecycleRule(in *s3api.LifecycleRule) (r object.Rule, err error) {
 	if len(in.Transitions)+len(in.NoncurrentVersionTransitions) > 0 {
 		return r, notImplemented("Transition", "there is one class of storage")
 	}
-	r.ID = text(in.ID)
-	switch text(in.Status) {
+	r.ID = member.Text(in.ID)
+	switch member.Text(in.Status) {
 	case "Enabled":
 	case "Disabled":
 		r.Disabled = true
@@ -176,12 +177,12 @@ func lifecycleFilter(in *s3api.LifecycleRule, r *object.Rule) error {
 	if f.Tag != nil {
 		tags = append(tags, *f.Tag)
 	}
-	r.Prefix, r.Above, r.Below = text(f.Prefix), f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
+	r.Prefix, r.Above, r.Below = member.Text(f.Prefix), f.ObjectSizeGreaterThan, f.ObjectSizeLessThan
 	if and := f.And; and != nil {
 		if f.Prefix != nil || f.Tag != nil || f.ObjectSizeGreaterThan != nil || f.ObjectSizeLessThan != nil {
 			return malformedXML()
 		}
-		r.Prefix, r.Above, r.Below, tags = text(and.Prefix), and.ObjectSizeGreaterThan, and.ObjectSizeLessThan, and.Tags
+		r.Prefix, r.Above, r.Below, tags = member.Text(and.Prefix), and.ObjectSizeGreaterThan, and.ObjectSizeLessThan, and.Tags
 	}
 	if len(tags) == 0 {
 		return nil

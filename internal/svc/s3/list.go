@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // encoder writes keys into an answer.
@@ -14,13 +15,13 @@ type encoder struct{ url bool }
 
 // encoding reads encoding-type.
 func encoding(kind *string) (encoder, error) {
-	switch text(kind) {
+	switch member.Text(kind) {
 	case "":
 		return encoder{}, nil
 	case "url":
 		return encoder{url: true}, nil
 	}
-	return encoder{}, invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", text(kind))
+	return encoder{}, invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", member.Text(kind))
 }
 
 func (e encoder) text(s string) *string {
@@ -89,12 +90,12 @@ func (a *api) listObjects(ctx context.Context, call *wire.Call, in *s3api.ListOb
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.objects.List(ctx, place(call, in.Bucket, nil), object.Query{Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.Marker), Max: most})
+	page, err := a.objects.List(ctx, place(call, in.Bucket, nil), object.Query{Prefix: member.Text(in.Prefix), Delimiter: member.Text(in.Delimiter), After: member.Text(in.Marker), Max: most})
 	if err != nil {
 		return nil, err
 	}
 	out := &s3api.ListObjectsOutput{
-		Name: in.Bucket, Prefix: e.text(text(in.Prefix)), Marker: e.text(text(in.Marker)), MaxKeys: ptr(int32(most)), Delimiter: e.optional(in.Delimiter),
+		Name: in.Bucket, Prefix: e.text(member.Text(in.Prefix)), Marker: e.text(member.Text(in.Marker)), MaxKeys: ptr(int32(most)), Delimiter: e.optional(in.Delimiter),
 		EncodingType: in.EncodingType, IsTruncated: &page.Truncated, CommonPrefixes: e.prefixes(page.Prefixes),
 	}
 	for _, v := range page.Versions {
@@ -102,7 +103,7 @@ func (a *api) listObjects(ctx context.Context, call *wire.Call, in *s3api.ListOb
 		o.Owner = owner(call.Account)
 		out.Contents = append(out.Contents, o)
 	}
-	if page.Truncated && text(in.Delimiter) != "" { // AWS: else the last key is the marker
+	if page.Truncated && member.Text(in.Delimiter) != "" { // AWS: else the last key is the marker
 		out.NextMarker = e.text(page.Next)
 	}
 	return out, nil
@@ -117,7 +118,7 @@ func (a *api) listObjectsV2(ctx context.Context, call *wire.Call, in *s3api.List
 	if err != nil {
 		return nil, err
 	}
-	after := text(in.StartAfter)
+	after := member.Text(in.StartAfter)
 	if in.ContinuationToken != nil {
 		token, err := base64.RawURLEncoding.DecodeString(*in.ContinuationToken)
 		if err != nil || len(token) == 0 {
@@ -125,12 +126,12 @@ func (a *api) listObjectsV2(ctx context.Context, call *wire.Call, in *s3api.List
 		}
 		after = string(token)
 	}
-	page, err := a.objects.List(ctx, place(call, in.Bucket, nil), object.Query{Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: after, Max: most})
+	page, err := a.objects.List(ctx, place(call, in.Bucket, nil), object.Query{Prefix: member.Text(in.Prefix), Delimiter: member.Text(in.Delimiter), After: after, Max: most})
 	if err != nil {
 		return nil, err
 	}
 	out := &s3api.ListObjectsV2Output{
-		Name: in.Bucket, Prefix: e.text(text(in.Prefix)), MaxKeys: ptr(int32(most)), Delimiter: e.optional(in.Delimiter), EncodingType: in.EncodingType,
+		Name: in.Bucket, Prefix: e.text(member.Text(in.Prefix)), MaxKeys: ptr(int32(most)), Delimiter: e.optional(in.Delimiter), EncodingType: in.EncodingType,
 		IsTruncated: &page.Truncated, CommonPrefixes: e.prefixes(page.Prefixes), KeyCount: ptr(int32(len(page.Versions) + len(page.Prefixes))),
 		ContinuationToken: in.ContinuationToken, StartAfter: e.optional(in.StartAfter),
 	}
@@ -156,16 +157,16 @@ func (a *api) listObjectVersions(ctx context.Context, call *wire.Call, in *s3api
 	if err != nil {
 		return nil, err
 	}
-	if text(in.VersionIdMarker) != "" && text(in.KeyMarker) == "" {
+	if member.Text(in.VersionIdMarker) != "" && member.Text(in.KeyMarker) == "" {
 		return nil, invalidArgument("A version-id marker cannot be specified without a key marker.", "version-id-marker", *in.VersionIdMarker)
 	}
 	page, err := a.objects.ListVersions(ctx, place(call, in.Bucket, nil), object.Query{
-		Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.KeyMarker), Version: text(in.VersionIdMarker), Max: most})
+		Prefix: member.Text(in.Prefix), Delimiter: member.Text(in.Delimiter), After: member.Text(in.KeyMarker), Version: member.Text(in.VersionIdMarker), Max: most})
 	if err != nil {
 		return nil, err
 	}
 	out := &s3api.ListObjectVersionsOutput{
-		Name: in.Bucket, Prefix: e.text(text(in.Prefix)), KeyMarker: e.text(text(in.KeyMarker)), VersionIdMarker: ptr(text(in.VersionIdMarker)), MaxKeys: ptr(int32(most)),
+		Name: in.Bucket, Prefix: e.text(member.Text(in.Prefix)), KeyMarker: e.text(member.Text(in.KeyMarker)), VersionIdMarker: ptr(member.Text(in.VersionIdMarker)), MaxKeys: ptr(int32(most)),
 		Delimiter: e.optional(in.Delimiter), EncodingType: in.EncodingType, IsTruncated: &page.Truncated, CommonPrefixes: e.prefixes(page.Prefixes),
 	}
 	for _, v := range page.Versions {
@@ -180,7 +181,7 @@ func (a *api) listObjectVersions(ctx context.Context, call *wire.Call, in *s3api
 		})
 	}
 	if page.Truncated {
-		out.NextKeyMarker, out.NextVersionIdMarker = e.text(page.Next), optional(page.NextID)
+		out.NextKeyMarker, out.NextVersionIdMarker = e.text(page.Next), member.Optional(page.NextID)
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // lockEnabled is the one word of a configuration.
@@ -14,16 +15,16 @@ const lockEnabled = "Enabled"
 
 func (a *api) putObjectLockConfiguration(ctx context.Context, call *wire.Call, in *s3api.PutObjectLockConfigurationInput) (*s3api.PutObjectLockConfigurationOutput, error) {
 	given := in.ObjectLockConfiguration
-	if text(in.Token) != "" {
+	if member.Text(in.Token) != "" {
 		return nil, notImplemented("x-amz-bucket-object-lock-token", "object lock needs no token")
 	}
-	if given == nil || text(given.ObjectLockEnabled) != lockEnabled {
+	if given == nil || member.Text(given.ObjectLockEnabled) != lockEnabled {
 		return nil, malformedXML()
 	}
 	lock := &object.Lock{}
 	if given.Rule != nil {
 		d := given.Rule.DefaultRetention
-		if d == nil || (d.Days == nil) == (d.Years == nil) || text(d.Mode) != object.Governance && text(d.Mode) != object.Compliance {
+		if d == nil || (d.Days == nil) == (d.Years == nil) || member.Text(d.Mode) != object.Governance && member.Text(d.Mode) != object.Compliance {
 			return nil, malformedXML()
 		}
 		lock.Mode = *d.Mode
@@ -95,7 +96,7 @@ func hold(status string) (bool, error) {
 // keeping reads the headers of a new object.
 func (a *api) keeping(mode *string, until *time.Time, legal *string) (k object.Keeping, err error) {
 	if k.Retention, err = retention(mode, until, a.objects.Now()); err == nil {
-		k.Hold, err = hold(text(legal))
+		k.Hold, err = hold(member.Text(legal))
 	}
 	return k, err
 }
@@ -112,7 +113,7 @@ func (a *api) putObjectRetention(ctx context.Context, call *wire.Call, in *s3api
 			return nil, err
 		}
 	}
-	return &s3api.PutObjectRetentionOutput{}, a.objects.SetKeeping(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), func(k *object.Keeping) error {
+	return &s3api.PutObjectRetentionOutput{}, a.objects.SetKeeping(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId), func(k *object.Keeping) error {
 		if next.Weaker(k.Retention, now, yes(in.BypassGovernanceRetention)) {
 			return object.Locked()
 		}
@@ -123,7 +124,7 @@ func (a *api) putObjectRetention(ctx context.Context, call *wire.Call, in *s3api
 
 // kept finds a version for its retention or hold.
 func (a *api) kept(ctx context.Context, call *wire.Call, bucket, key, versionID *string) (object.Keeping, error) {
-	found, err := a.objects.Find(ctx, place(call, bucket, key), text(versionID))
+	found, err := a.objects.Find(ctx, place(call, bucket, key), member.Text(versionID))
 	if err != nil {
 		return object.Keeping{}, err
 	}
@@ -136,7 +137,7 @@ func (a *api) kept(ctx context.Context, call *wire.Call, bucket, key, versionID 
 
 // notLocked is the error of a version that has none.
 func notLocked(key *string) error {
-	return refused(404, "NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration", "Key", text(key))
+	return refused(404, "NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration", "Key", member.Text(key))
 }
 
 func (a *api) getObjectRetention(ctx context.Context, call *wire.Call, in *s3api.GetObjectRetentionInput) (*s3api.GetObjectRetentionOutput, error) {
@@ -158,7 +159,7 @@ func (a *api) putObjectLegalHold(ctx context.Context, call *wire.Call, in *s3api
 	if err != nil {
 		return nil, malformedXML()
 	}
-	return &s3api.PutObjectLegalHoldOutput{}, a.objects.SetKeeping(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), func(k *object.Keeping) error {
+	return &s3api.PutObjectLegalHoldOutput{}, a.objects.SetKeeping(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId), func(k *object.Keeping) error {
 		k.Hold = on
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // eventNames are the events that a configuration may name.
@@ -106,7 +107,7 @@ const maxFilterBytes = 1024
 
 // destination reads one configuration.
 func destination(id, arn *string, service string, events []string, filter *s3api.NotificationConfigurationFilter) (object.Destination, error) {
-	d := object.Destination{ID: text(id), ARN: text(arn), Events: events}
+	d := object.Destination{ID: member.Text(id), ARN: member.Text(arn), Events: events}
 	if d.ID == "" {
 		d.ID = ids.UUID()
 	}
@@ -125,16 +126,16 @@ func destination(id, arn *string, service string, events []string, filter *s3api
 		return d, nil
 	}
 	for _, rule := range filter.Key.FilterRules {
-		place := map[string]*string{"prefix": &d.Prefix, "suffix": &d.Suffix}[strings.ToLower(text(rule.Name))]
+		place := map[string]*string{"prefix": &d.Prefix, "suffix": &d.Suffix}[strings.ToLower(member.Text(rule.Name))]
 		switch {
 		case place == nil:
-			return d, invalidArgument("filter rule name must be either prefix or suffix", "FilterRule.Name", text(rule.Name))
+			return d, invalidArgument("filter rule name must be either prefix or suffix", "FilterRule.Name", member.Text(rule.Name))
 		case *place != "":
-			return d, invalidArgument("Cannot specify more than one "+strings.ToLower(text(rule.Name))+" rule in a filter.", "FilterRule.Name", text(rule.Name))
-		case len(text(rule.Value)) > maxFilterBytes:
-			return d, invalidArgument("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation", "FilterRule.Value", text(rule.Value))
+			return d, invalidArgument("Cannot specify more than one "+strings.ToLower(member.Text(rule.Name))+" rule in a filter.", "FilterRule.Name", member.Text(rule.Name))
+		case len(member.Text(rule.Value)) > maxFilterBytes:
+			return d, invalidArgument("Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation", "FilterRule.Value", member.Text(rule.Value))
 		}
-		*place = text(rule.Value)
+		*place = member.Text(rule.Value)
 	}
 	return d, nil
 }

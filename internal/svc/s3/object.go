@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // encryption is what AWS says of every object; here it is the host's disk that is
@@ -39,7 +40,7 @@ func storedHeaders(call *wire.Call) object.Headers {
 
 // attributes are those of a new object.
 func attributes(call *wire.Call, metadata map[string]string, tagging *string) (object.Attributes, error) {
-	tags, err := tagQuery(text(tagging))
+	tags, err := tagQuery(member.Text(tagging))
 	return object.Attributes{Headers: storedHeaders(call), Metadata: lower(metadata), Tags: tags}, err
 }
 
@@ -109,10 +110,10 @@ type reading struct {
 
 // open finds the version and the bytes that a read asks for. The caller closes found.
 func (a *api) open(ctx context.Context, call *wire.Call, in *s3api.GetObjectInput) (*reading, error) {
-	if id := text(in.VersionId); in.VersionId != nil && !object.ValidVersionID(id) {
+	if id := member.Text(in.VersionId); in.VersionId != nil && !object.ValidVersionID(id) {
 		return nil, invalidArgument("Invalid version id specified", "versionId", id)
 	}
-	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), text(in.VersionId))
+	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId))
 	if err != nil {
 		return nil, err
 	}
@@ -125,19 +126,19 @@ func (a *api) open(ctx context.Context, call *wire.Call, in *s3api.GetObjectInpu
 }
 
 func (r *reading) choose(ctx context.Context, call *wire.Call, in *s3api.GetObjectInput) error {
-	c := conditions{match: text(in.IfMatch), noneMatch: text(in.IfNoneMatch), since: httpTime(call, "If-Modified-Since"), before: httpTime(call, "If-Unmodified-Since")}
+	c := conditions{match: member.Text(in.IfMatch), noneMatch: member.Text(in.IfNoneMatch), since: httpTime(call, "If-Modified-Since"), before: httpTime(call, "If-Unmodified-Since")}
 	err := c.check(r.found.Version)
 	switch {
 	case err != nil:
 		return err
-	case in.PartNumber != nil && text(in.Range) != "":
+	case in.PartNumber != nil && member.Text(in.Range) != "":
 		return refused(400, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
 	case in.PartNumber != nil:
 		part, err := r.found.Part(ctx, int(*in.PartNumber))
 		r.span, r.parts = span{part.Offset, part.Size, true}, r.found.PartsCount()
 		return err
 	}
-	r.span, err = byteRange(text(in.Range), r.found.Size)
+	r.span, err = byteRange(member.Text(in.Range), r.found.Size)
 	return err
 }
 
@@ -158,9 +159,9 @@ func (r *reading) output(call *wire.Call, in *s3api.GetObjectInput) *s3api.GetOb
 	v, h := r.found.Version, &r.found.Headers
 	out := &s3api.GetObjectOutput{
 		AcceptRanges: ptr("bytes"), LastModified: &v.Modified, ContentLength: &r.span.size, ETag: quoted(v.ETag), ServerSideEncryption: ptr(encryption),
-		CacheControl: optional(h.CacheControl), ContentDisposition: optional(h.ContentDisposition), ContentEncoding: optional(h.ContentEncoding),
-		ContentLanguage: optional(h.ContentLanguage), ContentType: optional(h.ContentType), Metadata: v.Metadata,
-		WebsiteRedirectLocation: optional(h.WebsiteRedirect), StorageClass: optional(h.StorageClass), VersionId: versionOf(v), Expiration: expiration(r.found.Bucket, v),
+		CacheControl: member.Optional(h.CacheControl), ContentDisposition: member.Optional(h.ContentDisposition), ContentEncoding: member.Optional(h.ContentEncoding),
+		ContentLanguage: member.Optional(h.ContentLanguage), ContentType: member.Optional(h.ContentType), Metadata: v.Metadata,
+		WebsiteRedirectLocation: member.Optional(h.WebsiteRedirect), StorageClass: member.Optional(h.StorageClass), VersionId: versionOf(v), Expiration: expiration(r.found.Bucket, v),
 	}
 	if r.found.Bucket.Versioning != "" {
 		out.VersionId = &v.ID
@@ -184,7 +185,7 @@ func (r *reading) output(call *wire.Call, in *s3api.GetObjectInput) *s3api.GetOb
 	if r.parts > 0 {
 		out.PartsCount = ptr(int32(r.parts))
 	}
-	if strings.EqualFold(text(in.ChecksumMode), "ENABLED") && r.span.size == v.Size {
+	if strings.EqualFold(member.Text(in.ChecksumMode), "ENABLED") && r.span.size == v.Size {
 		setObjectChecksum(out, v)
 	}
 	expires := h.Expires
@@ -236,7 +237,7 @@ func (a *api) deleteObject(ctx context.Context, call *wire.Call, in *s3api.Delet
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.objects.Delete(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), condition, yes(in.BypassGovernanceRetention))
+	done, err := a.objects.Delete(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId), condition, yes(in.BypassGovernanceRetention))
 	if err != nil {
 		return nil, err
 	}
@@ -248,10 +249,10 @@ func (a *api) deleteObject(ctx context.Context, call *wire.Call, in *s3api.Delet
 }
 
 func deleteCondition(match *string, modified time.Time, size *int64) (*object.DeleteCondition, error) {
-	if text(match) == "" && modified.IsZero() && size == nil {
+	if member.Text(match) == "" && modified.IsZero() && size == nil {
 		return nil, nil
 	}
-	return &object.DeleteCondition{ETag: unquote(text(match)), Modified: modified, Size: size}, nil
+	return &object.DeleteCondition{ETag: unquote(member.Text(match)), Modified: modified, Size: size}, nil
 }
 
 func (a *api) deleteObjects(ctx context.Context, call *wire.Call, in *s3api.DeleteObjectsInput) (*s3api.DeleteObjectsOutput, error) {
@@ -261,7 +262,7 @@ func (a *api) deleteObjects(ctx context.Context, call *wire.Call, in *s3api.Dele
 	targets := make([]object.Target, len(in.Delete.Objects))
 	for i := range in.Delete.Objects {
 		o := &in.Delete.Objects[i]
-		if text(o.Key) == "" {
+		if member.Text(o.Key) == "" {
 			return nil, malformedXML()
 		}
 		modified := time.Time{}
@@ -272,7 +273,7 @@ func (a *api) deleteObjects(ctx context.Context, call *wire.Call, in *s3api.Dele
 		if err != nil {
 			return nil, err
 		}
-		targets[i] = object.Target{Key: *o.Key, VersionID: text(o.VersionId), Match: condition, Bypass: yes(in.BypassGovernanceRetention)}
+		targets[i] = object.Target{Key: *o.Key, VersionID: member.Text(o.VersionId), Match: condition, Bypass: yes(in.BypassGovernanceRetention)}
 	}
 	outcomes, err := a.objects.DeleteMany(ctx, place(call, in.Bucket, nil), targets)
 	if err != nil {
@@ -281,7 +282,7 @@ func (a *api) deleteObjects(ctx context.Context, call *wire.Call, in *s3api.Dele
 	quiet := in.Delete.Quiet != nil && *in.Delete.Quiet
 	out := &s3api.DeleteObjectsOutput{}
 	for i, outcome := range outcomes {
-		key, id := &targets[i].Key, optional(targets[i].VersionID)
+		key, id := &targets[i].Key, member.Optional(targets[i].VersionID)
 		switch f := translated(outcome.Err); {
 		case f != nil:
 			out.Errors = append(out.Errors, s3api.Error{Key: key, VersionId: id, Code: &f.Code, Message: &f.Message})
@@ -296,7 +297,7 @@ func (a *api) deleteObjects(ctx context.Context, call *wire.Call, in *s3api.Dele
 }
 
 func (a *api) getObjectAttributes(ctx context.Context, call *wire.Call, in *s3api.GetObjectAttributesInput) (*s3api.GetObjectAttributesOutput, error) {
-	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), text(in.VersionId))
+	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId))
 	if err != nil {
 		return nil, err
 	}

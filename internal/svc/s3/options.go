@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // The options that the platform cannot honour are refused here, in one place, for all
@@ -117,7 +118,7 @@ func (f fields) value(name string) any {
 
 func (f fields) text(name string) string {
 	s, _ := f.value(name).(*string)
-	return text(s)
+	return member.Text(s)
 }
 
 // set tells whether the member is there and has a value.

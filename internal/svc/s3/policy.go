@@ -7,6 +7,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // maxPolicyBytes is the largest policy of a bucket.
@@ -20,7 +21,7 @@ func (a *api) getBucketPolicy(ctx context.Context, call *wire.Call, in *s3api.Ge
 }
 
 func (a *api) putBucketPolicy(ctx context.Context, call *wire.Call, in *s3api.PutBucketPolicyInput) (*struct{}, error) {
-	if err := checkPolicy(text(in.Policy)); err != nil {
+	if err := checkPolicy(member.Text(in.Policy)); err != nil {
 		return nil, err
 	}
 	return nil, a.set(ctx, call, in.Bucket, policySetting, in.Policy)

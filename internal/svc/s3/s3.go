@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 	"github.com/lambkin-dev/lambkin/internal/wire/restxml"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -189,26 +190,11 @@ func malformedXML() error {
 	return refused(400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for the empty text.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 func ptr[T any](v T) *T { return &v }
 
 // place is where an operation works.
 func place(call *wire.Call, bucket, key *string) object.Place {
-	return object.Place{Account: call.Account, Bucket: text(bucket), Key: text(key), By: caller(call)}
+	return object.Place{Account: call.Account, Bucket: member.Text(bucket), Key: member.Text(key), By: caller(call)}
 }
 
 // caller is who calls, as event records tell it.

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // Settings are sub-resources of a bucket that are kept as they were given, in its row,
@@ -81,7 +82,7 @@ func (a *api) getBucketVersioning(ctx context.Context, call *wire.Call, in *s3ap
 	if err != nil {
 		return nil, err
 	}
-	return &s3api.GetBucketVersioningOutput{Status: optional(b.Versioning)}, nil
+	return &s3api.GetBucketVersioningOutput{Status: member.Optional(b.Versioning)}, nil
 }
 
 func (a *api) putBucketVersioning(ctx context.Context, call *wire.Call, in *s3api.PutBucketVersioningInput) (*struct{}, error) {
@@ -89,10 +90,10 @@ func (a *api) putBucketVersioning(ctx context.Context, call *wire.Call, in *s3ap
 	if given == nil {
 		return nil, malformedXML()
 	}
-	if text(given.MFADelete) == "Enabled" {
+	if member.Text(given.MFADelete) == "Enabled" {
 		return nil, notImplemented("MfaDelete", "there are no devices for multi-factor authentication")
 	}
-	state := text(given.Status)
+	state := member.Text(given.Status)
 	if state != object.Enabled && state != object.Suspended {
 		return nil, refused(400, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	}
@@ -148,11 +149,11 @@ func (a *api) putBucketEncryption(ctx context.Context, call *wire.Call, in *s3ap
 	}
 	rule := given.Rules[0]
 	if by := rule.ApplyServerSideEncryptionByDefault; by != nil {
-		switch algorithm := text(by.SSEAlgorithm); {
-		case algorithm != encryption && algorithm != managedEncryption, !isManagedKey(text(by.KMSMasterKeyID)):
+		switch algorithm := member.Text(by.SSEAlgorithm); {
+		case algorithm != encryption && algorithm != managedEncryption, !isManagedKey(member.Text(by.KMSMasterKeyID)):
 			return nil, notImplemented("SSEAlgorithm", whyNoKMS)
 		case algorithm == encryption && by.KMSMasterKeyID != nil:
-			return nil, invalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse", "KMSMasterKeyID", text(by.KMSMasterKeyID))
+			return nil, invalidArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse", "KMSMasterKeyID", member.Text(by.KMSMasterKeyID))
 		}
 	}
 	if rule.BlockedEncryptionTypes != nil {
@@ -199,7 +200,7 @@ func (a *api) putBucketOwnershipControls(ctx context.Context, call *wire.Call, i
 	if in.OwnershipControls == nil || len(in.OwnershipControls.Rules) != 1 {
 		return nil, malformedXML()
 	}
-	if text(in.OwnershipControls.Rules[0].ObjectOwnership) != ownerEnforced {
+	if member.Text(in.OwnershipControls.Rules[0].ObjectOwnership) != ownerEnforced {
 		return nil, notImplemented("ObjectOwnership", whyNoACLs)
 	}
 	return nil, a.set(ctx, call, in.Bucket, ownershipSetting, in.OwnershipControls)
@@ -266,9 +267,9 @@ func (a *api) getBucketAccelerateConfiguration(ctx context.Context, call *wire.C
 // putBucketRequestPayment takes only what is so anyway.
 func (a *api) putBucketRequestPayment(ctx context.Context, call *wire.Call, in *s3api.PutBucketRequestPaymentInput) (*struct{}, error) {
 	switch given := in.RequestPaymentConfiguration; {
-	case given == nil || text(given.Payer) != "BucketOwner" && text(given.Payer) != "Requester":
+	case given == nil || member.Text(given.Payer) != "BucketOwner" && member.Text(given.Payer) != "Requester":
 		return nil, malformedXML()
-	case text(given.Payer) == "Requester":
+	case member.Text(given.Payer) == "Requester":
 		return nil, notImplemented("Payer", "nobody pays for requests")
 	}
 	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))
@@ -278,9 +279,9 @@ func (a *api) putBucketRequestPayment(ctx context.Context, call *wire.Call, in *
 // putBucketAccelerateConfiguration takes only what is so anyway.
 func (a *api) putBucketAccelerateConfiguration(ctx context.Context, call *wire.Call, in *s3api.PutBucketAccelerateConfigurationInput) (*struct{}, error) {
 	switch given := in.AccelerateConfiguration; {
-	case given == nil || text(given.Status) != "Enabled" && text(given.Status) != "Suspended":
+	case given == nil || member.Text(given.Status) != "Enabled" && member.Text(given.Status) != "Suspended":
 		return nil, malformedXML()
-	case text(given.Status) == "Enabled":
+	case member.Text(given.Status) == "Enabled":
 		return nil, notImplemented("Status", "there is nothing to accelerate")
 	}
 	_, err := a.objects.Bucket(ctx, place(call, in.Bucket, nil))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/s3api"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // tagMap reads a set of tags.
@@ -41,7 +42,7 @@ func (a *api) putObjectTagging(ctx context.Context, call *wire.Call, in *s3api.P
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.objects.SetTags(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), tags)
+	v, err := a.objects.SetTags(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId), tags)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (a *api) putObjectTagging(ctx context.Context, call *wire.Call, in *s3api.P
 }
 
 func (a *api) getObjectTagging(ctx context.Context, call *wire.Call, in *s3api.GetObjectTaggingInput) (*s3api.GetObjectTaggingOutput, error) {
-	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), text(in.VersionId))
+	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (a *api) getObjectTagging(ctx context.Context, call *wire.Call, in *s3api.G
 }
 
 func (a *api) deleteObjectTagging(ctx context.Context, call *wire.Call, in *s3api.DeleteObjectTaggingInput) (*s3api.DeleteObjectTaggingOutput, error) {
-	v, err := a.objects.SetTags(ctx, place(call, in.Bucket, in.Key), text(in.VersionId), nil)
+	v, err := a.objects.SetTags(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func grants(account string) []s3api.Grant {
 }
 
 func (a *api) getObjectACL(ctx context.Context, call *wire.Call, in *s3api.GetObjectAclInput) (*s3api.GetObjectAclOutput, error) {
-	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), text(in.VersionId))
+	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (a *api) getObjectACL(ctx context.Context, call *wire.Call, in *s3api.GetOb
 
 // putObjectACL takes only what is so anyway, see refuseACL.
 func (a *api) putObjectACL(ctx context.Context, call *wire.Call, in *s3api.PutObjectAclInput) (*s3api.PutObjectAclOutput, error) {
-	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), text(in.VersionId))
+	found, err := a.objects.Find(ctx, place(call, in.Bucket, in.Key), member.Text(in.VersionId))
 	if err != nil {
 		return nil, err
 	}

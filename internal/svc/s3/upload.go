@@ -11,14 +11,15 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/checksum"
 	"github.com/lambkin-dev/lambkin/internal/core/object"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) createMultipartUpload(ctx context.Context, call *wire.Call, in *s3api.CreateMultipartUploadInput) (*s3api.CreateMultipartUploadOutput, error) {
-	sum, err := algorithm(text(in.ChecksumAlgorithm))
+	sum, err := algorithm(member.Text(in.ChecksumAlgorithm))
 	if err != nil {
 		return nil, err
 	}
-	composite, err := composite(sum, text(in.ChecksumType))
+	composite, err := composite(sum, member.Text(in.ChecksumType))
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (a *api) createMultipartUpload(ctx context.Context, call *wire.Call, in *s3
 	if err != nil {
 		return nil, err
 	}
-	out := &s3api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &id, ServerSideEncryption: ptr(encryption), ChecksumAlgorithm: optional(string(sum))}
+	out := &s3api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &id, ServerSideEncryption: ptr(encryption), ChecksumAlgorithm: member.Optional(string(sum))}
 	if sum != "" {
 		out.ChecksumType = ptr(checksumType(object.Checksum{Composite: composite}))
 	}
@@ -156,7 +157,7 @@ func (a *api) listParts(ctx context.Context, call *wire.Call, in *s3api.ListPart
 	who := owner(call.Account)
 	out := &s3api.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumberMarker: ptr(int32(marker)), MaxParts: ptr(int32(most)), IsTruncated: &more, Owner: who,
-		Initiator: &s3api.Initiator{ID: who.ID}, StorageClass: ptr(uploadClass(u)), ChecksumAlgorithm: optional(string(u.Algorithm)),
+		Initiator: &s3api.Initiator{ID: who.ID}, StorageClass: ptr(uploadClass(u)), ChecksumAlgorithm: member.Optional(string(u.Algorithm)),
 	}
 	if u.Algorithm != "" {
 		out.ChecksumType = ptr(checksumType(object.Checksum{Composite: u.Composite}))
@@ -182,21 +183,21 @@ func (a *api) listMultipartUploads(ctx context.Context, call *wire.Call, in *s3a
 	if err != nil {
 		return nil, err
 	}
-	q := object.Query{Prefix: text(in.Prefix), Delimiter: text(in.Delimiter), After: text(in.KeyMarker), Max: most}
+	q := object.Query{Prefix: member.Text(in.Prefix), Delimiter: member.Text(in.Delimiter), After: member.Text(in.KeyMarker), Max: most}
 	if q.After != "" { // AWS: else the other marker is ignored
-		q.Version = text(in.UploadIdMarker)
+		q.Version = member.Text(in.UploadIdMarker)
 	}
 	page, uploads, err := a.objects.Uploads(ctx, place(call, in.Bucket, nil), q)
 	if err != nil {
 		return nil, err
 	}
 	out := &s3api.ListMultipartUploadsOutput{
-		Bucket: in.Bucket, KeyMarker: e.text(text(in.KeyMarker)), UploadIdMarker: ptr(text(in.UploadIdMarker)), Prefix: e.optional(in.Prefix), Delimiter: e.optional(in.Delimiter),
+		Bucket: in.Bucket, KeyMarker: e.text(member.Text(in.KeyMarker)), UploadIdMarker: ptr(member.Text(in.UploadIdMarker)), Prefix: e.optional(in.Prefix), Delimiter: e.optional(in.Delimiter),
 		MaxUploads: ptr(int32(most)), IsTruncated: &page.Truncated, EncodingType: in.EncodingType, CommonPrefixes: e.prefixes(page.Prefixes),
 	}
 	who := owner(call.Account)
 	for _, u := range uploads {
-		listed := s3api.MultipartUpload{UploadId: &u.ID, Key: e.text(u.Key), Initiated: &u.Initiated, StorageClass: ptr(uploadClass(u)), Owner: who, Initiator: &s3api.Initiator{ID: who.ID}, ChecksumAlgorithm: optional(string(u.Algorithm))}
+		listed := s3api.MultipartUpload{UploadId: &u.ID, Key: e.text(u.Key), Initiated: &u.Initiated, StorageClass: ptr(uploadClass(u)), Owner: who, Initiator: &s3api.Initiator{ID: who.ID}, ChecksumAlgorithm: member.Optional(string(u.Algorithm))}
 		if u.Algorithm != "" {
 			listed.ChecksumType = ptr(checksumType(object.Checksum{Composite: u.Composite}))
 		}
@@ -234,7 +235,7 @@ func copySource(call *wire.Call, given string, c conditions) (object.Source, err
 }
 
 func (a *api) copyObject(ctx context.Context, call *wire.Call, in *s3api.CopyObjectInput) (*s3api.CopyObjectOutput, error) {
-	from, err := copySource(call, *in.CopySource, conditions{copying: true, match: text(in.CopySourceIfMatch), noneMatch: text(in.CopySourceIfNoneMatch),
+	from, err := copySource(call, *in.CopySource, conditions{copying: true, match: member.Text(in.CopySourceIfMatch), noneMatch: member.Text(in.CopySourceIfNoneMatch),
 		since: httpTime(call, "X-Amz-Copy-Source-If-Modified-Since"), before: httpTime(call, "X-Amz-Copy-Source-If-Unmodified-Since")})
 	if err != nil {
 		return nil, err
@@ -264,34 +265,34 @@ func copying(call *wire.Call, in *s3api.CopyObjectInput) (how object.Copying, er
 	if how.Condition, err = writeCondition(in.IfMatch, in.IfNoneMatch); err != nil {
 		return how, err
 	}
-	if how.Algorithm, err = algorithm(text(in.ChecksumAlgorithm)); err != nil {
+	if how.Algorithm, err = algorithm(member.Text(in.ChecksumAlgorithm)); err != nil {
 		return how, err
 	}
 	given := storedHeaders(call)
 	how.StorageClass, how.WebsiteRedirect = given.StorageClass, given.WebsiteRedirect
-	switch directive := text(in.MetadataDirective); directive {
+	switch directive := member.Text(in.MetadataDirective); directive {
 	case "", "COPY":
 	case "REPLACE":
 		how.Attributes = &object.Attributes{Headers: given, Metadata: lower(in.Metadata)}
 	default:
 		return how, invalidArgument("Unknown metadata directive.", "x-amz-metadata-directive", directive)
 	}
-	switch directive := text(in.TaggingDirective); directive {
+	switch directive := member.Text(in.TaggingDirective); directive {
 	case "", "COPY":
 	case "REPLACE":
 		how.ReplaceTags = true
-		how.Tags, err = tagQuery(text(in.Tagging))
+		how.Tags, err = tagQuery(member.Text(in.Tagging))
 	default:
 		err = invalidArgument("Unknown tagging directive.", "x-amz-tagging-directive", directive)
 	}
-	if text(in.AnnotationDirective) != "" && err == nil {
+	if member.Text(in.AnnotationDirective) != "" && err == nil {
 		err = notImplemented("x-amz-annotation-directive", "objects have no annotations")
 	}
 	return how, err
 }
 
 func (a *api) uploadPartCopy(ctx context.Context, call *wire.Call, in *s3api.UploadPartCopyInput) (*s3api.UploadPartCopyOutput, error) {
-	from, err := copySource(call, *in.CopySource, conditions{copying: true, match: text(in.CopySourceIfMatch), noneMatch: text(in.CopySourceIfNoneMatch),
+	from, err := copySource(call, *in.CopySource, conditions{copying: true, match: member.Text(in.CopySourceIfMatch), noneMatch: member.Text(in.CopySourceIfNoneMatch),
 		since: httpTime(call, "X-Amz-Copy-Source-If-Modified-Since"), before: httpTime(call, "X-Amz-Copy-Source-If-Unmodified-Since")})
 	if err != nil {
 		return nil, err
@@ -302,7 +303,7 @@ func (a *api) uploadPartCopy(ctx context.Context, call *wire.Call, in *s3api.Upl
 	}
 	defer found.Close()
 	part := span{size: found.Size}
-	if given := text(in.CopySourceRange); given != "" {
+	if given := member.Text(in.CopySourceRange); given != "" {
 		part, err = byteRange(given, found.Size)
 		if _, last, _ := strings.Cut(given, "-"); err != nil || !part.partial || last == "" || strings.HasPrefix(given, "bytes=-") {
 			return nil, refused(http.StatusBadRequest, "InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",

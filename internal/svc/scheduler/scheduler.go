@@ -19,6 +19,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 type api struct {
@@ -73,21 +74,6 @@ func invalid(message string) error {
 	return &scheduler.Error{Code: scheduler.Validation, Message: message}
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 func moment(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -107,28 +93,28 @@ func scope(call *wire.Call) scheduler.Scope {
 }
 
 func id(call *wire.Call, group, name *string) scheduler.ID {
-	of := text(group)
+	of := member.Text(group)
 	if of == "" {
 		of = scheduler.DefaultGroup
 	}
-	return scheduler.ID{Scope: scope(call), Group: of, Name: text(name)}
+	return scheduler.ID{Scope: scope(call), Group: of, Name: member.Text(name)}
 }
 
 func groupID(call *wire.Call, name *string) scheduler.GroupID {
-	return scheduler.GroupID{Scope: scope(call), Name: text(name)}
+	return scheduler.GroupID{Scope: scope(call), Name: member.Text(name)}
 }
 
 // wanted are the members that creating and updating share.
 func (a *api) wanted(in *schedulerapi.CreateScheduleInput) (scheduler.Schedule, error) {
-	s := scheduler.Schedule{Expression: *in.ScheduleExpression, Zone: text(in.ScheduleExpressionTimezone), Start: moment(in.StartDate), End: moment(in.EndDate), State: text(in.State),
-		Description: text(in.Description), DeleteAfter: text(in.ActionAfterCompletion) == "DELETE"}
+	s := scheduler.Schedule{Expression: *in.ScheduleExpression, Zone: member.Text(in.ScheduleExpressionTimezone), Start: moment(in.StartDate), End: moment(in.EndDate), State: member.Text(in.State),
+		Description: member.Text(in.Description), DeleteAfter: member.Text(in.ActionAfterCompletion) == "DELETE"}
 	if s.Zone == "" {
 		s.Zone = "UTC"
 	}
 	if s.State == "" {
 		s.State = scheduler.Enabled
 	}
-	if text(in.KmsKeyArn) != "" {
+	if member.Text(in.KmsKeyArn) != "" {
 		return s, invalid("KmsKeyArn is not supported: this platform has no customer managed keys.")
 	}
 	switch window := in.FlexibleTimeWindow; {
@@ -157,15 +143,15 @@ func targetIn(t *schedulerapi.Target) (scheduler.Target, error) {
 			return scheduler.Target{}, invalid(option.name + " is not supported: this platform has no targets of that service.")
 		}
 	}
-	out := scheduler.Target{ARN: *t.Arn, Role: *t.RoleArn, Input: text(t.Input)}
+	out := scheduler.Target{ARN: *t.Arn, Role: *t.RoleArn, Input: member.Text(t.Input)}
 	if t.EventBridgeParameters != nil {
 		out.Source, out.DetailType = *t.EventBridgeParameters.Source, *t.EventBridgeParameters.DetailType
 	}
 	if t.SqsParameters != nil {
-		out.GroupID = text(t.SqsParameters.MessageGroupId)
+		out.GroupID = member.Text(t.SqsParameters.MessageGroupId)
 	}
 	if t.DeadLetterConfig != nil {
-		out.DeadLetter = text(t.DeadLetterConfig.Arn)
+		out.DeadLetter = member.Text(t.DeadLetterConfig.Arn)
 	}
 	if r := t.RetryPolicy; r != nil {
 		if r.MaximumRetryAttempts != nil {
@@ -182,7 +168,7 @@ func targetIn(t *schedulerapi.Target) (scheduler.Target, error) {
 
 // targetOut shows a target; AWS always answers the retry policy that applies.
 func targetOut(t *scheduler.Target) *schedulerapi.Target {
-	out := &schedulerapi.Target{Arn: &t.ARN, RoleArn: &t.Role, Input: optional(t.Input)}
+	out := &schedulerapi.Target{Arn: &t.ARN, RoleArn: &t.Role, Input: member.Optional(t.Input)}
 	if t.Source != "" {
 		out.EventBridgeParameters = &schedulerapi.EventBridgeParameters{DetailType: &t.DetailType, Source: &t.Source}
 	}
@@ -212,7 +198,7 @@ func (a *api) createSchedule(ctx context.Context, call *wire.Call, in *scheduler
 	if err := a.schedules.Put(ctx, made, s, false); err != nil {
 		return nil, err
 	}
-	return &schedulerapi.CreateScheduleOutput{ScheduleArn: optional(made.ARN())}, nil
+	return &schedulerapi.CreateScheduleOutput{ScheduleArn: member.Optional(made.ARN())}, nil
 }
 
 // updateSchedule replaces all: "EventBridge Scheduler overrides any parameters
@@ -227,7 +213,7 @@ func (a *api) updateSchedule(ctx context.Context, call *wire.Call, in *scheduler
 	if err := a.schedules.Put(ctx, changed, s, true); err != nil {
 		return nil, err
 	}
-	return &schedulerapi.UpdateScheduleOutput{ScheduleArn: optional(changed.ARN())}, nil
+	return &schedulerapi.UpdateScheduleOutput{ScheduleArn: member.Optional(changed.ARN())}, nil
 }
 
 func (a *api) getSchedule(_ context.Context, call *wire.Call, in *schedulerapi.GetScheduleInput) (*schedulerapi.GetScheduleOutput, error) {
@@ -236,15 +222,15 @@ func (a *api) getSchedule(_ context.Context, call *wire.Call, in *schedulerapi.G
 	if err != nil {
 		return nil, err
 	}
-	out := &schedulerapi.GetScheduleOutput{Arn: optional(wanted.ARN()), GroupName: &wanted.Group, Name: &wanted.Name, ScheduleExpression: &s.Expression, ScheduleExpressionTimezone: &s.Zone,
-		StartDate: optionalMoment(s.Start), EndDate: optionalMoment(s.End), State: &s.State, Description: optional(s.Description), Target: targetOut(&s.Target),
-		CreationDate: &s.Created, LastModificationDate: &s.Modified, ActionAfterCompletion: optional("NONE"), FlexibleTimeWindow: &schedulerapi.FlexibleTimeWindow{Mode: optional("OFF")}}
+	out := &schedulerapi.GetScheduleOutput{Arn: member.Optional(wanted.ARN()), GroupName: &wanted.Group, Name: &wanted.Name, ScheduleExpression: &s.Expression, ScheduleExpressionTimezone: &s.Zone,
+		StartDate: optionalMoment(s.Start), EndDate: optionalMoment(s.End), State: &s.State, Description: member.Optional(s.Description), Target: targetOut(&s.Target),
+		CreationDate: &s.Created, LastModificationDate: &s.Modified, ActionAfterCompletion: member.Optional("NONE"), FlexibleTimeWindow: &schedulerapi.FlexibleTimeWindow{Mode: member.Optional("OFF")}}
 	if s.DeleteAfter {
-		out.ActionAfterCompletion = optional("DELETE")
+		out.ActionAfterCompletion = member.Optional("DELETE")
 	}
 	if s.Window > 0 {
 		minutes := int32(s.Window.Minutes())
-		out.FlexibleTimeWindow = &schedulerapi.FlexibleTimeWindow{Mode: optional("FLEXIBLE"), MaximumWindowInMinutes: &minutes}
+		out.FlexibleTimeWindow = &schedulerapi.FlexibleTimeWindow{Mode: member.Optional("FLEXIBLE"), MaximumWindowInMinutes: &minutes}
 	}
 	return out, nil
 }
@@ -270,7 +256,7 @@ func newPager(token *string, limit *int32) (*pager, error) {
 	if limit != nil {
 		p.most = int(*limit)
 	}
-	decoded, err := base64.RawURLEncoding.DecodeString(text(token))
+	decoded, err := base64.RawURLEncoding.DecodeString(member.Text(token))
 	if err != nil {
 		return nil, invalid("Invalid NextToken.")
 	}
@@ -305,11 +291,11 @@ func (a *api) listSchedules(_ context.Context, call *wire.Call, in *schedulerapi
 		return nil, err
 	}
 	out := &schedulerapi.ListSchedulesOutput{Schedules: []schedulerapi.ScheduleSummary{}}
-	err = a.schedules.List(scope(call), text(in.GroupName), func(id scheduler.ID, s *scheduler.Schedule) {
-		if !strings.HasPrefix(id.Name, text(in.NamePrefix)) || in.State != nil && s.State != *in.State || !p.shows(id.Group+"/"+id.Name) {
+	err = a.schedules.List(scope(call), member.Text(in.GroupName), func(id scheduler.ID, s *scheduler.Schedule) {
+		if !strings.HasPrefix(id.Name, member.Text(in.NamePrefix)) || in.State != nil && s.State != *in.State || !p.shows(id.Group+"/"+id.Name) {
 			return
 		}
-		out.Schedules = append(out.Schedules, schedulerapi.ScheduleSummary{Arn: optional(id.ARN()), GroupName: &id.Group, Name: &id.Name, State: &s.State,
+		out.Schedules = append(out.Schedules, schedulerapi.ScheduleSummary{Arn: member.Optional(id.ARN()), GroupName: &id.Group, Name: &id.Name, State: &s.State,
 			CreationDate: &s.Created, LastModificationDate: &s.Modified, Target: &schedulerapi.TargetSummary{Arn: &s.Target.ARN}})
 	})
 	out.NextToken = p.token()
@@ -328,7 +314,7 @@ func (a *api) createScheduleGroup(ctx context.Context, call *wire.Call, in *sche
 	if err := a.schedules.PutGroup(ctx, made, tags); err != nil {
 		return nil, err
 	}
-	return &schedulerapi.CreateScheduleGroupOutput{ScheduleGroupArn: optional(made.ARN())}, nil
+	return &schedulerapi.CreateScheduleGroupOutput{ScheduleGroupArn: member.Optional(made.ARN())}, nil
 }
 
 func (a *api) getScheduleGroup(_ context.Context, call *wire.Call, in *schedulerapi.GetScheduleGroupInput) (*schedulerapi.GetScheduleGroupOutput, error) {
@@ -337,7 +323,7 @@ func (a *api) getScheduleGroup(_ context.Context, call *wire.Call, in *scheduler
 	if err != nil {
 		return nil, err
 	}
-	return &schedulerapi.GetScheduleGroupOutput{Arn: optional(wanted.ARN()), Name: &wanted.Name, State: optional(groupState), CreationDate: optionalMoment(g.Created), LastModificationDate: optionalMoment(g.Modified)}, nil
+	return &schedulerapi.GetScheduleGroupOutput{Arn: member.Optional(wanted.ARN()), Name: &wanted.Name, State: member.Optional(groupState), CreationDate: optionalMoment(g.Created), LastModificationDate: optionalMoment(g.Modified)}, nil
 }
 
 func (a *api) deleteScheduleGroup(ctx context.Context, call *wire.Call, in *schedulerapi.DeleteScheduleGroupInput) (*schedulerapi.DeleteScheduleGroupOutput, error) {
@@ -351,7 +337,7 @@ func (a *api) listScheduleGroups(_ context.Context, call *wire.Call, in *schedul
 	}
 	out := &schedulerapi.ListScheduleGroupsOutput{ScheduleGroups: []schedulerapi.ScheduleGroupSummary{}}
 	for _, name := range a.schedules.Groups(scope(call)) {
-		if !strings.HasPrefix(name, text(in.NamePrefix)) || !p.shows(name) {
+		if !strings.HasPrefix(name, member.Text(in.NamePrefix)) || !p.shows(name) {
 			continue
 		}
 		listed := groupID(call, &name)
@@ -359,7 +345,7 @@ func (a *api) listScheduleGroups(_ context.Context, call *wire.Call, in *schedul
 		if err != nil {
 			continue // it was deleted just now
 		}
-		out.ScheduleGroups = append(out.ScheduleGroups, schedulerapi.ScheduleGroupSummary{Arn: optional(listed.ARN()), Name: &name, State: optional(groupState),
+		out.ScheduleGroups = append(out.ScheduleGroups, schedulerapi.ScheduleGroupSummary{Arn: member.Optional(listed.ARN()), Name: &name, State: member.Optional(groupState),
 			CreationDate: optionalMoment(g.Created), LastModificationDate: optionalMoment(g.Modified)})
 	}
 	out.NextToken = p.token()

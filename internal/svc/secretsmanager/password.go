@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/secretsmanagerapi"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // What passwords are made of (API reference of GetRandomPassword).
@@ -29,9 +30,9 @@ func (a *api) getRandomPassword(_ context.Context, _ *wire.Call, in *secretsmana
 	for _, kind := range []struct {
 		characters string
 		used       bool
-	}{{lowercase, !on(in.ExcludeLowercase)}, {uppercase, !on(in.ExcludeUppercase)}, {digits, !on(in.ExcludeNumbers)}, {punctuation, !on(in.ExcludePunctuation)}, {" ", on(in.IncludeSpace)}} {
+	}{{lowercase, !member.On(in.ExcludeLowercase)}, {uppercase, !member.On(in.ExcludeUppercase)}, {digits, !member.On(in.ExcludeNumbers)}, {punctuation, !member.On(in.ExcludePunctuation)}, {" ", member.On(in.IncludeSpace)}} {
 		left := strings.Map(func(r rune) rune {
-			if strings.ContainsRune(text(in.ExcludeCharacters), r) {
+			if strings.ContainsRune(member.Text(in.ExcludeCharacters), r) {
 				return -1
 			}
 			return r

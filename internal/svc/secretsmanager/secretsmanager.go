@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 type api struct{ secrets *secret.Secrets }
@@ -65,23 +66,6 @@ func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) 
 
 func refuse(code, message string) error { return &secret.Error{Code: code, Message: message} }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func on(flag *bool) bool { return flag != nil && *flag }
-
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -97,7 +81,7 @@ func scope(call *wire.Call) secret.Scope {
 const defaultKey = "alias/aws/secretsmanager"
 
 func checkKey(key *string) error {
-	if text(key) != "" && *key != defaultKey {
+	if member.Text(key) != "" && *key != defaultKey {
 		return refuse(secret.InvalidParameter, "This platform has no customer managed keys; secrets are encrypted by "+defaultKey+".")
 	}
 	return nil
@@ -119,7 +103,7 @@ func value(plain *string, binary []byte) (*secret.Value, error) {
 func tagsIn(tags []secretsmanagerapi.Tag) map[string]string {
 	all := map[string]string{}
 	for _, t := range tags {
-		all[text(t.Key)] = text(t.Value)
+		all[member.Text(t.Key)] = member.Text(t.Value)
 	}
 	return all
 }
@@ -137,7 +121,7 @@ func (a *api) createSecret(ctx context.Context, call *wire.Call, in *secretsmana
 	if len(in.AddReplicaRegions) > 0 {
 		return nil, refuse(secret.InvalidParameter, "AddReplicaRegions is not supported: this platform does not replicate secrets.")
 	}
-	if text(in.Type) != "" {
+	if member.Text(in.Type) != "" {
 		return nil, refuse(secret.InvalidParameter, "Type is not supported: this platform has no managed external secrets.")
 	}
 	if err := checkKey(in.KmsKeyId); err != nil {
@@ -147,11 +131,11 @@ func (a *api) createSecret(ctx context.Context, call *wire.Call, in *secretsmana
 	if err != nil {
 		return nil, err
 	}
-	s, version, err := a.secrets.Create(ctx, scope(call), *in.Name, text(in.Description), text(in.ClientRequestToken), v, tagsIn(in.Tags))
+	s, version, err := a.secrets.Create(ctx, scope(call), *in.Name, member.Text(in.Description), member.Text(in.ClientRequestToken), v, tagsIn(in.Tags))
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.CreateSecretResponse{ARN: optional(s.ARN()), Name: &s.Name, VersionId: optional(version)}, nil
+	return &secretsmanagerapi.CreateSecretResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, VersionId: member.Optional(version)}, nil
 }
 
 // stages are those of the versions that have any, as DescribeSecret shows them.
@@ -173,12 +157,12 @@ func (a *api) describeSecret(ctx context.Context, call *wire.Call, in *secretsma
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.DescribeSecretResponse{ARN: optional(s.ARN()), Name: &s.Name, Description: optional(s.Description), LastChangedDate: &s.Changed, DeletedDate: moment(s.Deleted),
+	return &secretsmanagerapi.DescribeSecretResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, Description: member.Optional(s.Description), LastChangedDate: &s.Changed, DeletedDate: moment(s.Deleted),
 		Tags: tagsOut(s.Tags), VersionIdsToStages: stages(s), CreatedDate: &s.Created}, nil
 }
 
 func (a *api) updateSecret(ctx context.Context, call *wire.Call, in *secretsmanagerapi.UpdateSecretRequest) (*secretsmanagerapi.UpdateSecretResponse, error) {
-	if text(in.Type) != "" {
+	if member.Text(in.Type) != "" {
 		return nil, refuse(secret.InvalidParameter, "Type is not supported: this platform has no managed external secrets.")
 	}
 	if err := checkKey(in.KmsKeyId); err != nil {
@@ -188,7 +172,7 @@ func (a *api) updateSecret(ctx context.Context, call *wire.Call, in *secretsmana
 	if err != nil {
 		return nil, err
 	}
-	s, version, err := a.secrets.Put(ctx, scope(call), *in.SecretId, text(in.ClientRequestToken), v, nil, func(s *secret.Secret) {
+	s, version, err := a.secrets.Put(ctx, scope(call), *in.SecretId, member.Text(in.ClientRequestToken), v, nil, func(s *secret.Secret) {
 		if in.Description != nil {
 			s.Description = *in.Description
 		}
@@ -196,7 +180,7 @@ func (a *api) updateSecret(ctx context.Context, call *wire.Call, in *secretsmana
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.UpdateSecretResponse{ARN: optional(s.ARN()), Name: &s.Name, VersionId: optional(version)}, nil
+	return &secretsmanagerapi.UpdateSecretResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, VersionId: member.Optional(version)}, nil
 }
 
 // The recovery window, in days.
@@ -212,7 +196,7 @@ func (a *api) deleteSecret(ctx context.Context, call *wire.Call, in *secretsmana
 	if in.RecoveryWindowInDays != nil {
 		days = *in.RecoveryWindowInDays
 	}
-	force := on(in.ForceDeleteWithoutRecovery)
+	force := member.On(in.ForceDeleteWithoutRecovery)
 	switch {
 	case force && in.RecoveryWindowInDays != nil:
 		return nil, refuse(secret.InvalidParameter, "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
@@ -233,7 +217,7 @@ func (a *api) deleteSecret(ctx context.Context, call *wire.Call, in *secretsmana
 	if force {
 		gone = s.Deleted
 	}
-	return &secretsmanagerapi.DeleteSecretResponse{ARN: optional(s.ARN()), Name: &s.Name, DeletionDate: &gone}, nil
+	return &secretsmanagerapi.DeleteSecretResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, DeletionDate: &gone}, nil
 }
 
 func (a *api) restoreSecret(ctx context.Context, call *wire.Call, in *secretsmanagerapi.RestoreSecretRequest) (*secretsmanagerapi.RestoreSecretResponse, error) {
@@ -241,15 +225,15 @@ func (a *api) restoreSecret(ctx context.Context, call *wire.Call, in *secretsman
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.RestoreSecretResponse{ARN: optional(s.ARN()), Name: &s.Name}, nil
+	return &secretsmanagerapi.RestoreSecretResponse{ARN: member.Optional(s.ARN()), Name: &s.Name}, nil
 }
 
 func (a *api) getSecretValue(ctx context.Context, call *wire.Call, in *secretsmanagerapi.GetSecretValueRequest) (*secretsmanagerapi.GetSecretValueResponse, error) {
-	s, version, v, err := a.secrets.Get(ctx, scope(call), *in.SecretId, text(in.VersionId), text(in.VersionStage))
+	s, version, v, err := a.secrets.Get(ctx, scope(call), *in.SecretId, member.Text(in.VersionId), member.Text(in.VersionStage))
 	if err != nil {
 		return nil, err
 	}
-	out := &secretsmanagerapi.GetSecretValueResponse{ARN: optional(s.ARN()), Name: &s.Name, VersionId: &version, VersionStages: append([]string{}, s.Versions[version].Stages...), CreatedDate: &s.Versions[version].Created}
+	out := &secretsmanagerapi.GetSecretValueResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, VersionId: &version, VersionStages: append([]string{}, s.Versions[version].Stages...), CreatedDate: &s.Versions[version].Created}
 	if v.Binary {
 		out.SecretBinary = v.Bytes
 	} else {
@@ -266,14 +250,14 @@ func (a *api) putSecretValue(ctx context.Context, call *wire.Call, in *secretsma
 		return nil, err
 	case v == nil:
 		return nil, refuse(secret.InvalidRequest, "You must provide either SecretString or SecretBinary.")
-	case text(in.RotationToken) != "":
+	case member.Text(in.RotationToken) != "":
 		return nil, refuse(secret.InvalidParameter, "RotationToken is not supported: this platform does not rotate secrets.")
 	}
-	s, version, err := a.secrets.Put(ctx, scope(call), *in.SecretId, text(in.ClientRequestToken), v, in.VersionStages, nil)
+	s, version, err := a.secrets.Put(ctx, scope(call), *in.SecretId, member.Text(in.ClientRequestToken), v, in.VersionStages, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.PutSecretValueResponse{ARN: optional(s.ARN()), Name: &s.Name, VersionId: &version, VersionStages: append([]string{}, s.Versions[version].Stages...)}, nil
+	return &secretsmanagerapi.PutSecretValueResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, VersionId: &version, VersionStages: append([]string{}, s.Versions[version].Stages...)}, nil
 }
 
 // Pages of lists.
@@ -284,7 +268,7 @@ const (
 
 // cursor is where a list goes on.
 func cursor(token *string) (string, error) {
-	decoded, err := base64.RawURLEncoding.DecodeString(text(token))
+	decoded, err := base64.RawURLEncoding.DecodeString(member.Text(token))
 	if err != nil {
 		return "", refuse("InvalidNextTokenException", "Invalid pagination token.")
 	}
@@ -304,7 +288,7 @@ func limit(most *int32, otherwise int) int {
 }
 
 func (a *api) listSecrets(ctx context.Context, call *wire.Call, in *secretsmanagerapi.ListSecretsRequest) (*secretsmanagerapi.ListSecretsResponse, error) {
-	if text(in.SortBy) != "" && *in.SortBy != "name" || text(in.SortOrder) == "desc" {
+	if member.Text(in.SortBy) != "" && *in.SortBy != "name" || member.Text(in.SortOrder) == "desc" {
 		return nil, refuse(secret.InvalidParameter, "Lists of secrets are sorted by name, in ascending order, on this platform.")
 	}
 	if err := checkFilters(in.Filters); err != nil {
@@ -316,14 +300,14 @@ func (a *api) listSecrets(ctx context.Context, call *wire.Call, in *secretsmanag
 	}
 	out := &secretsmanagerapi.ListSecretsResponse{SecretList: []secretsmanagerapi.SecretListEntry{}}
 	err = a.secrets.Each(ctx, scope(call), after, func(s *secret.Secret) bool {
-		if !s.Deleted.IsZero() && !on(in.IncludePlannedDeletion) || !accepts(in.Filters, s) {
+		if !s.Deleted.IsZero() && !member.On(in.IncludePlannedDeletion) || !accepts(in.Filters, s) {
 			return true
 		}
 		if n := len(out.SecretList); n == limit(in.MaxResults, maxPage) {
 			out.NextToken = tokenFor(*out.SecretList[n-1].Name)
 			return false
 		}
-		out.SecretList = append(out.SecretList, secretsmanagerapi.SecretListEntry{ARN: optional(s.ARN()), Name: &s.Name, Description: optional(s.Description), LastChangedDate: &s.Changed, DeletedDate: moment(s.Deleted),
+		out.SecretList = append(out.SecretList, secretsmanagerapi.SecretListEntry{ARN: member.Optional(s.ARN()), Name: &s.Name, Description: member.Optional(s.Description), LastChangedDate: &s.Changed, DeletedDate: moment(s.Deleted),
 			Tags: tagsOut(s.Tags), SecretVersionsToStages: stages(s), CreatedDate: &s.Created})
 		return true
 	})
@@ -335,8 +319,8 @@ var filterKeys = []string{"name", "description", "tag-key", "tag-value", "all"}
 
 func checkFilters(filters []secretsmanagerapi.Filter) error {
 	for i := range filters {
-		if !slices.Contains(filterKeys, text(filters[i].Key)) {
-			return refuse(secret.InvalidParameter, "The filter "+text(filters[i].Key)+" is none of "+strings.Join(filterKeys, ", ")+".")
+		if !slices.Contains(filterKeys, member.Text(filters[i].Key)) {
+			return refuse(secret.InvalidParameter, "The filter "+member.Text(filters[i].Key)+" is none of "+strings.Join(filterKeys, ", ")+".")
 		}
 	}
 	return nil
@@ -352,7 +336,7 @@ func accepts(filters []secretsmanagerapi.Filter, s *secret.Secret) bool {
 		has["all"] = slices.Concat(has["name"], has["description"], has["tag-key"], has["tag-value"])
 		if !slices.ContainsFunc(filters[i].Values, func(wanted string) bool {
 			prefix, negated := strings.CutPrefix(wanted, "!")
-			return negated != slices.ContainsFunc(has[text(filters[i].Key)], func(value string) bool { return strings.HasPrefix(value, prefix) })
+			return negated != slices.ContainsFunc(has[member.Text(filters[i].Key)], func(value string) bool { return strings.HasPrefix(value, prefix) })
 		}) {
 			return false
 		}
@@ -406,10 +390,10 @@ func (a *api) listSecretVersionIDs(ctx context.Context, call *wire.Call, in *sec
 	if err != nil {
 		return nil, err
 	}
-	out := &secretsmanagerapi.ListSecretVersionIdsResponse{ARN: optional(s.ARN()), Name: &s.Name, Versions: []secretsmanagerapi.SecretVersionsListEntry{}}
+	out := &secretsmanagerapi.ListSecretVersionIdsResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, Versions: []secretsmanagerapi.SecretVersionsListEntry{}}
 	for _, id := range slices.Sorted(maps.Keys(s.Versions)) {
 		v := s.Versions[id]
-		if id <= after || len(v.Stages) == 0 && !on(in.IncludeDeprecated) {
+		if id <= after || len(v.Stages) == 0 && !member.On(in.IncludeDeprecated) {
 			continue
 		}
 		if n := len(out.Versions); n == limit(in.MaxResults, maxPage) {
@@ -422,11 +406,11 @@ func (a *api) listSecretVersionIDs(ctx context.Context, call *wire.Call, in *sec
 }
 
 func (a *api) updateSecretVersionStage(ctx context.Context, call *wire.Call, in *secretsmanagerapi.UpdateSecretVersionStageRequest) (*secretsmanagerapi.UpdateSecretVersionStageResponse, error) {
-	s, err := a.secrets.MoveStage(ctx, scope(call), *in.SecretId, *in.VersionStage, text(in.RemoveFromVersionId), text(in.MoveToVersionId))
+	s, err := a.secrets.MoveStage(ctx, scope(call), *in.SecretId, *in.VersionStage, member.Text(in.RemoveFromVersionId), member.Text(in.MoveToVersionId))
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.UpdateSecretVersionStageResponse{ARN: optional(s.ARN()), Name: &s.Name}, nil
+	return &secretsmanagerapi.UpdateSecretVersionStageResponse{ARN: member.Optional(s.ARN()), Name: &s.Name}, nil
 }
 
 func (a *api) getResourcePolicy(ctx context.Context, call *wire.Call, in *secretsmanagerapi.GetResourcePolicyRequest) (*secretsmanagerapi.GetResourcePolicyResponse, error) {
@@ -434,7 +418,7 @@ func (a *api) getResourcePolicy(ctx context.Context, call *wire.Call, in *secret
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.GetResourcePolicyResponse{ARN: optional(s.ARN()), Name: &s.Name, ResourcePolicy: optional(s.Policy)}, nil
+	return &secretsmanagerapi.GetResourcePolicyResponse{ARN: member.Optional(s.ARN()), Name: &s.Name, ResourcePolicy: member.Optional(s.Policy)}, nil
 }
 
 func (a *api) putResourcePolicy(ctx context.Context, call *wire.Call, in *secretsmanagerapi.PutResourcePolicyRequest) (*secretsmanagerapi.PutResourcePolicyResponse, error) {
@@ -442,7 +426,7 @@ func (a *api) putResourcePolicy(ctx context.Context, call *wire.Call, in *secret
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.PutResourcePolicyResponse{ARN: optional(s.ARN()), Name: &s.Name}, nil
+	return &secretsmanagerapi.PutResourcePolicyResponse{ARN: member.Optional(s.ARN()), Name: &s.Name}, nil
 }
 
 func (a *api) deleteResourcePolicy(ctx context.Context, call *wire.Call, in *secretsmanagerapi.DeleteResourcePolicyRequest) (*secretsmanagerapi.DeleteResourcePolicyResponse, error) {
@@ -450,7 +434,7 @@ func (a *api) deleteResourcePolicy(ctx context.Context, call *wire.Call, in *sec
 	if err != nil {
 		return nil, err
 	}
-	return &secretsmanagerapi.DeleteResourcePolicyResponse{ARN: optional(s.ARN()), Name: &s.Name}, nil
+	return &secretsmanagerapi.DeleteResourcePolicyResponse{ARN: member.Optional(s.ARN()), Name: &s.Name}, nil
 }
 
 func (a *api) validateResourcePolicy(_ context.Context, _ *wire.Call, in *secretsmanagerapi.ValidateResourcePolicyRequest) (*secretsmanagerapi.ValidateResourcePolicyResponse, error) {

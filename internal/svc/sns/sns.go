@@ -21,6 +21,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -111,13 +112,6 @@ func invalid(format string, args ...any) error {
 	return snsapi.InvalidParameterException("Invalid parameter: "+format, args...)
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 // arnElements is how many elements an ARN has at least.
 const arnElements = 6
 
@@ -135,11 +129,11 @@ func parse(parameter, given string) (arn.ARN, error) {
 
 // topic reads the ARN of a topic of the caller, who wants to do action with it.
 func (a *api) topic(call *wire.Call, action, parameter string, given *string) (topic.ID, error) {
-	parsed, err := parse(parameter, text(given))
+	parsed, err := parse(parameter, member.Text(given))
 	if err != nil {
 		return topic.ID{}, err
 	}
-	id, err := topic.ParseARN(text(given))
+	id, err := topic.ParseARN(member.Text(given))
 	switch {
 	case err != nil || parsed.Region != call.Region:
 		return topic.ID{}, invalid("%s", parameter) // AWS: recorded
@@ -156,7 +150,7 @@ func (a *api) subscription(call *wire.Call, action string, given *string) (topic
 	if given != nil && *given == "" {
 		return none, invalid("SubscriptionArn Reason: no value for required parameter") // AWS: recorded
 	}
-	parsed, err := parse("SubscriptionArn", text(given))
+	parsed, err := parse("SubscriptionArn", member.Text(given))
 	if err != nil {
 		return none, err
 	}
@@ -187,7 +181,7 @@ func encodeToken(after string) *string {
 }
 
 func decodeToken(token *string) (string, error) {
-	after, err := base64.StdEncoding.DecodeString(text(token))
+	after, err := base64.StdEncoding.DecodeString(member.Text(token))
 	if err != nil {
 		return "", invalid("NextToken")
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/snsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // What stands for the ARN of a subscription that is not confirmed. AWS: recorded.
@@ -20,7 +21,7 @@ func (a *api) subscribe(ctx context.Context, call *wire.Call, in *snsapi.Subscri
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.topics.Subscribe(ctx, id, topic.Request{Protocol: text(in.Protocol), Endpoint: text(in.Endpoint), Attributes: in.Attributes,
+	s, err := a.topics.Subscribe(ctx, id, topic.Request{Protocol: member.Text(in.Protocol), Endpoint: member.Text(in.Endpoint), Attributes: in.Attributes,
 		Principal: call.CallerARN, Base: call.Endpoint, Function: call.Function})
 	if err != nil {
 		return nil, err
@@ -33,16 +34,16 @@ func (a *api) subscribe(ctx context.Context, call *wire.Call, in *snsapi.Subscri
 }
 
 func (a *api) confirmSubscription(ctx context.Context, call *wire.Call, in *snsapi.ConfirmSubscriptionInput) (*snsapi.ConfirmSubscriptionOutput, error) {
-	id, err := topic.ParseARN(text(in.TopicArn))
+	id, err := topic.ParseARN(member.Text(in.TopicArn))
 	known := call.AccessKeyID != ""
-	protect := strings.EqualFold(text(in.AuthenticateOnUnsubscribe), "true")
+	protect := strings.EqualFold(member.Text(in.AuthenticateOnUnsubscribe), "true")
 	switch {
 	case err != nil || known && id.Region != call.Region:
 		return nil, invalid("Topic") // AWS: recorded
 	case protect && !known:
 		return nil, snsapi.AuthorizationErrorException("AuthenticateOnUnsubscribe requires a signed request")
 	}
-	s, err := a.topics.Confirm(ctx, id.Region, text(in.Token), topic.Confirmation{Authenticated: known, Protect: protect})
+	s, err := a.topics.Confirm(ctx, id.Region, member.Text(in.Token), topic.Confirmation{Authenticated: known, Protect: protect})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (a *api) setSubscriptionAttributes(ctx context.Context, call *wire.Call, in
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.topics.SetSubscriptionAttribute(ctx, id, text(in.AttributeName), text(in.AttributeValue))
+	return nil, a.topics.SetSubscriptionAttribute(ctx, id, member.Text(in.AttributeName), member.Text(in.AttributeValue))
 }
 
 func (a *api) listSubscriptions(ctx context.Context, call *wire.Call, in *snsapi.ListSubscriptionsInput) (*snsapi.ListSubscriptionsOutput, error) {
@@ -120,8 +121,8 @@ func (a *api) subscriptions(ctx context.Context, of topic.ID, token *string) ([]
 
 // message translates what both forms of publishing have.
 func message(call *wire.Call, in *snsapi.PublishBatchRequestEntry) (topic.Message, error) {
-	m := topic.Message{Text: text(in.Message), Subject: in.Subject, GroupID: text(in.MessageGroupId), DedupID: text(in.MessageDeduplicationId)}
-	switch structure := text(in.MessageStructure); structure {
+	m := topic.Message{Text: member.Text(in.Message), Subject: in.Subject, GroupID: member.Text(in.MessageGroupId), DedupID: member.Text(in.MessageDeduplicationId)}
+	switch structure := member.Text(in.MessageStructure); structure {
 	case "":
 	case "json":
 		m.Structured = true
@@ -134,7 +135,7 @@ func message(call *wire.Call, in *snsapi.PublishBatchRequestEntry) (topic.Messag
 	if len(in.MessageAttributes) > 0 {
 		m.Attributes = make(map[string]topic.Attribute, len(in.MessageAttributes))
 		for name, value := range in.MessageAttributes {
-			m.Attributes[name] = topic.Attribute{Type: text(value.DataType), String: text(value.StringValue), Binary: value.BinaryValue}
+			m.Attributes[name] = topic.Attribute{Type: member.Text(value.DataType), String: member.Text(value.StringValue), Binary: value.BinaryValue}
 		}
 	}
 	return m, nil
@@ -168,14 +169,7 @@ func (a *api) publish(ctx context.Context, call *wire.Call, in *snsapi.PublishIn
 	if err != nil {
 		return nil, err
 	}
-	return &snsapi.PublishOutput{MessageId: &sent.ID, SequenceNumber: optional(sent.Sequence)}, nil
-}
-
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
+	return &snsapi.PublishOutput{MessageId: &sent.ID, SequenceNumber: member.Optional(sent.Sequence)}, nil
 }
 
 // maxBatchID is the length of the id of an entry of a batch.
@@ -191,7 +185,7 @@ func checkBatch(entries []snsapi.PublishBatchRequestEntry) error {
 	}
 	seen := map[string]bool{}
 	for i := range entries {
-		id := text(entries[i].Id)
+		id := member.Text(entries[i].Id)
 		wrong := strings.ContainsFunc(id, func(r rune) bool {
 			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 		})
@@ -232,7 +226,7 @@ func (a *api) publishBatch(ctx context.Context, call *wire.Call, in *snsapi.Publ
 	}
 	for i := range sent {
 		out.Successful = append(out.Successful, snsapi.PublishBatchResultEntry{Id: in.PublishBatchRequestEntries[i].Id, MessageId: &sent[i].ID,
-			SequenceNumber: optional(sent[i].Sequence)})
+			SequenceNumber: member.Optional(sent[i].Sequence)})
 	}
 	return out, nil
 }

@@ -9,17 +9,18 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/snsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func (a *api) createTopic(ctx context.Context, call *wire.Call, in *snsapi.CreateTopicInput) (*snsapi.CreateTopicOutput, error) {
-	if text(in.DataProtectionPolicy) != "" {
+	if member.Text(in.DataProtectionPolicy) != "" {
 		return nil, noDataProtection()
 	}
 	tags, err := tags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
-	id := topic.ID{Account: call.Account, Region: call.Region, Name: text(in.Name)}
+	id := topic.ID{Account: call.Account, Region: call.Region, Name: member.Text(in.Name)}
 	if err := a.topics.Create(ctx, id, in.Attributes, tags); err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (a *api) setTopicAttributes(ctx context.Context, call *wire.Call, in *snsap
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.topics.SetAttribute(ctx, id, text(in.AttributeName), text(in.AttributeValue))
+	return nil, a.topics.SetAttribute(ctx, id, member.Text(in.AttributeName), member.Text(in.AttributeValue))
 }
 
 func (a *api) addPermission(ctx context.Context, call *wire.Call, in *snsapi.AddPermissionInput) (*struct{}, error) {
@@ -81,7 +82,7 @@ func (a *api) addPermission(ctx context.Context, call *wire.Call, in *snsapi.Add
 		return nil, err
 	}
 	switch {
-	case text(in.Label) == "":
+	case member.Text(in.Label) == "":
 		return nil, invalid("Label")
 	case len(in.AWSAccountId) == 0:
 		return nil, invalid("AWSAccountId")
@@ -96,7 +97,7 @@ func (a *api) removePermission(ctx context.Context, call *wire.Call, in *snsapi.
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.topics.RemovePermission(ctx, id, text(in.Label))
+	return nil, a.topics.RemovePermission(ctx, id, member.Text(in.Label))
 }
 
 // noDataProtection refuses what would promise that messages are inspected.
@@ -124,7 +125,7 @@ func (a *api) putDataProtectionPolicy(ctx context.Context, call *wire.Call, in *
 	if err := a.topics.Exists(ctx, id); err != nil {
 		return nil, err
 	}
-	if text(in.DataProtectionPolicy) != "" {
+	if member.Text(in.DataProtectionPolicy) != "" {
 		return nil, noDataProtection()
 	}
 	return nil, nil // there is none to take away
@@ -134,7 +135,7 @@ func (a *api) putDataProtectionPolicy(ctx context.Context, call *wire.Call, in *
 func tags(list []snsapi.Tag) (map[string]string, error) {
 	tags := make(map[string]string, len(list))
 	for _, tag := range list {
-		tags[text(tag.Key)] = text(tag.Value)
+		tags[member.Text(tag.Key)] = member.Text(tag.Value)
 	}
 	if len(tags) != len(list) {
 		return nil, invalid("Duplicated keys are not allowed.") // AWS: recorded

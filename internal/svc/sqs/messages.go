@@ -15,6 +15,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // traceHeader is the one system attribute that a sender may set.
@@ -22,7 +23,7 @@ const traceHeader = "AWSTraceHeader"
 
 // message translates what both forms of sending have.
 func message(call *wire.Call, in *sqsapi.SendMessageInput) (queue.Message, error) {
-	m := queue.Message{Body: text(in.MessageBody), Sender: call.UserID, GroupID: text(in.MessageGroupId), DedupID: text(in.MessageDeduplicationId), Delay: optionalSeconds(in.DelaySeconds)}
+	m := queue.Message{Body: member.Text(in.MessageBody), Sender: call.UserID, GroupID: member.Text(in.MessageGroupId), DedupID: member.Text(in.MessageDeduplicationId), Delay: optionalSeconds(in.DelaySeconds)}
 	for _, given := range []struct {
 		value *string
 		name  string
@@ -45,7 +46,7 @@ func message(call *wire.Call, in *sqsapi.SendMessageInput) (queue.Message, error
 		switch {
 		case name != traceHeader:
 			return m, refuse(queue.InvalidParameterValue, "Message system attribute name '"+name+"' is invalid.")
-		case text(value.DataType) != "String" || text(value.StringValue) == "":
+		case member.Text(value.DataType) != "String" || member.Text(value.StringValue) == "":
 			return m, refuse(queue.InvalidParameterValue, "Message (system) attribute '"+name+"' must contain a non-empty value of type 'String'.")
 		}
 		m.Trace = *value.StringValue
@@ -64,12 +65,12 @@ const maxTraceHeader = 1024
 
 func attribute(name string, value *sqsapi.MessageAttributeValue) (queue.Attribute, error) {
 	switch {
-	case text(value.DataType) == "":
+	case member.Text(value.DataType) == "":
 		return queue.Attribute{}, refuse(queue.InvalidParameterValue, "The message attribute '"+name+"' must contain non-empty message attribute type.")
 	case len(value.StringListValues)+len(value.BinaryListValues) > 0:
 		return queue.Attribute{}, refuse(queue.UnsupportedOperation, "Message attribute list values in SendMessage operation are not supported.")
 	}
-	return queue.Attribute{DataType: *value.DataType, String: text(value.StringValue), Binary: value.BinaryValue}, nil
+	return queue.Attribute{DataType: *value.DataType, String: member.Text(value.StringValue), Binary: value.BinaryValue}, nil
 }
 
 func md5Text(s string) *string {
@@ -134,13 +135,13 @@ func checkBatch(ids []*string, entry string) error {
 	}
 	seen := map[string]bool{}
 	for _, id := range ids {
-		switch name := text(id); {
+		switch name := member.Text(id); {
 		case !batchID.MatchString(name):
 			return refuse("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
 		case seen[name]:
 			return refuse("BatchEntryIdsNotDistinct", "Id "+name+" repeated.")
 		}
-		seen[text(id)] = true
+		seen[member.Text(id)] = true
 	}
 	return nil
 }
@@ -247,7 +248,7 @@ func (a *api) receiveMessage(ctx context.Context, call *wire.Call, in *sqsapi.Re
 			return nil, refuse(queue.InvalidAttributeName, "Unknown Attribute "+name+".")
 		}
 	}
-	how := queue.Receiving{Max: 1, Visibility: optionalSeconds(in.VisibilityTimeout), Wait: optionalSeconds(in.WaitTimeSeconds), Attempt: text(in.ReceiveRequestAttemptId)}
+	how := queue.Receiving{Max: 1, Visibility: optionalSeconds(in.VisibilityTimeout), Wait: optionalSeconds(in.WaitTimeSeconds), Attempt: member.Text(in.ReceiveRequestAttemptId)}
 	if in.MaxNumberOfMessages != nil {
 		how.Max = int(*in.MaxNumberOfMessages)
 	}
@@ -329,7 +330,7 @@ func (a *api) deleteMessageBatch(ctx context.Context, call *wire.Call, in *sqsap
 	}
 	ids, handles := make([]*string, len(in.Entries)), make([]string, len(in.Entries))
 	for i := range in.Entries {
-		ids[i], handles[i] = in.Entries[i].Id, text(in.Entries[i].ReceiptHandle)
+		ids[i], handles[i] = in.Entries[i].Id, member.Text(in.Entries[i].ReceiptHandle)
 	}
 	if err := checkBatch(ids, "DeleteMessageBatchRequestEntry"); err != nil {
 		return nil, err
@@ -375,7 +376,7 @@ func (a *api) changeMessageVisibilityBatch(ctx context.Context, call *wire.Call,
 	ids, changes := make([]*string, len(in.Entries)), make([]queue.Change, len(in.Entries))
 	for i := range in.Entries {
 		e := &in.Entries[i]
-		ids[i], changes[i].Handle = e.Id, text(e.ReceiptHandle)
+		ids[i], changes[i].Handle = e.Id, member.Text(e.ReceiptHandle)
 		if timeout := optionalSeconds(e.VisibilityTimeout); timeout != nil {
 			changes[i].Timeout = *timeout
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/sqsapi"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // Pages of lists.
@@ -19,7 +20,7 @@ const (
 )
 
 func (a *api) createQueue(ctx context.Context, call *wire.Call, in *sqsapi.CreateQueueInput) (*sqsapi.CreateQueueOutput, error) {
-	if text(in.QueueName) == "" {
+	if member.Text(in.QueueName) == "" {
 		return nil, missing("QueueName")
 	}
 	id := queue.ID{Account: call.Account, Region: call.Region, Name: *in.QueueName}
@@ -30,11 +31,11 @@ func (a *api) createQueue(ctx context.Context, call *wire.Call, in *sqsapi.Creat
 }
 
 func (a *api) getQueueURL(ctx context.Context, call *wire.Call, in *sqsapi.GetQueueUrlInput) (*sqsapi.GetQueueUrlOutput, error) {
-	if text(in.QueueName) == "" {
+	if member.Text(in.QueueName) == "" {
 		return nil, missing("QueueName")
 	}
 	id := queue.ID{Account: call.Account, Region: call.Region, Name: *in.QueueName}
-	if owner := text(in.QueueOwnerAWSAccountId); owner != "" && owner != call.Account {
+	if owner := member.Text(in.QueueOwnerAWSAccountId); owner != "" && owner != call.Account {
 		return nil, refuse(queue.QueueDoesNotExist, "The specified queue does not exist.") // AWS: nor one that the caller may not see
 	}
 	if err := a.queues.Exists(ctx, id); err != nil {
@@ -51,9 +52,9 @@ func page(max *int32, token *string) (limit int, after string, limited bool, err
 			return 0, "", false, invalid(strconv.Itoa(limit), "MaxResults", "MaxResults must be an integer between 1 and 1000.")
 		}
 	}
-	name, err := base64.RawURLEncoding.DecodeString(text(token))
+	name, err := base64.RawURLEncoding.DecodeString(member.Text(token))
 	if err != nil {
-		return 0, "", false, invalid(text(token), "NextToken", "Invalid or expired next token.")
+		return 0, "", false, invalid(member.Text(token), "NextToken", "Invalid or expired next token.")
 	}
 	return limit, string(name), limited, nil
 }
@@ -69,7 +70,7 @@ func (a *api) listQueues(ctx context.Context, call *wire.Call, in *sqsapi.ListQu
 	if err != nil {
 		return nil, err
 	}
-	names, more, err := a.queues.List(ctx, call.Account, call.Region, text(in.QueueNamePrefix), after, limit)
+	names, more, err := a.queues.List(ctx, call.Account, call.Region, member.Text(in.QueueNamePrefix), after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +210,7 @@ func (a *api) addPermission(ctx context.Context, call *wire.Call, in *sqsapi.Add
 		return nil, err
 	}
 	switch {
-	case text(in.Label) == "":
+	case member.Text(in.Label) == "":
 		return nil, missing("Label")
 	case len(in.AWSAccountIds) == 0:
 		return nil, missing("AWSAccountIds")
@@ -234,7 +235,7 @@ func (a *api) removePermission(ctx context.Context, call *wire.Call, in *sqsapi.
 	if err != nil {
 		return nil, err
 	}
-	if text(in.Label) == "" {
+	if member.Text(in.Label) == "" {
 		return nil, missing("Label")
 	}
 	return nil, a.queues.RemovePermission(ctx, id, *in.Label)
@@ -247,7 +248,7 @@ func badARN(parameter string) error {
 
 // source reads the SourceArn of a move task.
 func source(call *wire.Call, name *string) (queue.ID, error) {
-	if text(name) == "" {
+	if member.Text(name) == "" {
 		return queue.ID{}, missing("SourceArn")
 	}
 	id, err := queue.ParseARN(*name)
@@ -266,7 +267,7 @@ func (a *api) startMessageMoveTask(ctx context.Context, call *wire.Call, in *sqs
 		return nil, err
 	}
 	var to *queue.ID
-	if text(in.DestinationArn) != "" {
+	if member.Text(in.DestinationArn) != "" {
 		id, err := queue.ParseARN(*in.DestinationArn)
 		switch {
 		case err != nil:
@@ -291,7 +292,7 @@ func (a *api) startMessageMoveTask(ctx context.Context, call *wire.Call, in *sqs
 }
 
 func (a *api) cancelMessageMoveTask(ctx context.Context, call *wire.Call, in *sqsapi.CancelMessageMoveTaskInput) (*sqsapi.CancelMessageMoveTaskOutput, error) {
-	if text(in.TaskHandle) == "" {
+	if member.Text(in.TaskHandle) == "" {
 		return nil, missing("TaskHandle")
 	}
 	moved, err := a.queues.CancelTask(ctx, call.Account, call.Region, *in.TaskHandle)

@@ -18,6 +18,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
@@ -128,20 +129,13 @@ func invalid(value, parameter, reason string) error {
 	return refuse(queue.InvalidParameterValue, "Value "+value+" for parameter "+parameter+" is invalid. Reason: "+reason)
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 // accountDigits is the length of an account id.
 const accountDigits = 12
 
 // queue reads the URL of a queue. Its host is of no matter: clients reach one
 // server by several names.
 func (a *api) queue(call *wire.Call, queueURL *string) (queue.ID, error) {
-	address := text(queueURL)
+	address := member.Text(queueURL)
 	if address == "" && a.query && call.Request != nil && strings.Count(strings.Trim(call.Request.URL.Path, "/"), "/") == 1 {
 		address = call.Request.URL.Path // AWS: the query protocol may send to the queue itself
 	}

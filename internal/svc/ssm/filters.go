@@ -7,6 +7,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/ssmapi"
 	"github.com/lambkin-dev/lambkin/internal/core/parameter"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
@@ -33,7 +34,7 @@ const (
 // Texts: recorded from AWS.
 func newFilters(given []ssmapi.ParameterStringFilter, keys ...string) (all filters, err error) {
 	for i := range given {
-		f := filter{key: *given[i].Key, option: text(given[i].Option), values: given[i].Values}
+		f := filter{key: *given[i].Key, option: member.Text(given[i].Option), values: given[i].Values}
 		if !slices.ContainsFunc(keys, func(key string) bool {
 			return key == f.key || strings.HasSuffix(key, ":") && strings.HasPrefix(f.key, key)
 		}) {

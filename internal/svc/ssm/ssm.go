@@ -20,6 +20,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/parameter"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 type api struct{ parameters *parameter.Parameters }
@@ -60,39 +61,22 @@ func invalid(message string) error {
 	return &parameter.Error{Code: "ValidationException", Message: message}
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// optional is nil for what is empty.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func on(flag *bool) bool { return flag != nil && *flag }
-
 func scope(call *wire.Call) parameter.Scope {
 	return parameter.Scope{Account: call.Account, Region: call.Region}
 }
 
 func (a *api) putParameter(ctx context.Context, call *wire.Call, in *ssmapi.PutParameterRequest) (*ssmapi.PutParameterResult, error) {
-	v := parameter.Version{Name: *in.Name, Type: text(in.Type), Value: *in.Value, Tier: text(in.Tier), DataType: text(in.DataType), Description: text(in.Description),
-		AllowedPattern: text(in.AllowedPattern), User: call.CallerARN}
+	v := parameter.Version{Name: *in.Name, Type: member.Text(in.Type), Value: *in.Value, Tier: member.Text(in.Tier), DataType: member.Text(in.DataType), Description: member.Text(in.Description),
+		AllowedPattern: member.Text(in.AllowedPattern), User: call.CallerARN}
 	if v.DataType == "" {
 		v.DataType = "text"
 	}
 	switch {
-	case text(in.Policies) != "" && text(in.Policies) != "[]":
+	case member.Text(in.Policies) != "" && member.Text(in.Policies) != "[]":
 		return nil, &parameter.Error{Code: "InvalidPolicyTypeException", Message: "Parameter policies are not supported by this platform."}
 	case v.DataType != "text":
 		return nil, invalid("The following data type is not supported: " + v.DataType + " (Data type names are all lowercase.)")
-	case text(in.KeyId) != "" && *in.KeyId != parameter.DefaultKey:
+	case member.Text(in.KeyId) != "" && *in.KeyId != parameter.DefaultKey:
 		return nil, &parameter.Error{Code: "InvalidKeyId", Message: "This platform has no customer managed keys; SecureStrings are encrypted by " + parameter.DefaultKey + "."}
 	case v.Type == parameter.SecureString:
 		v.KeyID = parameter.DefaultKey
@@ -101,7 +85,7 @@ func (a *api) putParameter(ctx context.Context, call *wire.Call, in *ssmapi.PutP
 	for _, t := range in.Tags {
 		tags[*t.Key] = *t.Value
 	}
-	made, err := a.parameters.Put(ctx, scope(call), v, on(in.Overwrite), tags)
+	made, err := a.parameters.Put(ctx, scope(call), v, member.On(in.Overwrite), tags)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +98,7 @@ func (a *api) out(call *wire.Call, v *parameter.Version, decrypt bool) (*ssmapi.
 	if err != nil {
 		return nil, err
 	}
-	return &ssmapi.Parameter{Name: &v.Name, Type: &v.Type, Value: &value, Version: &v.Number, LastModifiedDate: &v.Modified, ARN: optional(scope(call).ARN(v.Name)), DataType: &v.DataType}, nil
+	return &ssmapi.Parameter{Name: &v.Name, Type: &v.Type, Value: &value, Version: &v.Number, LastModifiedDate: &v.Modified, ARN: member.Optional(scope(call).ARN(v.Name)), DataType: &v.DataType}, nil
 }
 
 func (a *api) getParameter(ctx context.Context, call *wire.Call, in *ssmapi.GetParameterRequest) (*ssmapi.GetParameterResult, error) {
@@ -122,12 +106,12 @@ func (a *api) getParameter(ctx context.Context, call *wire.Call, in *ssmapi.GetP
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.out(call, v, on(in.WithDecryption))
+	out, err := a.out(call, v, member.On(in.WithDecryption))
 	if err != nil {
 		return nil, err
 	}
 	if selector := strings.TrimPrefix(*in.Name, v.Name); selector != *in.Name {
-		out.Selector = optional(selector)
+		out.Selector = member.Optional(selector)
 	}
 	return &ssmapi.GetParameterResult{Parameter: out}, nil
 }
@@ -157,7 +141,7 @@ const (
 
 // cursor is where a list goes on.
 func cursor(token *string) (after string, err error) {
-	decoded, err := base64.RawURLEncoding.DecodeString(text(token))
+	decoded, err := base64.RawURLEncoding.DecodeString(member.Text(token))
 	if err != nil {
 		return "", &parameter.Error{Code: "InvalidNextToken", Message: "The specified token is not valid."}
 	}
@@ -210,10 +194,10 @@ func (a *api) getParametersByPath(ctx context.Context, call *wire.Call, in *ssma
 	out := &ssmapi.GetParametersByPathResult{Parameters: []ssmapi.Parameter{}}
 	out.NextToken, err = a.list(ctx, call, in.NextToken, limit(in.MaxResults, pathPage),
 		func(v *parameter.Version, tags map[string]string) bool {
-			return below(*in.Path, v.Name, on(in.Recursive)) && filters.accept(v, tags)
+			return below(*in.Path, v.Name, member.On(in.Recursive)) && filters.accept(v, tags)
 		},
 		func(v *parameter.Version) error {
-			shown, err := a.out(call, v, on(in.WithDecryption))
+			shown, err := a.out(call, v, member.On(in.WithDecryption))
 			if err == nil {
 				out.Parameters = append(out.Parameters, *shown)
 			}
@@ -246,12 +230,12 @@ func (a *api) getParameterHistory(ctx context.Context, call *wire.Call, in *ssma
 			out.NextToken = tokenFor(version(all[slices.Index(all, v)-1]))
 			break
 		}
-		value, err := a.parameters.Reveal(scope(call), v, on(in.WithDecryption))
+		value, err := a.parameters.Reveal(scope(call), v, member.On(in.WithDecryption))
 		if err != nil {
 			return nil, err
 		}
-		out.Parameters = append(out.Parameters, ssmapi.ParameterHistory{Name: &v.Name, Type: &v.Type, KeyId: optional(v.KeyID), LastModifiedDate: &v.Modified, LastModifiedUser: optional(v.User),
-			Description: optional(v.Description), Value: &value, AllowedPattern: optional(v.AllowedPattern), Version: &v.Number, Labels: append([]string{}, v.Labels...), Tier: &v.Tier,
+		out.Parameters = append(out.Parameters, ssmapi.ParameterHistory{Name: &v.Name, Type: &v.Type, KeyId: member.Optional(v.KeyID), LastModifiedDate: &v.Modified, LastModifiedUser: member.Optional(v.User),
+			Description: member.Optional(v.Description), Value: &value, AllowedPattern: member.Optional(v.AllowedPattern), Version: &v.Number, Labels: append([]string{}, v.Labels...), Tier: &v.Tier,
 			Policies: []ssmapi.ParameterInlinePolicy{}, DataType: &v.DataType})
 	}
 	return out, nil
@@ -265,7 +249,7 @@ func version(v *parameter.Version) string {
 }
 
 func (a *api) describeParameters(ctx context.Context, call *wire.Call, in *ssmapi.DescribeParametersRequest) (*ssmapi.DescribeParametersResult, error) {
-	if on(in.Shared) {
+	if member.On(in.Shared) {
 		return nil, invalid("Shared is not supported: this platform does not share parameters between accounts.")
 	}
 	if len(in.Filters) > 0 && len(in.ParameterFilters) > 0 {
@@ -281,8 +265,8 @@ func (a *api) describeParameters(ctx context.Context, call *wire.Call, in *ssmap
 	}
 	out := &ssmapi.DescribeParametersResult{Parameters: []ssmapi.ParameterMetadata{}}
 	out.NextToken, err = a.list(ctx, call, in.NextToken, limit(in.MaxResults, describePage), filters.accept, func(v *parameter.Version) error {
-		out.Parameters = append(out.Parameters, ssmapi.ParameterMetadata{Name: &v.Name, ARN: optional(scope(call).ARN(v.Name)), Type: &v.Type, KeyId: optional(v.KeyID), LastModifiedDate: &v.Modified,
-			LastModifiedUser: optional(v.User), Description: optional(v.Description), AllowedPattern: optional(v.AllowedPattern), Version: &v.Number, Tier: &v.Tier,
+		out.Parameters = append(out.Parameters, ssmapi.ParameterMetadata{Name: &v.Name, ARN: member.Optional(scope(call).ARN(v.Name)), Type: &v.Type, KeyId: member.Optional(v.KeyID), LastModifiedDate: &v.Modified,
+			LastModifiedUser: member.Optional(v.User), Description: member.Optional(v.Description), AllowedPattern: member.Optional(v.AllowedPattern), Version: &v.Number, Tier: &v.Tier,
 			Policies: []ssmapi.ParameterInlinePolicy{}, DataType: &v.DataType})
 		return nil
 	})

@@ -22,6 +22,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/source"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
+	"github.com/lambkin-dev/lambkin/internal/wire/member"
 )
 
 // Config is what the operations ask.
@@ -87,13 +88,6 @@ func summarize(text string) (*template.Summary, error) {
 	return template.Summarize(values, macro.Names(values))
 }
 
-func optional(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
 func (a *api) validateTemplate(ctx context.Context, call *wire.Call, in *cloudformationapi.ValidateTemplateInput) (*cloudformationapi.ValidateTemplateOutput, error) {
 	text, err := a.config.Source.Template(ctx, Who(call), in.TemplateBody, in.TemplateURL)
 	if err != nil {
@@ -104,11 +98,11 @@ func (a *api) validateTemplate(ctx context.Context, call *wire.Call, in *cloudfo
 		return nil, err
 	}
 	out := &cloudformationapi.ValidateTemplateOutput{
-		Parameters: []cloudformationapi.TemplateParameter{}, Description: optional(s.Description),
-		Capabilities: s.Capabilities, CapabilitiesReason: optional(s.Reason), DeclaredTransforms: s.Transforms,
+		Parameters: []cloudformationapi.TemplateParameter{}, Description: member.Optional(s.Description),
+		Capabilities: s.Capabilities, CapabilitiesReason: member.Optional(s.Reason), DeclaredTransforms: s.Transforms,
 	}
 	for _, p := range s.Parameters.Sorted() {
-		out.Parameters = append(out.Parameters, cloudformationapi.TemplateParameter{ParameterKey: &p.Name, DefaultValue: p.Default, NoEcho: &p.NoEcho, Description: optional(p.Description)})
+		out.Parameters = append(out.Parameters, cloudformationapi.TemplateParameter{ParameterKey: &p.Name, DefaultValue: p.Default, NoEcho: &p.NoEcho, Description: member.Optional(p.Description)})
 	}
 	return out, nil
 }
@@ -123,12 +117,12 @@ func (a *api) getTemplateSummary(ctx context.Context, call *wire.Call, in *cloud
 		return nil, err
 	}
 	out := &cloudformationapi.GetTemplateSummaryOutput{
-		Parameters: []cloudformationapi.ParameterDeclaration{}, Description: optional(s.Description), Capabilities: s.Capabilities, CapabilitiesReason: optional(s.Reason),
-		ResourceTypes: s.Types, Version: optional(s.Version), DeclaredTransforms: s.Transforms,
+		Parameters: []cloudformationapi.ParameterDeclaration{}, Description: member.Optional(s.Description), Capabilities: s.Capabilities, CapabilitiesReason: member.Optional(s.Reason),
+		ResourceTypes: s.Types, Version: member.Optional(s.Version), DeclaredTransforms: s.Transforms,
 	}
 	for _, p := range s.Parameters.Sorted() {
 		out.Parameters = append(out.Parameters, cloudformationapi.ParameterDeclaration{ParameterKey: &p.Name, ParameterType: &p.Type, DefaultValue: p.Default, NoEcho: &p.NoEcho,
-			Description: optional(p.Description), ParameterConstraints: &cloudformationapi.ParameterConstraints{AllowedValues: p.AllowedValues}})
+			Description: member.Optional(p.Description), ParameterConstraints: &cloudformationapi.ParameterConstraints{AllowedValues: p.AllowedValues}})
 	}
 	if s.Metadata != nil {
 		metadata, err := syntax.JSON(s.Metadata)
