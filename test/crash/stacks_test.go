@@ -14,8 +14,8 @@ import (
 )
 
 // stacks updates one stack of CloudFormation again and again; each second update
-// replaces its queue. After a kill the update goes on: at its end the stack is what
-// an accepted update wanted, and there is one queue.
+// replaces its queue and its key. After a kill the update goes on: at its end the stack is what
+// an accepted update wanted, and there is one of each.
 type stacks struct {
 	serial  int
 	made    bool
@@ -28,10 +28,12 @@ const (
 	stackPause  = 50 * time.Millisecond // between two looks at a stack that is worked on
 )
 
-// stackTemplate has a queue whose name depends on the serial, and who tells of it.
+// stackTemplate has a queue whose name depends on the serial, who tells of it, and a
+// key of API Gateway, whose name is not what identifies it.
 const stackTemplate = `{"Parameters": {"Serial": {"Type": "Number"}, "Name": {"Type": "String"}},
  "Resources": {
   "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Name"}, "VisibilityTimeout": {"Ref": "Serial"}}},
+  "Key": {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Name": {"Ref": "Name"}}},
   "Told": {"Type": "AWS::SSM::Parameter", "Properties": {"Name": "/crash/stack", "Type": "String", "Value": {"Fn::Sub": "${Serial} ${Queue.QueueName}"}}}},
  "Outputs": {"Serial": {"Value": {"Ref": "Serial"}}}}`
 
@@ -113,6 +115,13 @@ func (s *stacks) check(ctx context.Context, c client) error {
 	want := fmt.Sprint(stackQueues, s.allowed[0]/2)
 	if len(listed.QueueUrls) != 1 || !strings.HasSuffix(listed.QueueUrls[0], "/"+want) {
 		return fmt.Errorf("the queues of the stack are %v, want %s", listed.QueueUrls, want)
+	}
+	var keys struct{ Item []struct{ Name string } }
+	if err := c.call(ctx, "apigateway", "GET", "/apikeys?name="+stackQueues, nil, nil, &keys); err != nil {
+		return err
+	}
+	if len(keys.Item) != 1 || keys.Item[0].Name != want {
+		return fmt.Errorf("the keys of the stack are %v, want %s", keys.Item, want)
 	}
 	var told struct{ Parameter struct{ Value string } }
 	if err := c.call(ctx, "ssm", "POST", "/", jsonTarget("AmazonSSM.GetParameter", "1.1"), map[string]string{"Name": "/crash/stack"}, &told); err != nil {

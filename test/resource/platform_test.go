@@ -187,12 +187,6 @@ func (m *made) request(properties values) *stack.Request {
 		Name: "s-" + m.logical[:min(len(m.logical), 20)] + "-ABCDEFGHIJKL", PhysicalID: m.id, Properties: properties, Attributes: m.attributes, Progress: func(string) {}}
 }
 
-// unnamed are types whose resources have nothing by which a second try could know
-// that of the first: a crash at the moment of their making leaves one more.
-var unnamed = map[string]bool{"AWS::IAM::AccessKey": true, "AWS::ApiGateway::RestApi": true, "AWS::ApiGateway::Deployment": true, "AWS::ApiGateway::Authorizer": true,
-	"AWS::ApiGateway::RequestValidator": true, "AWS::ApiGateway::ApiKey": true, "AWS::ApiGateway::UsagePlan": true,
-	"AWS::ApiGatewayV2::Api": true, "AWS::ApiGatewayV2::Integration": true, "AWS::ApiGatewayV2::Deployment": true, "AWS::ApiGatewayV2::Authorizer": true, "AWS::ApiGatewayV2::ApiMapping": true}
-
 // create makes a resource, checks that it gives the attributes that it promises,
 // and that a try after a crash finds it.
 func (p *platform) create(logical, kind string, properties values) *made {
@@ -212,10 +206,6 @@ func (p *platform) create(logical, kind string, properties values) *made {
 	}
 	if result.PhysicalID == "" {
 		p.t.Fatalf("%s %s has no physical id", kind, logical)
-	}
-	if unnamed[kind] {
-		m.keep(result, properties)
-		return m
 	}
 	request.Again = true
 	again, err := m.kind.Create(p.t.Context(), request)

@@ -98,7 +98,8 @@ func (rd reader) checkReader(user Scope, t LayerTarget, exists bool) error {
 	return &AccessDeniedError{Message: fmt.Sprintf("User: arn:aws:iam::%s:root is not authorized to perform: lambda:GetLayerVersion on resource: %s because no resource-based policy allows the lambda:GetLayerVersion action", user.Account, t.ARN())}
 }
 
-// PublishLayer makes the next version of a layer.
+// PublishLayer makes the next version of a layer, or finds that which a call with
+// the same token (ids.WithToken) has made.
 func (r *Registry) PublishLayer(ctx context.Context, t LayerTarget, in PublishLayerInput) (*Layer, error) {
 	code, err := r.accept(ctx, t.Scope, in.Code, true)
 	if err != nil {
@@ -110,9 +111,15 @@ func (r *Registry) PublishLayer(ctx context.Context, t LayerTarget, in PublishLa
 			CompatibleRuntimes: in.CompatibleRuntimes, CompatibleArchitectures: in.CompatibleArchitectures,
 			Created: r.now(), CodeSHA256: code.sha256, CodeSizeBytes: code.sizeBytes, Code: code.id,
 		},
-		UnpackedBytes: code.unpackedBytes,
+		UnpackedBytes: code.unpackedBytes, Token: ids.Token(ctx),
 	}
 	err = r.update(ctx, func(c *change) error {
+		if made, err := c.layerOf(t, row.Token); err != nil || made != nil {
+			if made != nil {
+				row = *made
+			}
+			return err
+		}
 		n, err := c.nextNumber(tableLayer, t.Scope, t.Name)
 		if err != nil {
 			return err
@@ -125,6 +132,26 @@ func (r *Registry) PublishLayer(ctx context.Context, t LayerTarget, in PublishLa
 		return nil, err
 	}
 	return &row.Layer, nil
+}
+
+// layerOf finds the version of a layer that a call with the token has published;
+// nil if there is none.
+func (c *change) layerOf(t LayerTarget, token string) (found *layerRow, err error) {
+	if token == "" {
+		return nil, nil
+	}
+	lo, hi := scopeRange(tableLayerVersion, t.Scope, t.Name)
+	err = c.scan(lo, hi, func(e store.Entry) (bool, error) {
+		made := &layerRow{}
+		if err := decode(e.Value, made); err != nil {
+			return false, err
+		}
+		if made.Token == token {
+			found = made
+		}
+		return found == nil, nil
+	})
+	return found, err
 }
 
 // GetLayer reads the layer version that the target names (GetLayerVersion and

@@ -129,6 +129,7 @@ func (row *pendingRow) size() size {
 type layerRow struct {
 	Layer
 	UnpackedBytes int64
+	Token         string `json:",omitempty"` // of the call that published it
 }
 
 // reader reads rows of one snapshot.

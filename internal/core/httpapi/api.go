@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -36,7 +37,7 @@ func (a *API) check() error {
 
 // Create makes an API with all that belongs to it: quick may be nil, fill too.
 func (a *APIs) Create(ctx context.Context, s Scope, api API, quick *Quick, fill func(*Builder) error) (*API, error) {
-	api.ID, api.Scope, api.Created, api.Revision = newID(apiIDLength), s, a.config.Clock.Now().UTC(), 1
+	api.ID, api.Scope, api.Created, api.Revision = ids.Short(ctx, apiIDLength), s, a.config.Clock.Now().UTC(), 1
 	if api.RouteSelectionExpression == "" && api.ProtocolType == HTTP {
 		api.RouteSelectionExpression = routeSelection
 	}
@@ -54,6 +55,9 @@ func (a *APIs) Create(ctx context.Context, s Scope, api API, quick *Quick, fill 
 		lo, hi := tuple.Range(service, tableAPI, s.Account, s.Region)
 		if entries, err := snap.Scan(lo, hi, maxAPIs, false); err != nil || len(entries) == maxAPIs {
 			return nil, join(err, bad("Maximum number of APIs reached"))
+		}
+		if version, err := get(snap, apiKey(s, api.ID), &API{}); err != nil || version != 0 {
+			return nil, join(err, conflict("The API %s exists already", api.ID)) // of the token of this call
 		}
 		made = api
 		c := &change{apis: a, snap: snap, api: &made, written: map[string][]byte{}}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 )
 
 func noAuthorizer(id string) error { return missing("Invalid Authorizer identifier specified %s", id) }
@@ -94,12 +96,15 @@ func (c *change) putAuthorizer(a *Authorizer) error {
 }
 
 func (c *change) addAuthorizer(a *Authorizer) error {
-	a.ID = newID(partIDLength)
+	if a.ID == "" {
+		a.ID = newID()
+	}
 	return c.putAuthorizer(a)
 }
 
 // CreateAuthorizer adds an authorizer.
 func (a *APIs) CreateAuthorizer(ctx context.Context, s Scope, api string, row Authorizer) (*Authorizer, error) {
+	row.ID = ids.Short(ctx, partIDLength)
 	return &row, a.change(ctx, s, api, func(c *change) error { return c.addAuthorizer(&row) })
 }
 

@@ -226,12 +226,12 @@ func (c *change) definition() (*Definition, error) {
 }
 
 // deploy makes a deployment.
-func (c *change) deploy(auto bool, description *string) (*Deployment, error) {
+func (c *change) deploy(id string, auto bool, description *string) (*Deployment, error) {
 	definition, err := c.definition()
 	if err != nil {
 		return nil, err
 	}
-	d := &Deployment{ID: newID(partIDLength), AutoDeployed: auto, Created: c.apis.config.Clock.Now().UTC(), Status: "DEPLOYED", Description: description}
+	d := &Deployment{ID: id, AutoDeployed: auto, Created: c.apis.config.Clock.Now().UTC(), Status: "DEPLOYED", Description: description}
 	d.Parts = chunk.Put(&c.batch, encode(definition), snapshotPrefix(c.api.Scope, c.api.ID, d.ID)...)
 	c.put(partDeployment, d.ID, d)
 	return d, nil
@@ -256,7 +256,7 @@ func (c *change) autoDeploy() error {
 		if stage.AutoDeploy {
 			if made == nil {
 				description := autoDescription
-				if made, err = c.deploy(true, &description); err != nil {
+				if made, err = c.deploy(newID(), true, &description); err != nil {
 					return err
 				}
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/hosts"
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -193,7 +194,7 @@ func (a *APIs) putMapping(snap store.Snap, s Scope, name string, m *Mapping, b *
 
 // CreateMapping adds a mapping to a domain name.
 func (a *APIs) CreateMapping(ctx context.Context, s Scope, name string, m Mapping) (*Mapping, error) {
-	m.ID = newID(partIDLength)
+	m.ID = ids.Short(ctx, partIDLength)
 	return &m, a.changeDomain(ctx, s, name, func(snap store.Snap, _ *Domain, b *store.Batch) error {
 		return a.putMapping(snap, s, name, &m, b)
 	})

@@ -14,12 +14,12 @@ package httpapi
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/chunk"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
@@ -127,16 +127,9 @@ func snapshotPrefix(s Scope, api, deployment string) []any {
 	return []any{service, tableParts, s.Account, s.Region, api, partSnapshot, deployment}
 }
 
-// newID makes an id of letters and digits, as AWS's.
-func newID(length int) string {
-	const letters = "abcdefghijklmnopqrstuvwxyz234567"
-	id := make([]byte, length)
-	rand.Read(id)
-	for i, b := range id {
-		id[i] = letters[int(b)%len(letters)]
-	}
-	return string(id)
-}
+// newID makes the id of what is made besides what a call asks for: that has
+// ids.Short.
+func newID() string { return ids.Short(context.Background(), partIDLength) }
 
 // Lengths of ids, as AWS's.
 const (

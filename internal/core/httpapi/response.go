@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/vtl"
 )
 
@@ -169,7 +170,7 @@ func (c *change) dropResponses(parent string) error {
 
 // CreateRouteResponse adds one to a route.
 func (a *APIs) CreateRouteResponse(ctx context.Context, s Scope, api, route string, r RouteResponse) (*RouteResponse, error) {
-	r.ID, r.Parent = newID(partIDLength), route
+	r.ID, r.Parent = ids.Short(ctx, partIDLength), route
 	return &r, a.change(ctx, s, api, func(c *change) error { return c.putRouteResponse(&r) })
 }
 
@@ -227,7 +228,7 @@ func (a *APIs) DeleteRouteResponse(ctx context.Context, s Scope, api, route, id 
 
 // CreateIntegrationResponse adds one to an integration.
 func (a *APIs) CreateIntegrationResponse(ctx context.Context, s Scope, api, integration string, r IntegrationResponse) (*IntegrationResponse, error) {
-	r.ID, r.Parent = newID(partIDLength), integration
+	r.ID, r.Parent = ids.Short(ctx, partIDLength), integration
 	return &r, a.change(ctx, s, api, func(c *change) error { return c.putIntegrationResponse(&r) })
 }
 

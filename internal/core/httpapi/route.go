@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 )
 
 // DefaultRoute takes what no other route does.
@@ -120,12 +122,15 @@ func (c *change) checkTarget(r *Route) error {
 }
 
 func (c *change) addRoute(r *Route) error {
-	r.ID = newID(partIDLength)
+	if r.ID == "" {
+		r.ID = newID()
+	}
 	return c.putRoute(r)
 }
 
 // CreateRoute adds a route.
 func (a *APIs) CreateRoute(ctx context.Context, s Scope, api string, r Route) (*Route, error) {
+	r.ID = ids.Short(ctx, partIDLength)
 	return &r, a.change(ctx, s, api, func(c *change) error { return c.addRoute(&r) })
 }
 
@@ -274,12 +279,15 @@ func (c *change) addIntegration(i *Integration) error {
 		return join(err, bad("Maximum number of integrations for this API has been reached"))
 	}
 	c.integrations++
-	i.ID = newID(partIDLength)
+	if i.ID == "" {
+		i.ID = newID()
+	}
 	return c.putIntegration(i)
 }
 
 // CreateIntegration adds an integration.
 func (a *APIs) CreateIntegration(ctx context.Context, s Scope, api string, i Integration) (*Integration, error) {
+	i.ID = ids.Short(ctx, partIDLength)
 	return &i, a.change(ctx, s, api, func(c *change) error { return c.addIntegration(&i) })
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"regexp"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 )
 
 func noStage() error { return missing("Invalid stage identifier specified") }
@@ -157,7 +159,7 @@ func (a *APIs) Deploy(ctx context.Context, s Scope, api string, description *str
 			return join(err, bad("At least one route is required before deploying the Api."))
 		}
 		var err error
-		if d, err = c.deploy(false, description); err != nil || stage == "" {
+		if d, err = c.deploy(ids.Short(ctx, partIDLength), false, description); err != nil || stage == "" {
 			return err
 		}
 		row := &Stage{}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
@@ -57,19 +58,20 @@ func (i *IAM) CreateKey(ctx context.Context, account, user string) (key *Key, se
 	var random [secretBytes]byte
 	rand.Read(random[:]) // never fails
 	secret = base64.StdEncoding.EncodeToString(random[:])
+	id := keyPrefix + strings.ToUpper(ids.Short(ctx, keyLetters))
 	err = i.change(ctx, account, func(t *transaction) error {
 		u, err := t.find(User, user)
 		if err != nil {
 			return err
 		}
-		ids, err := t.links(owner, u.ID)
+		others, err := t.links(owner, u.ID)
 		if err != nil {
 			return err
 		}
-		if len(ids) >= MaxKeys {
+		if len(others) >= MaxKeys {
 			return fail(LimitExceeded, "Cannot exceed quota for AccessKeysPerUser: %d", MaxKeys)
 		}
-		key = &Key{ID: newID(keyPrefix, keyLetters), Account: account, UserID: u.ID, Status: Active, Created: i.now()}
+		key = &Key{ID: id, Account: account, UserID: u.ID, Status: Active, Created: i.now()}
 		key.Sealed = i.sealer.Seal([]byte(secret), key.ID)
 		t.batch.Checks = append(t.batch.Checks, store.Absent(keyKey(key.ID)))
 		t.link(owner, u.ID, key.ID)

@@ -442,7 +442,9 @@ func (d *Definition) AddAuthorizer(wanted *Authorizer) error {
 	if err := wanted.Check(); err != nil {
 		return err
 	}
-	wanted.Id = newResourceID()
+	if wanted.Id == "" {
+		wanted.Id = newResourceID()
+	}
 	if d.Authorizers == nil {
 		d.Authorizers = map[string]*Authorizer{}
 	}
@@ -513,7 +515,9 @@ func (d *Definition) DeleteAuthorizer(id string) error {
 
 // AddValidator makes a request validator.
 func (d *Definition) AddValidator(wanted *RequestValidator) {
-	wanted.Id = newResourceID()
+	if wanted.Id == "" {
+		wanted.Id = newResourceID()
+	}
 	if d.RequestValidators == nil {
 		d.RequestValidators = map[string]*RequestValidator{}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/hosts"
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -252,7 +253,7 @@ func tagsOfPlain[T PlainValue](ctx context.Context, a *APIs, scope Scope, id str
 // CreateKey makes an API key. AWS: a value has 20 to 128 characters and is there once.
 func (a *APIs) CreateKey(ctx context.Context, scope Scope, wanted APIKey) (*APIKey, error) {
 	now := a.config.Clock.Now().UTC()
-	wanted.Id, wanted.CreatedDate, wanted.LastUpdatedDate = NewID(), now, now
+	wanted.Id, wanted.CreatedDate, wanted.LastUpdatedDate = ids.Short(ctx, apiIDLength), now, now
 	switch {
 	case wanted.Value == "":
 		wanted.Value = random(apiKeyValueSize)
@@ -329,7 +330,7 @@ func (a *APIs) DeleteKey(ctx context.Context, scope Scope, id string) error {
 
 // CreatePlan makes a usage plan.
 func (a *APIs) CreatePlan(ctx context.Context, scope Scope, wanted UsagePlan) (*UsagePlan, error) {
-	wanted.Id = random(resourceLength)
+	wanted.Id = ids.Short(ctx, resourceLength)
 	if err := a.CheckPlan(scope, &wanted); err != nil {
 		return nil, err
 	}

@@ -206,7 +206,7 @@ func (a *APIs) Create(ctx context.Context, scope Scope, wanted API) (*API, error
 		return nil, err
 	}
 	api := wanted
-	api.Id, api.CreatedDate = NewID(), a.config.Clock.Now().UTC()
+	api.Id, api.CreatedDate = ids.Short(ctx, apiIDLength), a.config.Clock.Now().UTC()
 	api.Deployments, api.Stages = map[string]*Deployment{}, map[string]*Stage{}
 	if len(api.Resources) == 0 {
 		root := newRoot()
@@ -369,10 +369,10 @@ const (
 	apiKeyValueSize = 40
 )
 
-// NewID makes the id of an API, a key, a plan.
-func NewID() string { return random(apiIDLength) }
-
 func newResourceID() string { return random(resourceLength) }
+
+// NewPartID makes the id of an authorizer or a validator that a call makes.
+func NewPartID(ctx context.Context) string { return ids.Short(ctx, resourceLength) }
 
 // random is a text of small letters and digits.
 func random(length int) string {

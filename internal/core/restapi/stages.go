@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -44,7 +45,7 @@ func (api *API) Deployment(id string) (*Deployment, error) {
 // Deploy makes a deployment, and with a stage's name lets that stage have it; a
 // stage that is not there is made of the one given.
 func (a *APIs) Deploy(ctx context.Context, id ID, description string, wanted *Stage) (*Deployment, error) {
-	made := &Deployment{Id: random(resourceLength), Description: description, CreatedDate: a.config.Clock.Now().UTC()}
+	made := &Deployment{Id: ids.Short(ctx, resourceLength), Description: description, CreatedDate: a.config.Clock.Now().UTC()}
 	_, err := a.change(ctx, id, func(api *API, batch *store.Batch) error {
 		if err := api.checkDeployable(); err != nil {
 			return err

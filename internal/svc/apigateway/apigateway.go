@@ -126,10 +126,15 @@ func reading[Out, In any](a *api, find func(api *restapi.API, in *In) (any, erro
 
 // changing changes an API and shows the part that was changed.
 func changing[Out, In any](a *api, do func(api *restapi.API, in *In) (any, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
+	return creating[Out](a, func(_ context.Context, api *restapi.API, in *In) (any, error) { return do(api, in) })
+}
+
+// creating is changing by what makes the id of the part, of the context.
+func creating[Out, In any](a *api, do func(ctx context.Context, api *restapi.API, in *In) (any, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
 	return wrap(func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
 		var part any
 		_, err := a.apis.Change(ctx, idOf(call, in), func(api *restapi.API) (err error) {
-			part, err = do(api, in)
+			part, err = do(ctx, api, in)
 			return err
 		})
 		if err != nil {

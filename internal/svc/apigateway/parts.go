@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"context"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
@@ -39,8 +40,9 @@ func (a *api) models() []wire.Operation {
 // validators are the operations of request validators.
 func (a *api) validators() []wire.Operation {
 	return []wire.Operation{
-		apigatewayapi.HandleCreateRequestValidator(changing[apigatewayapi.RequestValidator](a, func(api *restapi.API, in *apigatewayapi.CreateRequestValidatorInput) (any, error) {
+		apigatewayapi.HandleCreateRequestValidator(creating[apigatewayapi.RequestValidator](a, func(ctx context.Context, api *restapi.API, in *apigatewayapi.CreateRequestValidatorInput) (any, error) {
 			wanted := show[restapi.RequestValidator](in)
+			wanted.Id = restapi.NewPartID(ctx)
 			api.AddValidator(wanted)
 			return wanted, nil
 		})),
@@ -67,11 +69,12 @@ func (a *api) validators() []wire.Operation {
 // authorizers are the operations of authorizers.
 func (a *api) authorizers() []wire.Operation {
 	return []wire.Operation{
-		apigatewayapi.HandleCreateAuthorizer(changing[apigatewayapi.Authorizer](a, func(api *restapi.API, in *apigatewayapi.CreateAuthorizerInput) (any, error) {
+		apigatewayapi.HandleCreateAuthorizer(creating[apigatewayapi.Authorizer](a, func(ctx context.Context, api *restapi.API, in *apigatewayapi.CreateAuthorizerInput) (any, error) {
 			if err := refuse(refusedOption{"ProviderARNs", len(in.ProviderARNs) > 0 && member.Text(in.Type) != restapi.AuthCognito}); err != nil {
 				return nil, err
 			}
 			wanted := show[restapi.Authorizer](in)
+			wanted.Id = restapi.NewPartID(ctx)
 			return wanted, api.AddAuthorizer(wanted)
 		})),
 		apigatewayapi.HandleGetAuthorizer(reading[apigatewayapi.Authorizer](a, func(api *restapi.API, in *apigatewayapi.GetAuthorizerInput) (any, error) {

@@ -46,7 +46,8 @@ func (c *call) run(operation string, in values) error {
 
 // of calls an operation of any service.
 func (c *call) of(service, operation string, in values) (values, error) {
-	who := local.Identity{Account: c.r.Account, Region: c.r.Region, AccessKeyID: c.r.Caller.AccessKeyID, CallerARN: c.r.Caller.ARN, UserID: c.r.Caller.UserID, Endpoint: c.r.Caller.Endpoint, Function: c.r.Caller.Function, Session: c.r.Caller.Session}
+	who := local.Identity{Account: c.r.Account, Region: c.r.Region, AccessKeyID: c.r.Caller.AccessKeyID, CallerARN: c.r.Caller.ARN, UserID: c.r.Caller.UserID, Endpoint: c.r.Caller.Endpoint, Function: c.r.Caller.Function, Session: c.r.Caller.Session,
+		Token: c.r.Token}
 	out, err := c.k.caller.Call(c, who, service, operation, in)
 	if f := fault.From(err); f != nil {
 		return nil, &refusal{service, f}

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
@@ -23,6 +24,9 @@ type definition struct {
 	identity func(c *call) values
 	// physical is the physical id, of the answer of create; nil: the name.
 	physical func(c *call, out values) string
+	// madeID is the physical id of what an earlier try of the step has made, where its
+	// service makes ids of tokens; nil: its name tells.
+	madeID func(c *call) string
 	// ref is what Ref gives, if it is not the physical id.
 	ref func(c *call) string
 	// members are the names of members that are not those of their properties.
@@ -105,6 +109,18 @@ func physicalAs(member string) func(c *call) values {
 func member(names ...string) func(c *call, out values) string {
 	return func(c *call, out values) string { return value.Text(value.At(out, names...)) }
 }
+
+// tokenID is a madeID of so many letters.
+func tokenID(length int) func(c *call) string {
+	return func(c *call) string { return ids.Short(ids.WithToken(c, c.r.Token), length) }
+}
+
+// Lengths of the ids that services make of tokens.
+const (
+	apiIDLength    = 10
+	restPartLength = 6
+	httpPartLength = 7
+)
 
 // pick gives attributes by the members that hold them: pairs of both names.
 func pick(pairs ...string) func(c *call, live values) values {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
@@ -16,23 +15,23 @@ func httpAPIs() []*definition {
 		integration(),
 		httpStage(),
 		httpDomain(),
-		{name: "AWS::ApiGatewayV2::Deployment", create: "CreateDeployment", update: "UpdateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: apiPart("DeploymentId"),
+		{name: "AWS::ApiGatewayV2::Deployment", madeID: tokenID(httpPartLength), create: "CreateDeployment", update: "UpdateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: apiPart("DeploymentId"),
 			physical: member("DeploymentId"), resets: values{"Description": ""}, attributes: own("DeploymentId")},
-		{name: "AWS::ApiGatewayV2::Authorizer", create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: apiPart("AuthorizerId"),
+		{name: "AWS::ApiGatewayV2::Authorizer", madeID: tokenID(httpPartLength), create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: apiPart("AuthorizerId"),
 			physical: member("AuthorizerId"), attributes: own("AuthorizerId"),
 			resets: values{"AuthorizerCredentialsArn": "", "AuthorizerResultTtlInSeconds": 0, "EnableSimpleResponses": false, "IdentitySource": []any{}, "IdentityValidationExpression": ""}},
-		{name: "AWS::ApiGatewayV2::ApiMapping", create: "CreateApiMapping", update: "UpdateApiMapping", remove: "DeleteApiMapping", read: "GetApiMapping", physical: member("ApiMappingId"),
+		{name: "AWS::ApiGatewayV2::ApiMapping", madeID: tokenID(httpPartLength), create: "CreateApiMapping", update: "UpdateApiMapping", remove: "DeleteApiMapping", read: "GetApiMapping", physical: member("ApiMappingId"),
 			identity: func(c *call) values {
 				return values{"DomainName": c.text("DomainName"), "ApiMappingId": c.physical}
 			},
 			resets: values{"ApiMappingKey": ""}, attributes: own("ApiMappingId")},
 		{name: "AWS::ApiGatewayV2::Model", create: "CreateModel", update: "UpdateModel", remove: "DeleteModel", read: "GetModel", identity: apiPart("ModelId"), physical: member("ModelId"),
 			resets: values{"Description": ""}, attributes: own("ModelId")},
-		{name: "AWS::ApiGatewayV2::RouteResponse", create: "CreateRouteResponse", update: "UpdateRouteResponse", remove: "DeleteRouteResponse", read: "GetRouteResponse",
+		{name: "AWS::ApiGatewayV2::RouteResponse", madeID: tokenID(httpPartLength), create: "CreateRouteResponse", update: "UpdateRouteResponse", remove: "DeleteRouteResponse", read: "GetRouteResponse",
 			physical: member("RouteResponseId"), attributes: own("RouteResponseId"), identity: func(c *call) values {
 				return values{"ApiId": c.text("ApiId"), "RouteId": c.text("RouteId"), "RouteResponseId": c.physical}
 			}},
-		{name: "AWS::ApiGatewayV2::IntegrationResponse", create: "CreateIntegrationResponse", update: "UpdateIntegrationResponse", remove: "DeleteIntegrationResponse", read: "GetIntegrationResponse",
+		{name: "AWS::ApiGatewayV2::IntegrationResponse", madeID: tokenID(httpPartLength), create: "CreateIntegrationResponse", update: "UpdateIntegrationResponse", remove: "DeleteIntegrationResponse", read: "GetIntegrationResponse",
 			physical: member("IntegrationResponseId"), attributes: own("IntegrationResponseId"), identity: func(c *call) values {
 				return values{"ApiId": c.text("ApiId"), "IntegrationId": c.text("IntegrationId"), "IntegrationResponseId": c.physical}
 			}},
@@ -57,8 +56,7 @@ func v2Tags(path func(c *call) string) *tagging {
 }
 
 func httpAPI() *definition {
-	return &definition{name: "AWS::ApiGatewayV2::Api", create: "CreateApi", update: "UpdateApi", remove: "DeleteApi", read: "GetApi", identity: physicalAs("ApiId"), physical: member("ApiId"),
-		// AWS: a crash at the very moment in which an API is made may leave it, as one that no stack knows: names of APIs are not unique.
+	return &definition{name: "AWS::ApiGatewayV2::Api", madeID: tokenID(apiIDLength), create: "CreateApi", update: "UpdateApi", remove: "DeleteApi", read: "GetApi", identity: physicalAs("ApiId"), physical: member("ApiId"),
 		make: func(c *call) (values, error) {
 			body, err := definitionOf(c, c.properties)
 			if err != nil || body == nil {
@@ -70,18 +68,9 @@ func httpAPI() *definition {
 				}
 				return c.do("CreateApi", c.k.input(c, "CreateApi", nil))
 			}
-			out, err := c.do("ImportApi", imported(c, body))
-			if err != nil {
-				return nil, err
-			}
-			c.physical = value.Text(out["ApiId"])
-			if tags := value.TagMap(c.properties["Tags"]); len(tags) > 0 {
-				if err := c.run("TagResource", c.k.tags.input(c, "Tags", tags)); err != nil {
-					return out, err
-				}
-			}
-			return out, c.k.describe(c)
+			return c.do("ImportApi", imported(c, body))
 		},
+		apply: describeImported,
 		change: func(c *call, was values) error {
 			body, err := definitionOf(c, c.properties)
 			if err != nil {
@@ -122,9 +111,18 @@ func imported(c *call, body []byte) values {
 	return in
 }
 
-// describe gives an API that was imported what the template says beside its document.
-func (k *kind) describe(c *call) error {
-	in := k.input(c, "UpdateApi", nil)
+// describeImported gives an API that was imported what the template says beside its
+// document.
+func describeImported(c *call, was, want values) error {
+	if was != nil || want == nil || want["Body"] == nil && want["BodyS3Location"] == nil {
+		return nil
+	}
+	if tags := value.TagMap(want["Tags"]); len(tags) > 0 { // an import takes none
+		if err := c.run("TagResource", c.k.tags.input(c, "Tags", tags)); err != nil {
+			return err
+		}
+	}
+	in := c.k.input(c, "UpdateApi", nil)
 	if len(in) == 0 {
 		return nil
 	}
@@ -132,33 +130,8 @@ func (k *kind) describe(c *call) error {
 	return c.run("UpdateApi", in)
 }
 
-// firstOf looks through the pages of a list for the first item that fits.
-func firstOf(c *call, operation string, in values, fits func(item any) bool) (values, error) {
-	for {
-		out, err := c.do(operation, in)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range value.List(out["Items"]) {
-			if fits(item) {
-				return item.(values), nil
-			}
-		}
-		if out["NextToken"] == nil {
-			return nil, stack.ErrAbsent
-		}
-		in["NextToken"] = out["NextToken"]
-	}
-}
-
 func route() *definition {
-	return &definition{name: "AWS::ApiGatewayV2::Route", create: "CreateRoute", update: "UpdateRoute", remove: "DeleteRoute", identity: apiPart("RouteId"), physical: member("RouteId"),
-		live: func(c *call) (values, error) {
-			if c.physical != c.r.Name {
-				return c.do("GetRoute", c.identity())
-			}
-			return firstOf(c, "GetRoutes", values{"ApiId": c.text("ApiId")}, func(item any) bool { return value.Text(value.At(item, "RouteKey")) == c.text("RouteKey") })
-		},
+	return &definition{name: "AWS::ApiGatewayV2::Route", madeID: tokenID(httpPartLength), create: "CreateRoute", update: "UpdateRoute", remove: "DeleteRoute", read: "GetRoute", identity: apiPart("RouteId"), physical: member("RouteId"),
 		resets: values{"ApiKeyRequired": false, "AuthorizationScopes": []any{}, "AuthorizationType": "NONE", "AuthorizerId": "", "OperationName": "", "Target": "", "ModelSelectionExpression": "",
 			"RouteResponseSelectionExpression": ""},
 		attributes: own("RouteId")}
@@ -212,7 +185,7 @@ func emptiedStatuses(was, want any) values {
 }
 
 func integration() *definition {
-	return &definition{name: "AWS::ApiGatewayV2::Integration", create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", read: "GetIntegration",
+	return &definition{name: "AWS::ApiGatewayV2::Integration", madeID: tokenID(httpPartLength), create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", read: "GetIntegration",
 		identity: apiPart("IntegrationId"), physical: member("IntegrationId"), forms: map[string]form{"ResponseParameters": responseParameters}, attributes: own("IntegrationId"),
 		change: func(c *call, was values) error {
 			in := c.k.input(c, "UpdateIntegration", was)

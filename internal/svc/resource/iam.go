@@ -373,12 +373,18 @@ func dropVersions(c *call, left int) error {
 	return nil
 }
 
-// accessKey is a key of a user. Its secret is told once, so a key that a crash
-// left without anyone who knows its secret cannot be adopted: it stays, and a
-// further one is made. AWS: the same.
+// accessKey is a key of a user. Its secret is told once, so a key that a crash left
+// without anyone who knows its secret cannot be adopted: another takes its place.
 func accessKey() *definition {
+	const keyLetters = 16 // of an id after AKIA
 	return &definition{name: "AWS::IAM::AccessKey", create: "CreateAccessKey", remove: "DeleteAccessKey", physical: member("AccessKey", "AccessKeyId"),
 		make: func(c *call) (values, error) {
+			if c.r.Again {
+				gone := values{"UserName": c.text("UserName"), "AccessKeyId": "AKIA" + strings.ToUpper(tokenID(keyLetters)(c))}
+				if err := ignoreAbsent(c.run("DeleteAccessKey", gone)); err != nil {
+					return nil, err
+				}
+			}
 			out, err := c.do("CreateAccessKey", values{"UserName": c.text("UserName")})
 			c.secret = value.Text(value.At(out, "AccessKey", "SecretAccessKey"))
 			return out, err

@@ -124,6 +124,13 @@ func (k *kind) Create(ctx context.Context, r *stack.Request) (*stack.Result, err
 
 // begin makes the resource, or finds what an earlier try has made.
 func (k *kind) begin(c *call) (values, error) {
+	if k.madeID != nil && c.r.Again {
+		c.physical = k.madeID(c)
+		if live, err := k.found(c); !absent(err) {
+			return live, err
+		}
+		c.physical = c.name()
+	}
 	if k.checked && (c.r.Again || c.named()) {
 		switch live, err := k.found(c); {
 		case err != nil && !absent(err):

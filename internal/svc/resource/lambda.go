@@ -293,16 +293,6 @@ func layerVersion() *definition {
 	return &definition{name: "AWS::Lambda::LayerVersion", service: "lambda", create: "PublishLayerVersion", remove: "DeleteLayerVersion",
 		naming: naming{property: "LayerName", rule: stack.NameRule{MaxLength: layerNameLength}}, physical: member("LayerVersionArn"),
 		identity: func(c *call) values { return layerOf(c.physical) },
-		// AWS: a crash in the middle of publishing under a name of the user's own may leave a version that no stack knows.
-		make: func(c *call) (values, error) {
-			if c.r.Again && !c.named() {
-				out, err := c.do("ListLayerVersions", values{"LayerName": c.name()})
-				if found := value.List(out["LayerVersions"]); err == nil && len(found) > 0 {
-					return found[0].(values), nil
-				}
-			}
-			return c.do(c.k.create, c.k.input(c, c.k.create, nil))
-		},
 		live: func(c *call) (values, error) {
 			return c.do("GetLayerVersionByArn", values{"Arn": c.physical})
 		},

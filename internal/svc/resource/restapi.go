@@ -48,7 +48,7 @@ func restAPIs() []*definition {
 				l.Always("/schema", p["Schema"], "{}")
 				return l
 			})},
-		{name: "AWS::ApiGateway::RequestValidator", create: "CreateRequestValidator", remove: "DeleteRequestValidator", read: "GetRequestValidator", identity: partOf("requestValidatorId"),
+		{name: "AWS::ApiGateway::RequestValidator", madeID: tokenID(restPartLength), create: "CreateRequestValidator", remove: "DeleteRequestValidator", read: "GetRequestValidator", identity: partOf("requestValidatorId"),
 			naming: naming{property: "Name"}, physical: member("id"), attributes: own("RequestValidatorId"),
 			change: patchedBy("UpdateRequestValidator", func(p values) patch.Leaves {
 				l := patch.Leaves{}
@@ -78,7 +78,7 @@ func restAPIs() []*definition {
 }
 
 func authorizer() *definition {
-	return &definition{name: "AWS::ApiGateway::Authorizer", create: "CreateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: partOf("authorizerId"), physical: member("id"), attributes: own("AuthorizerId"),
+	return &definition{name: "AWS::ApiGateway::Authorizer", madeID: tokenID(restPartLength), create: "CreateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: partOf("authorizerId"), physical: member("id"), attributes: own("AuthorizerId"),
 		change: patchedBy("UpdateAuthorizer", func(p values) patch.Leaves {
 			l := patch.Leaves{}
 			l.Always("/name", p["Name"], "")
@@ -115,9 +115,8 @@ func gatewayTags(path func(c *call) string) *tagging {
 }
 
 func restAPI() *definition {
-	return &definition{name: "AWS::ApiGateway::RestApi", create: "CreateRestApi", remove: "DeleteRestApi", read: "GetRestApi", identity: physicalAs("restApiId"), physical: member("id"),
+	return &definition{name: "AWS::ApiGateway::RestApi", madeID: tokenID(apiIDLength), create: "CreateRestApi", remove: "DeleteRestApi", read: "GetRestApi", identity: physicalAs("restApiId"), physical: member("id"),
 		members: values{"ApiKeySourceType": "apiKeySource"},
-		// AWS: a crash at the very moment in which an API is made may leave it, as one that no stack knows: names of APIs are not unique.
 		make: func(c *call) (values, error) {
 			in := c.k.input(c, "CreateRestApi", nil)
 			body, err := definitionOf(c, c.properties)
@@ -326,9 +325,9 @@ func putEach(c *call, operation string, elements any) error {
 	return nil
 }
 
-// deployment is a snapshot. AWS: as there, one that a crash left is never seen again, and goes with its API.
+// deployment is a snapshot.
 func deployment() *definition {
-	return &definition{name: "AWS::ApiGateway::Deployment", create: "CreateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: partOf("deploymentId"), physical: member("id"),
+	return &definition{name: "AWS::ApiGateway::Deployment", madeID: tokenID(restPartLength), create: "CreateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: partOf("deploymentId"), physical: member("id"),
 		attributes: own("DeploymentId"),
 		make: func(c *call) (values, error) {
 			in := values{"restApiId": c.text("RestApiId")}
@@ -490,7 +489,7 @@ func patchStage(c *call, was, want values) error {
 
 func usagePlans() []*definition {
 	return []*definition{
-		{name: "AWS::ApiGateway::ApiKey", create: "CreateApiKey", remove: "DeleteApiKey", read: "GetApiKey", naming: naming{property: "Name"}, identity: physicalAs("apiKey"), physical: member("id"),
+		{name: "AWS::ApiGateway::ApiKey", madeID: tokenID(apiIDLength), create: "CreateApiKey", remove: "DeleteApiKey", read: "GetApiKey", naming: naming{property: "Name"}, identity: physicalAs("apiKey"), physical: member("id"),
 			change: patchedBy("UpdateApiKey", func(p values) patch.Leaves {
 				l := patch.Leaves{}
 				l.Set("/description", p["Description"])
@@ -500,7 +499,7 @@ func usagePlans() []*definition {
 			}),
 			tags: gatewayTags(func(c *call) string { return "/apikeys/" + c.physical }), attributes: own("APIKeyId"),
 			refused: map[string]string{"StageKeys": "API Gateway itself no longer takes them: use a usage plan"}, inert: map[string]string{"GenerateDistinctId": "a key's id is always another than its value"}},
-		{name: "AWS::ApiGateway::UsagePlan", create: "CreateUsagePlan", remove: "DeleteUsagePlan", read: "GetUsagePlan", members: values{"UsagePlanName": "name"}, naming: naming{property: "UsagePlanName"},
+		{name: "AWS::ApiGateway::UsagePlan", madeID: tokenID(restPartLength), create: "CreateUsagePlan", remove: "DeleteUsagePlan", read: "GetUsagePlan", members: values{"UsagePlanName": "name"}, naming: naming{property: "UsagePlanName"},
 			identity: physicalAs("usagePlanId"), physical: member("id"), change: patchedBy("UpdateUsagePlan", planLeaves),
 			drop: func(c *call) error {
 				stages := patch.Leaves{}

@@ -36,6 +36,7 @@ type Identity struct {
 	UserID          string
 	Function        bool             // a function began it: what it may not call is not called for it
 	Session         *session.Session // of temporary credentials: what restricts them restricts the call
+	Token           string           // of a call that may be made again: see ids.WithToken
 	Endpoint        string           // scheme://host:port, where the result has addresses of this server; empty: ownEndpoint
 }
 
@@ -95,6 +96,9 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 	}
 	if who.Endpoint == "" {
 		who.Endpoint = ownEndpoint
+	}
+	if who.Token != "" {
+		ctx = ids.WithToken(ctx, who.Token)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, who.Endpoint+"/", http.NoBody)
 	if err != nil {

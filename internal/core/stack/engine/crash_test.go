@@ -9,44 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
-	"github.com/lambkin-dev/lambkin/internal/engine/store"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/storetest"
 )
-
-// killer is a store whose process dies at a commit: before it is made, or after.
-type killer struct {
-	store.Store
-	mu    sync.Mutex
-	left  int  // commits until then
-	after bool // the last one is made
-	dead  chan struct{}
-}
-
-var errDead = errors.New("the process is dead")
-
-func (k *killer) Commit(ctx context.Context, b *store.Batch) (store.Version, error) {
-	k.mu.Lock()
-	k.left--
-	left := k.left
-	if left == 0 {
-		close(k.dead)
-	}
-	k.mu.Unlock()
-	if left < 0 || left == 0 && !k.after {
-		return 0, errDead
-	}
-	v, err := k.Store.Commit(ctx, b)
-	if left == 0 {
-		return 0, errDead
-	}
-	return v, err
-}
 
 // lives runs engines on one folder, one after the other, each of which dies after
 // some commits, until the stack is at rest. deaths are the commits of each.
@@ -64,24 +34,18 @@ func (l *lives) until(deaths []int, name string, begin func(p *platform) error) 
 	l.t.Helper()
 	begun := false
 	for life := 0; ; life++ {
-		k := &killer{left: -1, dead: make(chan struct{})}
+		k := storetest.NewMortal(0, false)
 		if life < len(deaths) {
-			k.left, k.after = deaths[life], l.random.IntN(2) == 0
+			k = storetest.NewMortal(deaths[life], l.random.IntN(2) == 0)
 		}
-		p := startIn(l.t, l.folder, l.world, func(s store.Store) store.Store {
-			k.Store = s
-			if k.left < 0 {
-				return s
-			}
-			return k
-		})
+		p := startIn(l.t, l.folder, l.world, k.Over)
 		if !begun {
 			err := begin(p)
 			begun = err == nil
-			if err != nil && !errors.Is(err, errDead) {
+			if err != nil && !errors.Is(err, storetest.ErrDead) {
 				l.t.Fatal(err)
 			}
-			if errors.Is(err, errDead) { // whether it was committed is not known: ask
+			if errors.Is(err, storetest.ErrDead) { // whether it was committed is not known: ask
 				if s, err := p.Describe(l.t.Context(), here, name); err == nil && s.Status.Running() {
 					begun = true
 				}
@@ -90,14 +54,14 @@ func (l *lives) until(deaths []int, name string, begin func(p *platform) error) 
 		ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
 		go func() { // ends when the process dies or the life is over
 			select {
-			case <-k.dead:
+			case <-k.Dead:
 				l.died++
 				cancel()
 			case <-ctx.Done():
 			}
 		}()
 		if !begun {
-			<-k.dead
+			<-k.Dead
 			cancel()
 			p.stop()
 			continue
