@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 )
 
@@ -59,6 +60,18 @@ func (r *Request) TraceID() string {
 // Read reads the body, of at most limit bytes; errors are those of intake.
 func (r *Request) Read(w http.ResponseWriter, limit int64) ([]byte, error) {
 	return r.room.Read(w, r.Request, limit)
+}
+
+// Answer sends an answer, unless clients that do not take theirs hold all the room that
+// there is for answers.
+func (r *Request) Answer(w http.ResponseWriter, a *proxy.Answer) {
+	release, ok := r.room.Hold(len(a.Body))
+	if !ok {
+		Refuse(w, http.StatusServiceUnavailable, "ServiceUnavailableException", "Service Unavailable")
+		return
+	}
+	defer release()
+	a.Write(w)
 }
 
 // Handler serves what an id names.

@@ -16,10 +16,13 @@ import (
 // server is the one server of the whole suite: it must outlive every test.
 var server *platform.Platform
 
+// suite is the context of what all tests share.
+var suite = context.Background()
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	ctx := context.Background()
+	ctx := suite
 	folder, err := os.MkdirTemp("", "lambkin-badinput-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

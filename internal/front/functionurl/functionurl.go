@@ -213,7 +213,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *front.Request, u *functionurl.
 			badGateway(w)
 			return
 		}
-		answer.Write(w)
+		r.Answer(w, answer)
 	}
 }
 

@@ -317,7 +317,7 @@ func (x *exchange) write(w http.ResponseWriter) {
 		x.stage.cors.Set(a.Header, x.r.Request)
 	}
 	a.Header.Set("Apigw-Requestid", x.id)
-	a.Write(w)
+	x.r.Answer(w, a)
 	x.log(a.Status, len(a.Body))
 }
 

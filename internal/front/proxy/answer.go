@@ -10,7 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 )
 
 // Form is which rules an answer keeps.
@@ -32,7 +33,13 @@ type Answer struct {
 	// Base64 tells that Body is still in base64, as the function gave it: REST APIs
 	// decode it for some clients only. For the other forms Parse has decoded it.
 	Base64 bool
+
+	headBytes int // of what add took
 }
+
+// maxAnswerHead bounds the headers of an answer. AWS: documents 10,240 bytes, and not
+// whether answers are meant too; what is larger than this many clients refuse.
+const maxAnswerHead = 64 << 10
 
 // ErrMalformed is the error of what is no answer. AWS: answers 502 (function
 // URLs, REST APIs) or 500 (HTTP APIs), and names the reason only in its log.
@@ -255,6 +262,9 @@ func (a *Answer) add(form Form, name, value string) error {
 	if !validName(name) || !validValue(value) {
 		return malformed("header %.80q has characters that no header may have", name)
 	}
+	if a.headBytes += len(name) + len(value); a.headBytes > maxAnswerHead {
+		return malformed("its headers are larger than %d bytes", maxAnswerHead)
+	}
 	a.Header.Add(name, value)
 	return nil
 }
@@ -285,16 +295,8 @@ func (a *Answer) Decode() error {
 	return nil
 }
 
-// answerTimeout is how long a client may take to take an answer.
-const answerTimeout = 5 * time.Minute
-
 // Write sends the answer.
 func (a *Answer) Write(w http.ResponseWriter) {
-	control := http.NewResponseController(w)
-	// Only connections have deadlines; tests call the handler directly.
-	if err := control.SetWriteDeadline(time.Now().Add(answerTimeout)); err == nil {
-		defer control.SetWriteDeadline(time.Time{})
-	}
 	h := w.Header()
 	for name, values := range a.Header {
 		h[name] = append(h[name], values...)
@@ -304,7 +306,7 @@ func (a *Answer) Write(w http.ResponseWriter) {
 	}
 	w.WriteHeader(a.Status)
 	// A client that does not wait for the answer needs none.
-	_, _ = w.Write(a.Body)
+	_ = intake.Send(w, a.Body)
 }
 
 func base64Text(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

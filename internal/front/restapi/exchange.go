@@ -109,8 +109,7 @@ func (e *exchange) readBody() error {
 	body, err := e.r.Read(e.w, MaxPayloadBytes)
 	switch {
 	case errors.Is(err, intake.ErrTooLarge):
-		intake.Drain(e.w, e.r.Request)
-		return errTooLarge
+		return err
 	case err != nil:
 		return errBadRequest.with(err)
 	}
@@ -124,7 +123,7 @@ func (e *exchange) write(a *proxy.Answer) {
 	h := e.w.Header()
 	h.Set("X-Amzn-Requestid", e.r.RequestID)
 	h.Set("X-Amz-Apigw-Id", e.extendedID)
-	a.Write(e.w)
+	e.r.Answer(e.w, a)
 }
 
 // timeout is how long an integration may take.

@@ -14,6 +14,7 @@ package restapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -28,7 +29,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
 )
@@ -36,6 +39,7 @@ import (
 // Limits. AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 const (
 	MaxPayloadBytes = 10 << 20
+	maxHeadBytes    = 10_240
 	maxDeployments  = 256     // that are kept ready
 	maxAnswers      = 10_000  // of authorizers that are remembered
 	maxBuckets      = 100_000 // of throttles
@@ -162,6 +166,10 @@ func (s *Server) newExchange(w http.ResponseWriter, r *front.Request, id restapi
 
 // serve answers one request; api is nil if there is none.
 func (s *Server) serve(e *exchange, api *restapi.API, stage string) {
+	if front.HeadSize(e.r.Request)-len(e.r.Method)-len(e.r.RequestURI) > maxHeadBytes {
+		e.write(plainAnswer(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("HTTP header is larger than %d bytes.", maxHeadBytes)))
+		return
+	}
 	if api == nil || api.Stages[stage] == nil {
 		e.deployed = newDeployment(e.id, &restapi.Snapshot{})
 		e.stage = &restapi.Stage{StageName: stage}
@@ -178,11 +186,21 @@ func (s *Server) serve(e *exchange, api *restapi.API, stage string) {
 		return
 	}
 	answer, err := e.run()
-	if err != nil {
+	switch {
+	case errors.Is(err, intake.ErrTooLarge):
+		intake.Drain(e.w, e.r.Request)
+		answer = plainAnswer(http.StatusRequestEntityTooLarge, fmt.Sprintf("HTTP content length exceeded %d bytes.", MaxPayloadBytes))
+	case err != nil:
 		answer = e.refuse(err)
 	}
 	e.write(answer)
 	e.log()
+}
+
+// plainAnswer is one that AWS gives before it looks which API is meant: it is no
+// gateway response. AWS: the texts are those that clients report.
+func plainAnswer(status int, text string) *proxy.Answer {
+	return &proxy.Answer{Status: status, Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte(text)}
 }
 
 // chooseCanary lets a share of the requests meet the canary of the stage.

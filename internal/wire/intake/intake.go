@@ -63,13 +63,41 @@ func (m *Room) Read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte
 		return nil, err
 	}
 	defer release()
-	control := http.NewResponseController(w)
+	paced := &pacedBody{in: r.Body, control: http.NewResponseController(w), begun: time.Now(), most: timeout(r)}
+	if paced.extend() {
+		defer paced.control.SetReadDeadline(time.Time{})
+		return ReadAll(paced, r.ContentLength, limit)
+	}
 	// Only a connection of net/http's own server has deadlines; tests call the
 	// handler directly.
-	if err := control.SetReadDeadline(time.Now().Add(timeout(r))); err == nil {
-		defer control.SetReadDeadline(time.Time{})
-	}
 	return ReadAll(r.Body, r.ContentLength, limit)
+}
+
+// pacedBody is a body whose client must keep a pace: while it is read it holds room that
+// others wait for.
+type pacedBody struct {
+	in       io.Reader
+	control  *http.ResponseController
+	begun    time.Time
+	most     time.Duration // that all of it may take
+	received int64
+	counted  int64 // what of received the deadline knows
+}
+
+// extend moves the deadline by what was received; false if there can be none.
+func (p *pacedBody) extend() bool {
+	p.counted = p.received
+	earned := grace + time.Duration(p.received/slowest)*time.Second
+	return p.control.SetReadDeadline(p.begun.Add(min(earned, p.most))) == nil
+}
+
+// Read reads, and gives the client time for more.
+func (p *pacedBody) Read(into []byte) (int, error) {
+	n, err := p.in.Read(into)
+	if p.received += int64(n); p.received-p.counted >= slowest {
+		p.extend()
+	}
+	return n, err
 }
 
 // Slow tells that reading a body ran into its deadline.

@@ -16,12 +16,20 @@ const (
 	smallBody         = 64 << 10 // waits for nothing: the number of connections bounds them
 	maxBodies         = 1 << 30
 	maxFunctionBodies = 128 << 20 // of those, what functions may hold
+	maxAnswers        = 512 << 20 // of answers that clients have not taken yet
 	// functionTimeout is Timeout for functions, which are on this machine.
 	functionTimeout = 30 * time.Second
 )
 
 // Timeout is how long a client may take to send a request body.
 const Timeout = 5 * time.Minute
+
+// The slowest that a client may be within that time: those that send nothing must not
+// keep the room from others.
+const (
+	grace   = 30 * time.Second
+	slowest = 8 << 10 // bytes for each second more
+)
 
 // fromFunctions marks contexts of requests that functions send.
 type fromFunctions struct{}
@@ -36,14 +44,26 @@ func FromFunctions(ctx context.Context) context.Context {
 // FromFunction tells whether a request was sent by a function.
 func FromFunction(ctx context.Context) bool { return ctx.Value(fromFunctions{}) != nil }
 
-// Room is the memory for bodies that are being read.
+// Room is the memory for bodies that are being read, and for answers.
 type Room struct {
-	all, functions *semaphore.Weighted
+	all, functions, answers *semaphore.Weighted
 }
 
 // NewRoom makes the room of one server.
 func NewRoom() *Room {
-	return &Room{all: semaphore.NewWeighted(maxBodies), functions: semaphore.NewWeighted(maxFunctionBodies)}
+	return &Room{all: semaphore.NewWeighted(maxBodies), functions: semaphore.NewWeighted(maxFunctionBodies), answers: semaphore.NewWeighted(maxAnswers)}
+}
+
+// Hold takes the room of an answer that is to be sent; false if others hold it all.
+// There is no waiting: the answer is in memory already.
+func (m *Room) Hold(size int) (release func(), ok bool) {
+	if size <= smallBody {
+		return func() {}, true
+	}
+	if !m.answers.TryAcquire(int64(size)) {
+		return nil, false
+	}
+	return func() { m.answers.Release(int64(size)) }, true
 }
 
 // take waits until a body of at most limit bytes may be read, and returns what

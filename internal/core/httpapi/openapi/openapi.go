@@ -66,7 +66,7 @@ func Read(text, base string) (*Document, error) {
 	}
 	root, err := syntax.Parse(text)
 	if err != nil {
-		return nil, bad("Invalid OpenAPI input: %s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "Template format error: "), "Template error: "))
+		return nil, bad("Invalid OpenAPI input: %s", syntax.Reason(err))
 	}
 	d := &Document{root: root}
 	if version := word(root["openapi"]); !strings.HasPrefix(version, "3.") {

@@ -59,7 +59,7 @@ func Read(text []byte, options Options, into *restapi.API) (*restapi.API, error)
 	}
 	document, err := syntax.Parse(string(text))
 	if err != nil {
-		return nil, restapi.Invalid("Unable to parse API definition because of a malformed integration at path /: %s", reason(err))
+		return nil, restapi.Invalid("Unable to parse API definition because of a malformed integration at path /: %s", syntax.Reason(err))
 	}
 	r := &reader{document: document, api: into, authorizers: map[string]string{}, validators: map[string]string{}, keys: map[string]bool{}, types: map[string]string{}, inline: map[string]string{}}
 	switch version := scalarText(document["swagger"]) + scalarText(document["openapi"]); {
@@ -84,11 +84,6 @@ func Read(text []byte, options Options, into *restapi.API) (*restapi.API, error)
 		return nil, restapi.Invalid("Errors found during import:\n\t%s", strings.Join(r.errors, "\n\t"))
 	}
 	return r.api, nil
-}
-
-// reason is a syntax error without the words about templates.
-func reason(err error) string {
-	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "Template format error: "), "Template error: ")
 }
 
 // trouble notes an error; AWS tells them all at once.

@@ -121,3 +121,9 @@ func place(text string, offset int) (line, column int) {
 	before := text[:min(max(offset, 0), len(text))]
 	return strings.Count(before, "\n") + 1, len(before) - (strings.LastIndexByte(before, '\n') + 1) + 1
 }
+
+// templateWords are those of errors that are about CloudFormation.
+var templateWords = strings.NewReplacer("Template format error: ", "", "Template error: ", "", " in CloudFormation templates", "", "the template is", "the document is")
+
+// Reason words an error for a document that is no template.
+func Reason(err error) string { return templateWords.Replace(err.Error()) }
