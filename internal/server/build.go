@@ -91,6 +91,9 @@ func (s *Server) build(ctx context.Context) error {
 		return fmt.Errorf("listen at %s: %w", s.config.Listen, err)
 	}
 	s.closers = append(s.closers, func() error { s.listener.Close(); return nil }) // closed twice after a shutdown
+	if err := s.openAuthority(); err != nil {
+		return err
+	}
 	if err := s.listenTLS(); err != nil {
 		return err
 	}
@@ -98,6 +101,7 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.urls = functionurl.New(functionurl.Config{Store: state, Clock: clock.System})
 	master, err := masterSecret(filepath.Join(s.config.Folder, "master.key"))
 	if err != nil {
 		return fmt.Errorf("read the master secret: %w", err)
@@ -174,11 +178,15 @@ func (s *Server) buildSandbox(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prepare the runtimes: %w", err)
 	}
+	if s.trust, err = s.writeTrust(); err != nil {
+		return fmt.Errorf("write what functions trust: %w", err)
+	}
 	s.host, err = s.openTier(ctx)
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.host.Close)
+	s.listenInside()
 	if err := s.checkIsolation(s.host.Isolation()); err != nil {
 		return err
 	}
@@ -206,7 +214,7 @@ func (s *Server) buildCore(ctx context.Context, state *localstore.Store, blobs *
 		return fmt.Errorf("open the registry of functions: %w", err)
 	}
 	s.invoker, err = invoke.New(invoke.Config{
-		Starter: s.host, Snapshot: s.snapshot, Clock: clock.System, Logger: s.config.Logger, Logs: s.logs,
+		Starter: s.host, Trust: s.trusted(), Snapshot: s.snapshot, Clock: clock.System, Logger: s.config.Logger, Logs: s.logs,
 		Credentials: func(account, roleARN, sessionName string) invoke.Credentials {
 			c := keys.ForRole(account, roleARN, sessionName, credentialsLife)
 			return invoke.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
@@ -416,8 +424,7 @@ func (s *Server) warm(ctx context.Context) {
 }
 
 func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *identity.Keys, secret []byte) error {
-	urls := functionurl.New(functionurl.Config{Store: state, Clock: clock.System})
-	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, URLs: urls, URLAddress: urlserver.Address, Queue: s.events, Objects: s.objects, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
+	api, err := lambda.New(lambda.Config{Registry: s.registry, Invoker: s.invoker, URLs: s.urls, URLAddress: urlserver.Address, Queue: s.events, Objects: s.objects, Mappings: s.mappings, Blobs: blobs, Secret: secret, Clock: clock.System,
 		Development: s.config.AccessKey == "", DebugLayer: s.runtimes.DebugLayer})
 	if err != nil {
 		return err
@@ -447,7 +454,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 		return err
 	}
 	room := intake.NewRoom()
-	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(urls, keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
+	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
 	if err := s.buildREST(keys, services); err != nil {
 		return err
 	}
@@ -500,7 +507,7 @@ func (s *Server) mounts(door *front.Door, api *lambda.Lambda, answers http.Handl
 
 // baseContext marks the requests of functions, which come by a listener of their own.
 func (s *Server) baseContext(l net.Listener) context.Context {
-	if l == s.host.Endpoint() {
+	if s.fromFunctions(l) {
 		return intake.FromFunctions(context.Background())
 	}
 	return context.Background()

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
-	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
@@ -17,8 +16,8 @@ import (
 )
 
 // urlServer is what serves function URLs.
-func (s *Server) urlServer(urls *functionurl.URLs, keys *identity.Keys) *urlserver.Server {
-	return &urlserver.Server{URLs: urls, Policies: s.registry, Functions: s.called(), Callers: s.callers(keys), Logger: s.config.Logger, May: s.mayCallURL()}
+func (s *Server) urlServer(keys *identity.Keys) *urlserver.Server {
+	return &urlserver.Server{URLs: s.urls, Policies: s.registry, Functions: s.called(), Callers: s.callers(keys), Logger: s.config.Logger, May: s.mayCallURL()}
 }
 
 // called is what front doors call functions by.

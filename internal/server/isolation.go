@@ -19,6 +19,7 @@ const WeakIsolation = "weak"
 type tier interface {
 	sandbox.Starter
 	Endpoint() net.Listener
+	SecureEndpoint() net.Listener
 	Warm(ctx context.Context, runtime, preload string) error
 	Isolation() sandbox.Isolation
 	SpareBytes() int64
@@ -30,13 +31,13 @@ type tier interface {
 func (s *Server) openTier(ctx context.Context) (tier, error) {
 	mode := netns.Mode(s.config.Egress)
 	if s.config.Isolation != gvisor.Isolation {
-		return sandbox.New(sandbox.Config{Egress: mode, EgressList: s.config.EgressAllow, MemoryCeiling: s.memory.Ceiling}, s.runtimes, s.config.Logger)
+		return sandbox.New(sandbox.Config{Egress: mode, EgressList: s.config.EgressAllow, MemoryCeiling: s.memory.Ceiling, Names: s.insideFor, TrustDir: s.trust}, s.runtimes, s.config.Logger)
 	}
 	runsc, err := gvisor.Find(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("isolation by gVisor: %w", err)
 	}
-	host, err := gvisor.New(gvisor.Config{Runsc: runsc, Egress: mode, EgressList: s.config.EgressAllow, MemoryCeiling: s.memory.Ceiling}, s.runtimes, s.config.Logger)
+	host, err := gvisor.New(gvisor.Config{Runsc: runsc, Egress: mode, EgressList: s.config.EgressAllow, MemoryCeiling: s.memory.Ceiling, Names: s.insideFor, TrustDir: s.trust}, s.runtimes, s.config.Logger)
 	if err != nil {
 		return nil, err
 	}

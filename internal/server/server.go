@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
+	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
@@ -52,6 +53,7 @@ import (
 	socketserver "github.com/lambkin-dev/lambkin/internal/front/websocket"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
+	"github.com/lambkin-dev/lambkin/internal/wire/authority"
 )
 
 // drainTimeout is how long calls in flight may go on after the end was asked for.
@@ -130,6 +132,9 @@ type Server struct {
 	memory     MemoryPlan
 	listener   net.Listener
 	secure     net.Listener // with TLS; or nil
+	inner      net.Listener // with TLS, for functions
+	authority  *authority.Authority
+	trust      string // folder of the certificates that functions trust; or ""
 	http       *http.Server
 	runtimes   *pyboot.Runtimes
 	host       tier
@@ -154,6 +159,7 @@ type Server struct {
 	logs       *logs.Logs
 	stacks     *engine.Engine
 	apis       *front.Directory // what serves each API of API Gateway
+	urls       *functionurl.URLs
 	sockets    *socketserver.Server
 	closers    []func() error // in the order of construction
 }
@@ -206,6 +212,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	}
 	group.Go(serve(s.listener))                                   // ends when http is shut down
 	group.Go(serve(s.host.Endpoint()))                            // ends when http is shut down
+	group.Go(serve(s.inner))                                      // ends when http is shut down
 	group.Go(func() error { return s.registry.Run(background) })  // ends when background does
 	group.Go(func() error { return s.invoker.Run(background) })   // ends when background does
 	group.Go(func() error { return s.events.Run(background) })    // ends when background does

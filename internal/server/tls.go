@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/wire/authority"
 )
@@ -35,27 +33,13 @@ func (s *Server) listenTLS() error {
 	if s.config.TLS == "" {
 		return nil
 	}
-	folder, err := s.folder(authorityFolder, privateMode)
-	if err != nil {
-		return err
-	}
-	signer, err := authority.Open(folder, s.named)
-	if err != nil {
-		return err
-	}
 	plain, err := net.Listen("tcp", s.config.TLS)
 	if err != nil {
 		return fmt.Errorf("listen at %s: %w", s.config.TLS, err)
 	}
-	s.secure = tls.NewListener(plain, signer.Config())
+	s.secure = tls.NewListener(plain, s.authority.Config())
 	s.closers = append(s.closers, func() error { s.secure.Close(); return nil }) // closed twice after a shutdown
 	return nil
-}
-
-// named tells whether a name is one of the server's own: a user's domain name, or
-// one of the configuration.
-func (s *Server) named(name string) bool {
-	return s.apis.Serves(name) || slices.ContainsFunc(s.config.AllowedHosts, func(host string) bool { return strings.EqualFold(host, name) })
 }
 
 // TLS is host:port of the address with TLS, or "", and the file of the certificate

@@ -34,7 +34,7 @@ func gvisorServer(t *testing.T) *platform.Platform {
 // caller sees is the same.
 func TestOfficialClientsUnderGvisor(t *testing.T) {
 	p := gvisorServer(t)
-	for _, module := range []string{"test_invoke", "test_custom", "test_layers", "test_bytecode"} {
+	for _, module := range []string{"test_invoke", "test_custom", "test_layers", "test_bytecode", "test_websockets", "test_inside"} {
 		t.Run(module, func(t *testing.T) { runSuite(t, p, module) })
 	}
 	if err := p.Stop(); err != nil {

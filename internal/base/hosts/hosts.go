@@ -31,6 +31,20 @@ func Platform(name string) bool {
 	return !strings.Contains(name, ".") || strings.HasSuffix("."+name, ".amazonaws.com") || strings.HasSuffix("."+name, ".on.aws")
 }
 
+// ID reads the name of a front door: what comes before its label, "" for a name of
+// another form.
+func ID(name string) (id, label string) {
+	id, rest, _ := strings.Cut(name, ".")
+	label, region, found := strings.Cut(rest, ".")
+	if !found || region == "" || label != URLLabel && label != APILabel {
+		return "", ""
+	}
+	return id, label
+}
+
+// Local tells of a name that is this machine's wherever it is asked for.
+func Local(name string) bool { return strings.HasSuffix(name, ".localhost") }
+
 // Address is the URL, without a final slash, by which a client that reaches the
 // server at endpoint reaches an id: by a host name below that of the server, or
 // by path where the server's is an address that has no names below it.

@@ -23,6 +23,20 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+func TestNamesOfTheDoors(t *testing.T) {
+	for name, want := range map[string]string{
+		"abc.execute-api.us-east-1.localhost": "abc execute-api", "abc.lambda-url.us-east-1.on.aws": "abc lambda-url", "abc.execute-api.x": "abc execute-api",
+		"abc.execute-api": " ", "abc.execute-api.": " ", "execute-api.us-east-1.amazonaws.com": " ", "abc.s3.us-east-1.localhost": " ", "": " ", "localhost": " ",
+	} {
+		if id, label := ID(name); id+" "+label != want {
+			t.Errorf("%q: %q %q", name, id, label)
+		}
+	}
+	if !Local("a.localhost") || Local("localhost") || Local("a.localhost.example.com") {
+		t.Error("which names are this machine's")
+	}
+}
+
 func TestNamesThatAreThePlatforms(t *testing.T) {
 	for name, want := range map[string]bool{
 		"localhost": true, "*.localhost": true, "lambkin": true, "127.0.0.1": true, "10.0.0.7": true, "[::1]": true, "::1": true, "LOCALHOST.": true, "": true, "*.com": true,

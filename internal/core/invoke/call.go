@@ -137,7 +137,7 @@ func (c *call) describe(kind InitializationType) *sandbox.Spec {
 	keys := i.config.Credentials(v.Account, v.Role, v.Name)
 	spec := &sandbox.Spec{
 		Account: v.Account, Runtime: v.Runtime, Handler: v.Handler, Preload: v.Preload, TaskDir: v.TaskDir, OptDir: v.OptDir,
-		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(v, e.log.stream.Stream, keys, i.config.Endpoint, c.trace, kind),
+		MemoryMB: v.MemoryMB, EphemeralMB: v.EphemeralMB, Environ: environ(&i.config, v, e.log.stream.Stream, keys, c.trace, kind),
 		InitTimeout: limit.InitTimeout, Log: e.log.record, Extensions: true,
 	}
 	if c.request.Debug != nil {

@@ -70,17 +70,29 @@ func logGroup(v *function.Version) string {
 	return v.LogGroup
 }
 
+// trusting are the variables by which programs find the certificates to trust: the
+// AWS SDKs, whatever uses OpenSSL's or Go's defaults, Node.js.
+//
+// REQUESTS_CA_BUNDLE is left out: where it is set, requests forgets what a session's
+// verify says, which code for AWS relies on.
+var trusting = []string{"AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"}
+
 // environ is the whole environment of a function's processes: what users may
 // set themselves, then their variables, then what they may not.
-func environ(v *function.Version, stream string, keys Credentials, endpoint, trace string, kind InitializationType) []string {
+func environ(c *Config, v *function.Version, stream string, keys Credentials, trace string, kind InitializationType) []string {
 	all := map[string]string{
-		"AWS_ENDPOINT_URL":         endpoint,
+		"AWS_ENDPOINT_URL":         c.Endpoint,
 		"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
 		"AWS_XRAY_DAEMON_ADDRESS":  xrayAddress,
 		"LANG":                     "en_US.UTF-8",
 		"LD_LIBRARY_PATH":          "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
 		"PATH":                     "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
 		"TZ":                       ":UTC",
+	}
+	if c.Trust != "" {
+		for _, name := range trusting {
+			all[name] = c.Trust
+		}
 	}
 	python := strings.HasPrefix(v.Runtime, "python")
 	if python {

@@ -42,11 +42,22 @@ func TestEnvironmentIsTheCompleteSet(t *testing.T) {
 func TestOSOnlyRuntimesHaveNoPythonVariables(t *testing.T) {
 	v := versionOf("f")
 	v.Runtime = "provided.al2023"
-	for _, pair := range environ(v, "stream", Credentials{}, DefaultEndpoint, "", OnDemand) {
+	for _, pair := range environ(&Config{}, v, "stream", Credentials{}, "", OnDemand) {
 		for _, name := range []string{"AWS_EXECUTION_ENV=", "PYTHONPATH=", "LC_CTYPE=", "_X_AMZN_TRACE_ID="} {
 			if strings.HasPrefix(pair, name) {
 				t.Errorf("%s is set", pair)
 			}
+		}
+	}
+}
+
+func TestProgramsAreToldWhomToTrustUnlessTheUserSaysSo(t *testing.T) {
+	v := versionOf("f")
+	v.Environment = map[string]string{"AWS_CA_BUNDLE": "/var/task/mine.pem"}
+	all := strings.Join(environ(&Config{Trust: "/bundle"}, v, "stream", Credentials{}, "", OnDemand), "\n")
+	for _, want := range []string{"AWS_CA_BUNDLE=/var/task/mine.pem", "SSL_CERT_FILE=/bundle", "NODE_EXTRA_CA_CERTS=/bundle"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%s is not there", want)
 		}
 	}
 }

@@ -37,6 +37,9 @@ type Config struct {
 	// for MaxEnvironmentAge and one call more.
 	Credentials func(account, roleARN, sessionName string) Credentials
 	Endpoint    string // AWS_ENDPOINT_URL inside functions; default DefaultEndpoint
+	// Trust is the file, inside functions, of the certificates that their programs are
+	// to trust. Empty: what they find by themselves.
+	Trust string
 
 	AccountConcurrency int // of each account and region; default limit.AccountInFlight
 	// ReservedTotal is how much of it the account's functions reserved together;

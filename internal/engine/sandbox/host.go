@@ -32,6 +32,9 @@ const (
 	RuntimeAPIAddress = PlatformAddress + ":9001"
 )
 
+// TrustPlace is where an environment has what is in Config.TrustDir.
+const TrustPlace = inside.TrustPlace
+
 // maxProcesses is the documented quota of processes and threads.
 const maxProcesses = 1024
 
@@ -45,6 +48,13 @@ type Config struct {
 	// it adds to the public addresses too.
 	Egress     netns.Mode
 	EgressList []string
+
+	// Names are the host names by which functions find the platform, with TLS too. Nil:
+	// it has its address only.
+	Names netns.Names
+	// TrustDir is a folder of the host with certificates that programs inside are to
+	// trust; they find it at TrustPlace. Empty: there is none.
+	TrustDir string
 
 	// Parked is the most environments that are kept ready for each runtime, made
 	// ahead of the functions they will run; 0 means DefaultParked, less than 0
@@ -106,7 +116,7 @@ func New(config Config, runtimes Runtimes, logger *slog.Logger) (*Host, error) {
 		return nil, errors.Join(fmt.Errorf("limit the memory of all environments: %w", err), groups.Close())
 	}
 	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups, heads: runtimeapi.NewHeads(),
-		networks: netns.NewPool(policy, logger), attacher: newAttacher(), oneUser: oneUser(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}
+		networks: netns.NewPool(policy, config.Names, logger), attacher: newAttacher(), oneUser: oneUser(), uids: make(chan int, MaxEnvironments), zygotes: map[zygoteKey]*zygote{}}
 	for i := range MaxEnvironments {
 		h.uids <- firstUID + i
 	}
@@ -120,6 +130,10 @@ func Child() { inside.Main() }
 // Endpoint is where connections of functions to the platform (port 4566 of
 // PlatformAddress) arrive. Its Accept returns net.ErrClosed after Close.
 func (h *Host) Endpoint() net.Listener { return h.networks.Endpoint() }
+
+// SecureEndpoint is where those arrive that call the platform by one of its Names with
+// TLS (port 443 of PlatformAddress); as Endpoint.
+func (h *Host) SecureEndpoint() net.Listener { return h.networks.Secure() }
 
 // Warm starts the runtime's zygote ahead of the first call and parks the first
 // environments; preload as in Spec.

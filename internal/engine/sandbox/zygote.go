@@ -100,7 +100,7 @@ func (z *zygote) spawn(h *Host, runtime Runtime) error {
 	theirs := os.NewFile(uintptr(fds[1]), "control")
 	defer theirs.Close()
 	z.control = fds[0]
-	configuration, err := json.Marshal(inside.Zygote{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, ID: runtime.ID, Preload: z.preload, OneUser: h.oneUser,
+	configuration, err := json.Marshal(inside.Zygote{Prefix: runtime.Prefix, Python: runtime.Python, BootstrapDir: runtime.BootstrapDir, SiteDir: runtime.SiteDir, TrustDir: h.config.TrustDir, ID: runtime.ID, Preload: z.preload, OneUser: h.oneUser,
 		Filter: seccomp.Program(), Landlock: confine.Files(), TemplateFilter: seccomp.TemplateProgram(), TemplateLandlock: confine.TemplateFiles(), Off: h.config.off.names()})
 	if err != nil {
 		return err

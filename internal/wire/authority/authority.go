@@ -136,6 +136,11 @@ func serial() *big.Int {
 	return n
 }
 
+// PEM is the certificate of the authority, for those who are to trust it.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+}
+
 // Config is for a server.
 func (a *Authority) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.get}

@@ -15,7 +15,8 @@ from common import ACCOUNT, REGION, Case, arn, client, status
 
 SERVER = urlsplit(os.environ["AWS_ENDPOINT_URL"])
 
-# The function pushes to its own client, as AWS's examples do, with the address of the platform.
+# The function pushes to its own client, in the words of AWS's examples:
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-chat-app.html
 PUSH = """
 import json, os, boto3
 
@@ -24,8 +25,7 @@ def handler(event, context):
     if rc["eventType"] != "MESSAGE":
         return {"statusCode": 200}
     body = json.loads(event["body"])
-    endpoint = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{rc['apiId']}/{rc['stage']}"
-    management = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint)
+    management = boto3.client("apigatewaymanagementapi", endpoint_url=f"https://{rc['domainName']}/{rc['stage']}")
     management.post_to_connection(ConnectionId=body.get("to", rc["connectionId"]), Data=("pushed " + body["text"]).encode())
     return {"statusCode": 200, "body": "ignored"}
 """
@@ -210,6 +210,10 @@ class WebSockets(Case):
         ws = self.connect(api)
         ws.send({"action": "push", "text": "hello"})
         self.assertEqual(ws.text(), "pushed hello")
+        by_host = WebSocket("/prod", host=f"{api}.execute-api.{REGION}.localhost:{SERVER.port}")
+        self.addCleanup(by_host.close)
+        by_host.send({"action": "push", "text": "by host"})
+        self.assertEqual(by_host.text(), "pushed by host")
 
     def test_connections(self):
         api = self.make(SHOW, {"$connect": {}, "show": {"RouteResponseSelectionExpression": "$default"}})

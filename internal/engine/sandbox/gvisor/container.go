@@ -90,6 +90,7 @@ func (o *order) buildRoot() error {
 		statePlace, bundlePlace, "proc", "tmp", "old", "dev", "etc",
 		functionRoot + "/dev", functionRoot + "/etc", functionRoot + "/opt", functionRoot + "/proc", functionRoot + "/sys", functionRoot + "/tmp",
 		functionRoot + "/var/lang", functionRoot + "/var/runtime", functionRoot + "/var/task",
+		functionRoot + inside.TrustPlace,
 	} {
 		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
 			return err

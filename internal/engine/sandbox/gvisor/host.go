@@ -40,6 +40,9 @@ type Config struct {
 	Egress        netns.Mode
 	EgressList    []string
 	MemoryCeiling int64
+	// By which names functions find the platform, and what they trust; see sandbox.Config.
+	Names    netns.Names
+	TrustDir string
 }
 
 // Host makes execution environments under runsc.
@@ -77,7 +80,7 @@ func New(config Config, runtimes sandbox.Runtimes, logger *slog.Logger) (*Host, 
 	if err := groups.LimitAll(config.MemoryCeiling); err != nil {
 		return nil, errors.Join(fmt.Errorf("limit the memory of all environments: %w", err), groups.Close())
 	}
-	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups, networks: netns.NewPool(policy, logger), launcher: newLauncher(), heads: runtimeapi.NewHeads(),
+	h := &Host{config: config, runtimes: runtimes, logger: logger, cgroups: groups, networks: netns.NewPool(policy, config.Names, logger), launcher: newLauncher(), heads: runtimeapi.NewHeads(),
 		uids: make(chan int, sandbox.MaxEnvironments), envs: map[*env]struct{}{}}
 	for i := range sandbox.MaxEnvironments {
 		h.uids <- firstUID + i
@@ -99,6 +102,9 @@ func needRoot() error {
 // Endpoint is where connections of functions to the platform arrive; see
 // sandbox.Host.
 func (h *Host) Endpoint() net.Listener { return h.networks.Endpoint() }
+
+// SecureEndpoint is where those arrive that speak TLS; see sandbox.Host.
+func (h *Host) SecureEndpoint() net.Listener { return h.networks.Secure() }
 
 // Warm looks whether the runtime is there: nothing is kept ready in this tier.
 func (h *Host) Warm(ctx context.Context, runtime, _ string) error {

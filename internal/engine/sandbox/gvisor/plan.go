@@ -52,6 +52,9 @@ func (h *Host) plan(ctx context.Context, spec *sandbox.Spec) (*plan, error) {
 		}
 		p.shows = append(p.shows, showing{spec.OptDir, functionRoot + "/opt"})
 	}
+	if h.config.TrustDir != "" {
+		p.shows = append(p.shows, showing{h.config.TrustDir, functionRoot + sandbox.TrustPlace})
+	}
 	p.environ = spec.Environ
 	for _, must := range []string{"AWS_LAMBDA_RUNTIME_API=" + sandbox.RuntimeAPIAddress, "_HANDLER=" + spec.Handler, "LD_LIBRARY_PATH=/var/lang/lib"} {
 		// What a runtime that is forked needs nobody to tell.

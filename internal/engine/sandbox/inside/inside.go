@@ -36,6 +36,7 @@ type Zygote struct {
 	Python       string // empty for those whose environments are executed
 	BootstrapDir string
 	SiteDir      string // shown in place of the interpreter's site-packages, unless empty
+	TrustDir     string // shown at TrustPlace, unless empty
 	ID           string
 	Preload      string // for zygote.py
 	OneUser      bool   // of a user namespace, in which devices cannot be made

@@ -13,6 +13,10 @@ import (
 // SafeMount is the flags that every mount of an environment has.
 const SafeMount = unix.MS_NOSUID | unix.MS_NODEV
 
+// TrustPlace is the folder in which programs of an environment find the certificates to
+// trust. AWS: there too, as in all of its Linux.
+const TrustPlace = "/etc/pki/tls/certs"
+
 // buildRoot makes the minimal root that all environments of the runtime share
 // and enters it. The host's tree is not reachable afterwards.
 func (z *Zygote) buildRoot() error {
@@ -41,6 +45,9 @@ func (z *Zygote) buildRoot() error {
 	}
 	if z.SiteDir != "" {
 		binds = append(binds, [2]string{z.SiteDir, filepath.Join("/var/lang/lib", z.ID, "site-packages")})
+	}
+	if z.TrustDir != "" {
+		binds = append(binds, [2]string{z.TrustDir, TrustPlace})
 	}
 	for _, bind := range binds {
 		if err := z.bind(bind[0], filepath.Join(root, bind[1])); err != nil {

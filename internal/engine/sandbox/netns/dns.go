@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Bounds of the name relay.
+// Where names are asked for, and the bounds.
 const (
+	namesPort      = 53
 	maxQueries     = 32               // questions of one environment under way
 	maxDNSMessage  = 4096             // bytes by UDP; what resolvers offer by EDNS
 	maxDNSStream   = 1<<16 - 1        // bytes by TCP; its length has 16 bits
@@ -30,7 +31,11 @@ const (
 	opcode      = 0x78 // bits of the third byte; 0 is a question
 	codeRefused = 5
 	codeFailed  = 2
+	pointer     = 0xc0 // in the high bits: where a name is that came before
 )
+
+// ownSeconds is how long a function may remember that a name is the platform's.
+const ownSeconds = 10
 
 // relayNames answers the DNS questions of one namespace by the host's resolvers.
 func (n *Network) relayNames(names *net.UDPConn) {
@@ -99,8 +104,9 @@ func writeStream(to io.Writer, message []byte) error {
 	return err
 }
 
-// answer is the reply to a question, nil for what is no question. The host's
-// resolvers are asked the way that the function asked.
+// answer is the reply to a question, nil for what is no question. The platform's own
+// names are answered here, whatever the policies are; for others the host's resolvers
+// are asked the way that the function asked.
 func (n *Network) answer(network string, query []byte) []byte {
 	name, end, err := parseQuestion(query)
 	if err != nil || query[2]&0x80 != 0 {
@@ -109,7 +115,11 @@ func (n *Network) answer(network string, query []byte) []byte {
 	policies, _ := n.policies()
 	// A resolver may take updates from this host and hand it whole zones: neither is a function's business.
 	kind := binary.BigEndian.Uint16(query[end-4:])
-	if query[2]&opcode != 0 || kind == typeAXFR || kind == typeIXFR || !policies.allowName(name) {
+	transfer := query[2]&opcode != 0 || kind == typeAXFR || kind == typeIXFR
+	switch {
+	case !transfer && n.pool.owns(name):
+		return n.pool.platformAnswer(query[:end], kind)
+	case transfer || !n.outside || !policies.allowName(name):
 		return failure(query, codeRefused)
 	}
 	for _, server := range n.pool.nameServers() {
@@ -124,6 +134,30 @@ func (n *Network) answer(network string, query []byte) []byte {
 		return answer
 	}
 	return failure(query, codeFailed)
+}
+
+// owns tells whether a name is the platform's.
+func (p *Pool) owns(name string) bool {
+	return p.own != nil && p.own(strings.TrimSuffix(strings.ToLower(name), "."))
+}
+
+// platformAnswer is the reply to a question for a name of the platform: where it is, by
+// IPv4 only.
+func (p *Pool) platformAnswer(question []byte, kind uint16) []byte {
+	reply := append([]byte(nil), question...)
+	reply[2] = reply[2]&1 | 0x84 // an authoritative response; recursion was desired as it was
+	reply[3] = 0x80              // recursion is there
+	clear(reply[6:dnsHeader])    // no records but the question
+	if kind != typeA {
+		return reply
+	}
+	reply[7] = 1
+	reply = binary.BigEndian.AppendUint16(reply, pointer<<8|dnsHeader)
+	reply = binary.BigEndian.AppendUint16(reply, typeA)
+	reply = append(reply, question[len(question)-2:]...) // its class
+	reply = binary.BigEndian.AppendUint32(reply, ownSeconds)
+	address := netip.MustParseAddr(PlatformAddress).AsSlice()
+	return append(binary.BigEndian.AppendUint16(reply, uint16(len(address))), address...)
 }
 
 // failure makes the reply to a query that says why there is none.
@@ -266,7 +300,7 @@ func skipName(message []byte, at int) int {
 		switch {
 		case size == 0:
 			return at + 1
-		case size&0xc0 == 0xc0:
+		case size&pointer == pointer:
 			return at + 2
 		case size > 63:
 			return -1

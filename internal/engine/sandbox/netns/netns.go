@@ -2,6 +2,9 @@
 // loopback device and listeners of the supervisor's, so that what a function
 // may reach is decided by the supervisor, connection by connection.
 //
+// The platform is there at PlatformAddress, and under host names of its own (Names),
+// which are answered here and never asked outside.
+//
 // It promises: no packet of a namespace reaches the host's network or another
 // namespace. TCP to the outside is redirected to a listener that the supervisor
 // opened inside and serves outside, where the Policy decides; DNS is relayed;
@@ -35,6 +38,7 @@ const PlatformAddress = "169.254.100.1"
 // Ports on PlatformAddress.
 const (
 	PlatformPort   = 4566 // the AWS APIs
+	SecurePort     = 443  // the same with TLS, for those who call the platform by its Names
 	RuntimeAPIPort = 9001 // the Runtime API, of environments that use it
 )
 
@@ -44,11 +48,17 @@ const (
 	maxConnections = 256 // open connections of one environment through the supervisor
 )
 
+// Names tells which host names are the platform's own, in lower case and without a
+// final dot. It is asked by what hostile functions send, and must answer from memory.
+type Names func(name string) bool
+
 // Pool makes and reuses namespaces.
 type Pool struct {
 	logger   *slog.Logger
 	policy   *Policy
+	own      Names // nil: there are none, and no SecurePort
 	endpoint *connListener
+	secure   *connListener
 	idle     chan *Network
 
 	nameServers func() []string // address and port
@@ -64,6 +74,7 @@ type Network struct {
 	pool      *Pool
 	namespace int
 	once      bool           // never reused: it belongs to a user namespace of a clone
+	outside   bool           // more than the platform may be reached, as far as the policies allow
 	closers   []func() error // of the listeners; empty when the escape suite shares the host's network
 	slots     chan struct{}  // one a connection through the supervisor
 
@@ -73,14 +84,17 @@ type Network struct {
 	conns  map[net.Conn]struct{} // to and from the outside
 }
 
-// NewPool makes an empty pool.
-func NewPool(policy *Policy, logger *slog.Logger) *Pool {
-	return &Pool{logger: logger, policy: policy, endpoint: newConnListener(), idle: make(chan *Network, idleNetworks), nameServers: hostNameServers, hostIPv6: hostHasIPv6,
-		dial: (&net.Dialer{Timeout: dialTimeout}).Dial}
+// NewPool makes an empty pool; own may be nil.
+func NewPool(policy *Policy, own Names, logger *slog.Logger) *Pool {
+	return &Pool{logger: logger, policy: policy, own: own, endpoint: newConnListener(PlatformPort), secure: newConnListener(SecurePort), idle: make(chan *Network, idleNetworks),
+		nameServers: hostNameServers, hostIPv6: hostHasIPv6, dial: (&net.Dialer{Timeout: dialTimeout}).Dial}
 }
 
 // Endpoint is where connections of functions to the platform arrive.
 func (p *Pool) Endpoint() net.Listener { return p.endpoint }
+
+// Secure is where those arrive that speak TLS; none do without Names.
+func (p *Pool) Secure() net.Listener { return p.secure }
 
 // Get takes an idle namespace or makes one.
 func (p *Pool) Get() (*Network, error) {
@@ -232,7 +246,7 @@ func openNamespace() (int, error) {
 
 func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
 	n := &Network{pool: p, slots: make(chan struct{}, maxConnections), narrow: narrow, conns: map[net.Conn]struct{}{}, closers: []func() error{}}
-	var endpoint net.Listener
+	var platform *wayIn
 	var out *wayOut
 	ipv6 := p.hostIPv6() // asked here, not inside
 	err := inside(enter, func() (err error) {
@@ -242,37 +256,81 @@ func (p *Pool) make(narrow *Policy, enter func() error) (*Network, error) {
 		if err := raiseLoopback(); err != nil {
 			return err
 		}
-		endpoint, err = net.Listen("tcp4", net.JoinHostPort(PlatformAddress, strconv.Itoa(PlatformPort)))
-		if err != nil {
-			return err
-		}
-		if p.policy.Mode != Deny {
+		if platform, err = p.openPlatform(); err == nil && p.policy.Mode != Deny {
 			out = p.openOutside(ipv6)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a network namespace: %w", err)
 	}
-	n.serve(endpoint, n.toPlatform)
+	n.serve(platform.endpoint, func(conn net.Conn) { p.endpoint.take(conn) })
+	if platform.secure != nil {
+		n.serve(platform.secure, func(conn net.Conn) { p.secure.take(conn) })
+	}
 	if out != nil {
+		n.outside = true
 		n.serve(out.calls, n.toOutside)
-		n.serve(out.questions, n.toNames)
 		if out.calls6 != nil {
 			n.serve(out.calls6, n.toOutside)
 		}
-		n.closers = append(n.closers, out.names.Close)
-		go n.relayNames(out.names) // ends when names is closed
+	}
+	if platform.names != nil {
+		n.serve(platform.questions, n.toNames)
+		n.closers = append(n.closers, platform.names.Close)
+		go n.relayNames(platform.names) // ends when names is closed
 	}
 	return n, nil
 }
 
+// wayIn is where a namespace has the platform.
+type wayIn struct {
+	endpoint  net.Listener
+	secure    net.Listener // with TLS; nil without Names
+	questions net.Listener // for names, by TCP; nil where nothing has a name
+	names     *net.UDPConn // for names, by UDP; as questions
+}
+
+// openPlatform opens the listeners of the platform.
+func (p *Pool) openPlatform() (_ *wayIn, err error) {
+	in := &wayIn{}
+	defer func() {
+		if err != nil {
+			in.close()
+		}
+	}()
+	listen := func(port int) (listener net.Listener) {
+		if err == nil {
+			listener, err = net.Listen("tcp4", net.JoinHostPort(PlatformAddress, strconv.Itoa(port)))
+		}
+		return listener
+	}
+	in.endpoint = listen(PlatformPort)
+	if p.own != nil {
+		in.secure = listen(SecurePort)
+	}
+	if p.own != nil || p.policy.Mode != Deny {
+		in.questions = listen(namesPort)
+		if err == nil {
+			in.names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: namesPort})
+		}
+	}
+	return in, err
+}
+
+// close closes what was opened.
+func (w *wayIn) close() {
+	for _, listener := range []net.Listener{w.endpoint, w.secure, w.questions} {
+		if listener != nil {
+			listener.Close()
+		}
+	}
+}
+
 // wayOut is what a namespace has that may reach the outside.
 type wayOut struct {
-	calls     net.Listener // to which TCP connections are redirected
-	calls6    net.Listener // the same by IPv6, nil where there is none
-	questions net.Listener // for names, by TCP
-	names     *net.UDPConn // for names, by UDP
+	calls  net.Listener // to which TCP connections are redirected
+	calls6 net.Listener // the same by IPv6, nil where there is none
 }
 
 // openOutside prepares the way out, or notes why there is none. A host without
@@ -281,12 +339,6 @@ func (p *Pool) openOutside(ipv6 error) *wayOut {
 	out := &wayOut{}
 	err := func() (err error) {
 		if out.calls, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
-			return err
-		}
-		if out.questions, err = net.Listen("tcp4", net.JoinHostPort(PlatformAddress, "53")); err != nil {
-			return err
-		}
-		if out.names, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(PlatformAddress), Port: 53}); err != nil {
 			return err
 		}
 		if err = family4.routeEverythingHere(); err != nil {
@@ -332,10 +384,7 @@ func (w *wayOut) open6(host error) error {
 
 // close closes what was opened.
 func (w *wayOut) close() {
-	if w.names != nil {
-		w.names.Close()
-	}
-	for _, listener := range []net.Listener{w.calls, w.calls6, w.questions} {
+	for _, listener := range []net.Listener{w.calls, w.calls6} {
 		if listener != nil {
 			listener.Close()
 		}
@@ -360,15 +409,10 @@ func (n *Network) serve(listener net.Listener, handle func(net.Conn)) {
 	}()
 }
 
-func (n *Network) toPlatform(conn net.Conn) {
-	if !n.pool.endpoint.offer(conn) {
-		conn.Close()
-	}
-}
-
-// Close closes the endpoint and all unused namespaces.
+// Close closes the listeners of the platform and all unused namespaces.
 func (p *Pool) Close() error {
 	p.endpoint.Close()
+	p.secure.Close()
 	for {
 		select {
 		case n := <-p.idle:
@@ -425,21 +469,22 @@ func (c *slotConn) Close() error {
 
 // connListener is a net.Listener fed from many namespaces.
 type connListener struct {
+	port   int
 	conns  chan net.Conn
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newConnListener() *connListener {
-	return &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+func newConnListener(port int) *connListener {
+	return &connListener{port: port, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-func (l *connListener) offer(conn net.Conn) bool {
+// take hands a connection to who accepts.
+func (l *connListener) take(conn net.Conn) {
 	select {
 	case l.conns <- conn:
-		return true
 	case <-l.closed:
-		return false
+		conn.Close()
 	}
 }
 
@@ -461,5 +506,5 @@ func (l *connListener) Close() error {
 
 // Addr is the address that environments dial.
 func (l *connListener) Addr() net.Addr {
-	return &net.TCPAddr{IP: net.ParseIP(PlatformAddress), Port: PlatformPort}
+	return &net.TCPAddr{IP: net.ParseIP(PlatformAddress), Port: l.port}
 }

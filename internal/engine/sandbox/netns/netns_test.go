@@ -181,7 +181,12 @@ func FuzzDNS(f *testing.F) {
 	f.Add(reply(query("db", "example", "com")))
 	f.Add(bytes.Repeat([]byte{0xc0}, 40))
 	f.Fuzz(func(_ *testing.T, message []byte) {
-		parseQuestion(message)
+		if _, end, err := parseQuestion(message); err == nil {
+			p := &Pool{own: func(string) bool { return true }}
+			if got := addresses(p.platformAnswer(message[:end], typeA)); len(got) != 1 || got[0].String() != PlatformAddress {
+				panic(got)
+			}
+		}
 		addresses(message)
 	})
 }
@@ -195,7 +200,7 @@ func newPool(t *testing.T, mode Mode, list ...string) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := NewPool(policy, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	p := NewPool(policy, nil, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	t.Cleanup(func() { p.Close() })
 	return p
 }
@@ -509,6 +514,51 @@ func TestThePlatformIsReachedInEveryMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		accepted, err := p.Endpoint().Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted.Close()
+		conn.Close()
+	}
+}
+
+// TestThePlatformsNamesLeadToIt: in every mode, also where no other name may be asked
+// for, and whatever the function's own policy is.
+func TestThePlatformsNamesLeadToIt(t *testing.T) {
+	for _, mode := range []Mode{Public, Listed, Deny} {
+		p := newPool(t, mode)
+		p.own = func(name string) bool { return name == "abc.execute-api.us-east-1.localhost" }
+		p.nameServers = func() []string { return nil }
+		n := get(t, p)
+		if err := n.Narrow("deny"); err != nil {
+			t.Fatal(err)
+		}
+		for _, network := range []string{"udp4", "tcp4"} {
+			for _, id := range []string{"abc", "ABC"} {
+				q := append(query(id, "execute-api", "us-east-1", "localhost"), 0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0) // with EDNS, which is not repeated
+				q[11] = 1
+				if got := addresses(askInside(t, n, network, q)); len(got) != 1 || got[0].String() != PlatformAddress {
+					t.Errorf("mode %q, %s: %v", mode, network, got)
+				}
+			}
+			q := query("abc", "execute-api", "us-east-1", "localhost")
+			q[len(q)-3] = typeAAAA
+			if got := askInside(t, n, network, q); got[3]&0xf != 0 || binary.BigEndian.Uint16(got[6:]) != 0 {
+				t.Errorf("mode %q, %s: there is an IPv6 address, or the name is said not to be: %x", mode, network, got)
+			}
+			q[2] |= 5 << 3 // an update
+			if got := askInside(t, n, network, q); got[3]&0xf != codeRefused {
+				t.Errorf("an update is let through: %x", got)
+			}
+			if got := askInside(t, n, network, query("elsewhere", "example", "com")); got[3]&0xf != codeRefused {
+				t.Errorf("mode %q: another name is answered: %x", mode, got)
+			}
+		}
+		conn, err := dial(n, "tcp4", p.Secure().Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted, err := p.Secure().Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
