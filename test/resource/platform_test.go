@@ -56,6 +56,7 @@ const (
 	account  = "111122223333"
 	region   = "eu-west-1"
 	endpoint = "http://127.0.0.1:4566"
+	user     = "arn:aws:iam::" + account + ":user/u" // who deploys
 )
 
 // platform is all services but those that need environments.
@@ -64,6 +65,7 @@ type platform struct {
 	caller *local.Caller
 	types  map[string]stack.Type
 	tokens int
+	needed *needed
 }
 
 // nothing runs: functions are kept, never called.
@@ -86,7 +88,8 @@ func newPlatform(t *testing.T) *platform {
 
 func newPlatformFor(t testing.TB) *platform {
 	t.Helper()
-	p := &platform{caller: local.New(services(t))}
+	needed, watched := watch(t, services(t))
+	p := &platform{caller: local.New(watched), needed: needed}
 	p.types = resource.New(p.caller)
 	return p
 }
@@ -182,7 +185,7 @@ type made struct {
 
 func (m *made) request(properties values) *stack.Request {
 	m.tokens++
-	return &stack.Request{Account: account, Region: region, Caller: stack.Caller{ARN: "arn:aws:iam::" + account + ":root", Endpoint: endpoint},
+	return &stack.Request{Account: account, Region: region, Caller: stack.Caller{ARN: user, Endpoint: endpoint},
 		StackID: "arn:aws:cloudformation:" + region + ":" + account + ":stack/s/1", StackName: "s", LogicalID: m.logical, Token: fmt.Sprint("token-", m.tokens),
 		Name: "s-" + m.logical[:min(len(m.logical), 20)] + "-ABCDEFGHIJKL", PhysicalID: m.id, Properties: properties, Attributes: m.attributes, Progress: func(string) {}}
 }
@@ -200,7 +203,9 @@ func (p *platform) create(logical, kind string, properties values) *made {
 	if name := m.kind.Facts().Name; name.LowerCase {
 		request.Name = "s-" + "bucket-abcdefghijkl"
 	}
+	p.needed.begin()
 	result, err := m.kind.Create(p.t.Context(), request)
+	m.within("create")
 	if err != nil {
 		p.t.Fatalf("create %s %s: %v", kind, logical, err)
 	}
@@ -263,7 +268,11 @@ func (m *made) update(properties values) {
 	request.Previous = m.properties
 	for _, again := range []bool{false, true} {
 		request.Again = again
+		m.needed.begin()
 		result, err := m.kind.Update(m.t.Context(), request)
+		if !again {
+			m.within("update")
+		}
 		if err != nil {
 			m.t.Fatalf("update %s %s: %v", m.name, m.logical, err)
 		}
@@ -274,7 +283,9 @@ func (m *made) update(properties values) {
 // read gives the live properties, of all that were set.
 func (m *made) read() values {
 	m.t.Helper()
+	m.needed.begin()
 	properties, attributes, err := m.kind.Read(m.t.Context(), m.request(m.properties))
+	m.within("read")
 	if err != nil {
 		m.t.Fatalf("read %s %s: %v", m.name, m.logical, err)
 	}
@@ -295,7 +306,10 @@ func (m *made) read() values {
 func (m *made) delete() {
 	m.t.Helper()
 	for range 2 {
-		if err := m.kind.Delete(m.t.Context(), m.request(m.properties)); err != nil {
+		m.needed.begin()
+		err := m.kind.Delete(m.t.Context(), m.request(m.properties))
+		m.within("delete")
+		if err != nil {
 			m.t.Fatalf("delete %s %s: %v", m.name, m.logical, err)
 		}
 	}

@@ -511,7 +511,7 @@ func TestHandlersOfTheCDK(t *testing.T) {
 	for _, logical := range []string{"CustomS3AutoDeleteObjectsCustomResourceProviderHandler9D90184F", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8aFD4BFC8A"} {
 		f := p.create(logical, "AWS::Lambda::Function", properties)
 		f.same(values{"Runtime": "nodejs24.x", "Timeout": number(900)})
-		if live := p.ask("lambda", "GetFunctionConfiguration", values{"FunctionName": f.ref}); live["Runtime"] != "python3.13" {
+		if live := p.ask("lambda", "GetFunctionConfiguration", values{"FunctionName": f.ref}); live["Runtime"] != "python3.14" {
 			t.Errorf("%s runs in %v", logical, live["Runtime"])
 		}
 		changed := maps.Clone(properties)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
@@ -23,6 +25,7 @@ type call struct {
 	physical   string // the name, until there is a physical id
 	properties values // as wanted; for what is removed as deployed
 	secret     string // what only the making of the resource tells
+	reading    bool   // the resource is read for the user
 }
 
 func (k *kind) call(ctx context.Context, r *stack.Request) *call {
@@ -46,8 +49,7 @@ func (c *call) run(operation string, in values) error {
 
 // of calls an operation of any service.
 func (c *call) of(service, operation string, in values) (values, error) {
-	who := local.Identity{Account: c.r.Account, Region: c.r.Region, AccessKeyID: c.r.Caller.AccessKeyID, CallerARN: c.r.Caller.ARN, UserID: c.r.Caller.UserID, Endpoint: c.r.Caller.Endpoint, Function: c.r.Caller.Function, Session: c.r.Caller.Session,
-		Token: c.r.Token}
+	who := c.who(operation)
 	out, err := c.k.caller.Call(c, who, service, operation, in)
 	if f := fault.From(err); f != nil {
 		return nil, &refusal{service, f}
@@ -55,6 +57,15 @@ func (c *call) of(service, operation string, in values) (values, error) {
 		return nil, err
 	}
 	return value.Timeless(out).(values), err
+}
+
+// who is in whose name an operation is called.
+func (c *call) who(operation string) local.Identity {
+	if !c.reading && slices.Contains(c.k.ours, operation) {
+		return local.Identity{Account: c.r.Account, Region: c.r.Region, CallerARN: arn.New("iam", "", c.r.Account, "root").String(), Endpoint: c.r.Caller.Endpoint}
+	}
+	return local.Identity{Account: c.r.Account, Region: c.r.Region, AccessKeyID: c.r.Caller.AccessKeyID, CallerARN: c.r.Caller.ARN, UserID: c.r.Caller.UserID, Endpoint: c.r.Caller.Endpoint, Function: c.r.Caller.Function, Session: c.r.Caller.Session,
+		Token: c.r.Token}
 }
 
 // identity are the members that name the resource, of the caller's own.

@@ -42,9 +42,14 @@ func parameter() *definition {
 		},
 		resets: values{"Description": "", "AllowedPattern": ""},
 		live: func(c *call) (values, error) {
-			out, err := c.do("GetParameter", values{"Name": c.physical})
-			live, _ := out["Parameter"].(values)
-			return live, err
+			out, err := c.do("GetParameters", values{"Names": []any{c.physical}})
+			if err != nil {
+				return nil, err
+			}
+			if found := value.List(out["Parameters"]); len(found) > 0 {
+				return found[0].(values), nil
+			}
+			return nil, stack.ErrAbsent
 		},
 		tags: &tagging{tag: "AddTagsToResource", untag: "RemoveTagsFromResource", list: "ListTagsForResource", resource: "ResourceId", keys: "TagKeys",
 			of: func(c *call) any { return c.physical }, also: values{"ResourceType": "Parameter"}},
@@ -53,7 +58,7 @@ func parameter() *definition {
 }
 
 func secret() *definition {
-	return &definition{name: "AWS::SecretsManager::Secret", service: "secretsmanager", create: "CreateSecret", remove: "DeleteSecret", read: "DescribeSecret", physical: member("ARN"),
+	return &definition{name: "AWS::SecretsManager::Secret", ours: []string{"DescribeSecret"}, service: "secretsmanager", create: "CreateSecret", remove: "DeleteSecret", read: "DescribeSecret", physical: member("ARN"),
 		naming: naming{property: "Name"}, identity: physicalAs("SecretId"),
 		make: func(c *call) (values, error) {
 			in := c.k.input(c, "CreateSecret", nil)
@@ -122,7 +127,7 @@ func repository() *definition {
 		more["repositoryName"] = c.physical
 		return more
 	}
-	return &definition{name: "AWS::ECR::Repository", service: "ecr", create: "CreateRepository", remove: "DeleteRepository",
+	return &definition{name: "AWS::ECR::Repository", ours: []string{"DescribeRepositories"}, service: "ecr", create: "CreateRepository", remove: "DeleteRepository",
 		naming: naming{property: "RepositoryName", rule: stack.NameRule{MaxLength: repositoryNameLength, LowerCase: true}}, identity: physicalAs("repositoryName"),
 		live: func(c *call) (values, error) {
 			out, err := c.do("DescribeRepositories", values{"repositoryNames": []any{c.physical}})
@@ -133,12 +138,18 @@ func repository() *definition {
 		},
 		steps: []step{
 			{property: "ImageScanningConfiguration", apply: func(c *call, _, want any) error {
+				if c.r.Previous == nil {
+					return nil // CreateRepository has set it
+				}
 				if want == nil {
 					want = values{"scanOnPush": false}
 				}
 				return c.run("PutImageScanningConfiguration", on(c, values{"imageScanningConfiguration": want}))
 			}},
 			{property: "ImageTagMutability", apply: func(c *call, _, want any) error {
+				if c.r.Previous == nil {
+					return nil
+				}
 				in := on(c, values{"imageTagMutability": "MUTABLE"})
 				if want != nil {
 					in["imageTagMutability"] = want

@@ -69,6 +69,9 @@ type definition struct {
 	refused, inert map[string]string // properties, and why
 	unread         []string          // properties that cannot be read back in the form of the template: no drift is found in them
 	needs          map[string]string // operations without which a property is refused
+	// ours are readings by which a type learns what CloudFormation's handler knows without
+	// them: who makes, changes or removes a resource needs no permission for them.
+	ours []string
 }
 
 // form turns the value of a property into that of its member, and back.

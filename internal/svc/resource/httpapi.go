@@ -15,12 +15,12 @@ func httpAPIs() []*definition {
 		integration(),
 		httpStage(),
 		httpDomain(),
-		{name: "AWS::ApiGatewayV2::Deployment", madeID: tokenID(httpPartLength), create: "CreateDeployment", update: "UpdateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: apiPart("DeploymentId"),
+		{name: "AWS::ApiGatewayV2::Deployment", ours: []string{"GetDeployment"}, madeID: tokenID(httpPartLength), create: "CreateDeployment", update: "UpdateDeployment", remove: "DeleteDeployment", read: "GetDeployment", identity: apiPart("DeploymentId"),
 			physical: member("DeploymentId"), resets: values{"Description": ""}, attributes: own("DeploymentId")},
-		{name: "AWS::ApiGatewayV2::Authorizer", madeID: tokenID(httpPartLength), create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: apiPart("AuthorizerId"),
+		{name: "AWS::ApiGatewayV2::Authorizer", ours: []string{"GetAuthorizer"}, madeID: tokenID(httpPartLength), create: "CreateAuthorizer", update: "UpdateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: apiPart("AuthorizerId"),
 			physical: member("AuthorizerId"), attributes: own("AuthorizerId"),
 			resets: values{"AuthorizerCredentialsArn": "", "AuthorizerResultTtlInSeconds": 0, "EnableSimpleResponses": false, "IdentitySource": []any{}, "IdentityValidationExpression": ""}},
-		{name: "AWS::ApiGatewayV2::ApiMapping", madeID: tokenID(httpPartLength), create: "CreateApiMapping", update: "UpdateApiMapping", remove: "DeleteApiMapping", read: "GetApiMapping", physical: member("ApiMappingId"),
+		{name: "AWS::ApiGatewayV2::ApiMapping", ours: []string{"GetApiMapping"}, madeID: tokenID(httpPartLength), create: "CreateApiMapping", update: "UpdateApiMapping", remove: "DeleteApiMapping", read: "GetApiMapping", physical: member("ApiMappingId"),
 			identity: func(c *call) values {
 				return values{"DomainName": c.text("DomainName"), "ApiMappingId": c.physical}
 			},
@@ -56,7 +56,7 @@ func v2Tags(path func(c *call) string) *tagging {
 }
 
 func httpAPI() *definition {
-	return &definition{name: "AWS::ApiGatewayV2::Api", madeID: tokenID(apiIDLength), create: "CreateApi", update: "UpdateApi", remove: "DeleteApi", read: "GetApi", identity: physicalAs("ApiId"), physical: member("ApiId"),
+	return &definition{name: "AWS::ApiGatewayV2::Api", ours: []string{"GetApi"}, madeID: tokenID(apiIDLength), create: "CreateApi", update: "UpdateApi", remove: "DeleteApi", read: "GetApi", identity: physicalAs("ApiId"), physical: member("ApiId"),
 		make: func(c *call) (values, error) {
 			body, err := definitionOf(c, c.properties)
 			if err != nil || body == nil {
@@ -131,7 +131,7 @@ func describeImported(c *call, was, want values) error {
 }
 
 func route() *definition {
-	return &definition{name: "AWS::ApiGatewayV2::Route", madeID: tokenID(httpPartLength), create: "CreateRoute", update: "UpdateRoute", remove: "DeleteRoute", read: "GetRoute", identity: apiPart("RouteId"), physical: member("RouteId"),
+	return &definition{name: "AWS::ApiGatewayV2::Route", ours: []string{"GetRoute"}, madeID: tokenID(httpPartLength), create: "CreateRoute", update: "UpdateRoute", remove: "DeleteRoute", read: "GetRoute", identity: apiPart("RouteId"), physical: member("RouteId"),
 		resets: values{"ApiKeyRequired": false, "AuthorizationScopes": []any{}, "AuthorizationType": "NONE", "AuthorizerId": "", "OperationName": "", "Target": "", "ModelSelectionExpression": "",
 			"RouteResponseSelectionExpression": ""},
 		attributes: own("RouteId")}
@@ -185,7 +185,7 @@ func emptiedStatuses(was, want any) values {
 }
 
 func integration() *definition {
-	return &definition{name: "AWS::ApiGatewayV2::Integration", madeID: tokenID(httpPartLength), create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", read: "GetIntegration",
+	return &definition{name: "AWS::ApiGatewayV2::Integration", ours: []string{"GetIntegration"}, madeID: tokenID(httpPartLength), create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", read: "GetIntegration",
 		identity: apiPart("IntegrationId"), physical: member("IntegrationId"), forms: map[string]form{"ResponseParameters": responseParameters}, attributes: own("IntegrationId"),
 		change: func(c *call, was values) error {
 			in := c.k.input(c, "UpdateIntegration", was)

@@ -200,7 +200,7 @@ func tagsOf(owner string) *tagging {
 }
 
 func role() *definition {
-	return &definition{name: "AWS::IAM::Role", create: "CreateRole", remove: "DeleteRole", naming: naming{property: "RoleName", rule: stack.NameRule{MaxLength: roleNameLength}},
+	return &definition{name: "AWS::IAM::Role", ours: []string{"GetRole"}, create: "CreateRole", remove: "DeleteRole", naming: naming{property: "RoleName", rule: stack.NameRule{MaxLength: roleNameLength}},
 		identity: physicalAs("RoleName"), live: liveOwner("Role"), tags: tagsOf("Role"), attributes: pick("Arn", "Arn", "RoleId", "RoleId"),
 		steps: []step{boundary("Role"), inlinePolicies("Role"), managedPolicies("Role")},
 		change: func(c *call, was values) error {
@@ -292,7 +292,7 @@ func policyOfOwners(c *call, was, want values) error {
 }
 
 func managedPolicy() *definition {
-	d := &definition{name: "AWS::IAM::ManagedPolicy", unread: []string{"Roles", "Users", "Groups"}, create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
+	d := &definition{name: "AWS::IAM::ManagedPolicy", ours: []string{"GetPolicy", "GetPolicyVersion"}, unread: []string{"Roles", "Users", "Groups"}, create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
 		naming: naming{property: "ManagedPolicyName", rule: stack.NameRule{MaxLength: policyNameLength}}, identity: physicalAs("PolicyArn"), physical: member("Policy", "Arn"),
 		change: func(c *call, was values) error {
 			if !c.r.Again && value.Equal(was["PolicyDocument"], c.properties["PolicyDocument"]) {

@@ -287,7 +287,7 @@ func (k *kind) Delete(ctx context.Context, r *stack.Request) error {
 // Read implements stack.Type.
 func (k *kind) Read(ctx context.Context, r *stack.Request) (properties, attributes map[string]any, err error) {
 	c := k.call(ctx, r)
-	c.physical = r.PhysicalID
+	c.physical, c.reading = r.PhysicalID, true
 	live, err := k.found(c)
 	if absent(err) {
 		return nil, nil, stack.ErrAbsent

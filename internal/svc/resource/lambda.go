@@ -14,17 +14,19 @@ func functions() []*definition {
 		function(),
 		version(),
 		alias(),
-		{name: "AWS::Lambda::Permission", service: "lambda", create: "AddPermission", remove: "RemovePermission", live: livePermission, attributes: own("Id"),
+		{name: "AWS::Lambda::Permission", ours: []string{"GetPolicy"}, service: "lambda", create: "AddPermission", remove: "RemovePermission", live: livePermission, attributes: own("Id"),
 			naming:   naming{property: "StatementId"}, // no property: always made up
 			identity: func(c *call) values { return values{"FunctionName": c.text("FunctionName"), "StatementId": c.physical} }},
-		{name: "AWS::Lambda::EventInvokeConfig", service: "lambda", create: "PutFunctionEventInvokeConfig", update: "PutFunctionEventInvokeConfig",
+		{name: "AWS::Lambda::EventInvokeConfig", service: "lambda", create: "PutFunctionEventInvokeConfig", update: "UpdateFunctionEventInvokeConfig",
 			remove: "DeleteFunctionEventInvokeConfig", read: "GetFunctionEventInvokeConfig",
 			identity: func(c *call) values {
 				return values{"FunctionName": c.text("FunctionName"), "Qualifier": c.text("Qualifier")}
 			},
-			physical: func(c *call, _ values) string { return c.text("FunctionName") + "|" + c.text("Qualifier") }},
+			physical: func(c *call, _ values) string { return c.text("FunctionName") + "|" + c.text("Qualifier") },
+			// https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+			resets: values{"MaximumEventAgeInSeconds": 21600, "MaximumRetryAttempts": 2, "DestinationConfig": values{"OnSuccess": values{}, "OnFailure": values{}}}},
 		layerVersion(),
-		{name: "AWS::Lambda::LayerVersionPermission", service: "lambda", create: "AddLayerVersionPermission", remove: "RemoveLayerVersionPermission", attributes: own("Id"),
+		{name: "AWS::Lambda::LayerVersionPermission", ours: []string{"GetLayerVersionPolicy"}, service: "lambda", create: "AddLayerVersionPermission", remove: "RemoveLayerVersionPermission", attributes: own("Id"),
 			make: func(c *call) (values, error) {
 				in := c.k.input(c, c.k.create, nil)
 				maps.Copy(in, layerOf(c.text("LayerVersionArn")))
@@ -41,7 +43,7 @@ func functions() []*definition {
 				in["StatementId"] = statement
 				return in
 			}, handled: []string{"LayerVersionArn"}},
-		{name: "AWS::Lambda::Url", service: "lambda", create: "CreateFunctionUrlConfig", update: "UpdateFunctionUrlConfig", remove: "DeleteFunctionUrlConfig", read: "GetFunctionUrlConfig",
+		{name: "AWS::Lambda::Url", ours: []string{"GetFunctionUrlConfig"}, service: "lambda", create: "CreateFunctionUrlConfig", update: "UpdateFunctionUrlConfig", remove: "DeleteFunctionUrlConfig", read: "GetFunctionUrlConfig",
 			members: values{"TargetFunctionArn": "FunctionName"}, resets: values{"Cors": values{}, "InvokeMode": "BUFFERED"}, physical: member("FunctionArn"),
 			identity: func(c *call) values {
 				in := values{"FunctionName": c.text("TargetFunctionArn")}
@@ -58,7 +60,7 @@ func functions() []*definition {
 const functionNameLength = 64
 
 func function() *definition {
-	return &definition{name: "AWS::Lambda::Function", service: "lambda", create: "CreateFunction", update: "UpdateFunctionConfiguration", remove: "DeleteFunction",
+	return &definition{name: "AWS::Lambda::Function", ours: []string{"GetFunctionConfiguration"}, service: "lambda", create: "CreateFunction", update: "UpdateFunctionConfiguration", remove: "DeleteFunction",
 		naming: naming{property: "FunctionName", rule: stack.NameRule{MaxLength: functionNameLength}}, identity: physicalAs("FunctionName"),
 		make: func(c *call) (values, error) {
 			in := dressed(c, c.k.input(c, c.k.create, nil))
@@ -234,7 +236,7 @@ func publishVersion(c *call) (values, error) {
 }
 
 func alias() *definition {
-	return &definition{name: "AWS::Lambda::Alias", unread: []string{"ProvisionedConcurrencyConfig"}, service: "lambda", create: "CreateAlias", update: "UpdateAlias", remove: "DeleteAlias", read: "GetAlias",
+	return &definition{name: "AWS::Lambda::Alias", ours: []string{"GetAlias"}, unread: []string{"ProvisionedConcurrencyConfig"}, service: "lambda", create: "CreateAlias", update: "UpdateAlias", remove: "DeleteAlias", read: "GetAlias",
 		identity: func(c *call) values {
 			if !strings.HasPrefix(c.physical, "arn:") {
 				return values{"FunctionName": c.text("FunctionName"), "Name": c.text("Name")}
@@ -290,7 +292,7 @@ func livePermission(c *call) (values, error) {
 const layerNameLength = 140
 
 func layerVersion() *definition {
-	return &definition{name: "AWS::Lambda::LayerVersion", service: "lambda", create: "PublishLayerVersion", remove: "DeleteLayerVersion",
+	return &definition{name: "AWS::Lambda::LayerVersion", ours: []string{"GetLayerVersionByArn"}, service: "lambda", create: "PublishLayerVersion", remove: "DeleteLayerVersion",
 		naming: naming{property: "LayerName", rule: stack.NameRule{MaxLength: layerNameLength}}, physical: member("LayerVersionArn"),
 		identity: func(c *call) values { return layerOf(c.physical) },
 		live: func(c *call) (values, error) {

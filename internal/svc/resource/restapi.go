@@ -78,7 +78,7 @@ func restAPIs() []*definition {
 }
 
 func authorizer() *definition {
-	return &definition{name: "AWS::ApiGateway::Authorizer", madeID: tokenID(restPartLength), create: "CreateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: partOf("authorizerId"), physical: member("id"), attributes: own("AuthorizerId"),
+	return &definition{name: "AWS::ApiGateway::Authorizer", ours: []string{"GetAuthorizer"}, madeID: tokenID(restPartLength), create: "CreateAuthorizer", remove: "DeleteAuthorizer", read: "GetAuthorizer", identity: partOf("authorizerId"), physical: member("id"), attributes: own("AuthorizerId"),
 		change: patchedBy("UpdateAuthorizer", func(p values) patch.Leaves {
 			l := patch.Leaves{}
 			l.Always("/name", p["Name"], "")
@@ -234,7 +234,7 @@ func importBody(c *call, _, want any) error {
 }
 
 func apiResource() *definition {
-	return &definition{name: "AWS::ApiGateway::Resource", create: "CreateResource", remove: "DeleteResource", identity: partOf("resourceId"), physical: member("id"), attributes: own("ResourceId"),
+	return &definition{name: "AWS::ApiGateway::Resource", ours: []string{"GetResource"}, create: "CreateResource", remove: "DeleteResource", identity: partOf("resourceId"), physical: member("id"), attributes: own("ResourceId"),
 		live: func(c *call) (values, error) {
 			if c.physical != c.r.Name {
 				return c.do("GetResource", c.identity())

@@ -160,7 +160,7 @@ func subscriptionTo(c *call, topic string, wanted any) (string, error) {
 }
 
 func subscription() *definition {
-	return &definition{name: "AWS::SNS::Subscription", service: "sns", physical: member("SubscriptionArn"), remove: "Unsubscribe", identity: physicalAs("SubscriptionArn"),
+	return &definition{name: "AWS::SNS::Subscription", ours: []string{"GetSubscriptionAttributes"}, service: "sns", physical: member("SubscriptionArn"), remove: "Unsubscribe", identity: physicalAs("SubscriptionArn"),
 		make: func(c *call) (values, error) { // it is the same one if it is there already
 			in := values{"TopicArn": c.properties["TopicArn"], "Protocol": c.properties["Protocol"], "ReturnSubscriptionArn": true, "Attributes": subscriptionSettings(c.properties)}
 			if endpoint := c.properties["Endpoint"]; endpoint != nil {

@@ -24,7 +24,7 @@ var (
 
 // Of the function that stands in.
 const (
-	standInRuntime = "python3.13"
+	standInRuntime = "python3.14" // inside the binary
 	standInHandler = "index.handler"
 )
 
