@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,6 +23,15 @@ func TestAStackLives(t *testing.T) {
 		"B CREATE_IN_PROGRESS", "B CREATE_IN_PROGRESS Resource creation Initiated", "B CREATE_COMPLETE", "mine CREATE_COMPLETE"}
 	if diff := cmp.Diff(want, p.history("mine")); diff != "" {
 		t.Error(diff)
+	}
+	_, events, _, err := p.Events(t.Context(), here, "mine", 0, nil)
+	for i := range events[1:] { // clients sort by milliseconds, the latest comes first
+		if !events[i].Time.Truncate(time.Millisecond).After(events[i+1].Time) {
+			t.Errorf("the events %v and %v have one time", events[i+1], events[i])
+		}
+	}
+	if err != nil {
+		t.Error(err)
 	}
 	s = p.update("mine", &Input{Template: text("Resources", m{"A": one(m{"Value": "b"}), "C": one(m{"Value": m{"Ref": "A"}})})})
 	if s.Status != state.UpdateComplete || len(s.Outputs) != 0 || p.world.values() != "A-1 b" {

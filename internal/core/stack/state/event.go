@@ -16,11 +16,15 @@ const StackType = "AWS::CloudFormation::Stack"
 // eventTime is how CloudFormation writes a time into ids and notifications.
 const eventTime = "2006-01-02T15:04:05.000Z"
 
+// eventStep lies between two events at least: clients see milliseconds and sort by
+// them, so that a resource that is made at once would be complete before it is begun.
+const eventStep = time.Millisecond
+
 // number is that of the next event: later ones have greater numbers.
 func (e *Records) number() int64 {
 	for {
 		last := e.last.Load()
-		next := max(last+1, e.Clock.Now().UnixNano())
+		next := max(last+int64(eventStep), e.Clock.Now().UnixNano())
 		if e.last.CompareAndSwap(last, next) {
 			return next
 		}
