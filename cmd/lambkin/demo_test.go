@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
 // pipelineTimeout bounds the whole demo, boto3's installation included.
@@ -22,9 +24,9 @@ func TestDemoOfThePipeline(t *testing.T) {
 	if err := os.Chmod(folder, 0o755); err != nil { // environments read below it
 		t.Fatal(err)
 	}
-	binary := filepath.Join(folder, "lambkin")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	binary, err := platform.Build(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), pipelineTimeout)
 	defer cancel()

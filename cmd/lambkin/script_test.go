@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
 // startTimeout bounds the wait for a server: the first one unpacks Python.
@@ -58,9 +60,9 @@ func serveForScripts(t *testing.T, flags ...string) (endpoint, data string) {
 	if err := os.Chmod(folder, 0o755); err != nil { // environments read below it
 		t.Fatal(err)
 	}
-	binary := filepath.Join(folder, "lambkin")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	binary, err := platform.Build(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
+	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
 // ordinary runs the real binary as a user without rights.
@@ -29,10 +30,11 @@ func newOrdinary(t *testing.T) ordinary {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	o := ordinary{binary: filepath.Join(folder, "lambkin"), home: filepath.Join(folder, "home")}
-	if out, err := exec.Command("go", "build", "-o", o.binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	binary, err := platform.Build(t.Context(), folder)
+	if err != nil {
+		t.Fatal(err)
 	}
+	o := ordinary{binary: binary, home: filepath.Join(folder, "home")}
 	for _, err := range []error{os.Chmod(folder, 0o755), os.Mkdir(o.home, 0o700), os.Chown(o.home, ordinaryUser, ordinaryUser)} {
 		if err != nil {
 			t.Fatal(err)

@@ -71,7 +71,7 @@ func run(m *testing.M) int {
 func environ(t *testing.T, server *platform.Platform) []string {
 	home := t.TempDir()
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "PYTHONPATH=" + installed.Packages, "PYTHONPYCACHEPREFIX=" + installed.Bytecode,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "PYTHONPATH=" + installed.Packages,
 		"AWS_ENDPOINT_URL=http://" + server.Address, "AWS_DEFAULT_REGION=" + platform.Region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID=" + platform.Key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + platform.Key.SecretAccessKey,
 	}

@@ -4,9 +4,10 @@
 // and on a Node.js that is a Python package, so that no test depends on the
 // machine's own.
 //
-// The packages are installed once, into .cache of the repository, under a name
-// made of the pins; several test processes may do it at the same time. No
-// goroutines, no locks. Start reading at Install; node.go has what npm installs.
+// Python and the packages are installed once, into .cache of the repository, under
+// names made of what is in them; several test processes may do it at the same time.
+// What Python compiles lies beside its source for all of them. No goroutines, no
+// locks. Start reading at Install; node.go has what npm installs.
 package clients
 
 import (
@@ -35,7 +36,7 @@ const (
 	SAM     Set = "sam"     // the SAM command line
 	Chalice Set = "chalice" // Chalice
 	CDK     Set = "cdk"     // the CDK's library for Python
-	node    Set = "node"    // Node.js
+	Node    Set = "node"    // Node.js; InstallNode brings the tools on it too
 
 	Translator Set = "translator" // the SAM translator
 )
@@ -59,23 +60,23 @@ const installTimeout = 5 * time.Minute
 type Clients struct {
 	Python   string // interpreter; it must find Packages by PYTHONPATH
 	Packages string
-	Bytecode string // PYTHONPYCACHEPREFIX: the cache stays as it was installed
 	Bin      string // folder with python, python3 and the commands of the packages, ready to use
 	folder   string
 }
 
-// Install unpacks Python into folder and the packages of a set into the cache,
-// unless exactly these are there already: the first rename wins.
+// Install puts Python and the packages of a set into the cache, unless exactly these
+// are there already, and the commands into folder. The first rename wins.
 func Install(ctx context.Context, cache, folder string, set Set) (*Clients, error) {
-	embedded, err := python.NewEmbeddedPythonWithTmpDir(filepath.Join(folder, "python"), false)
+	cache, err := filepath.Abs(cache)
+	if err != nil {
+		return nil, err
+	}
+	embedded, err := python.NewEmbeddedPythonWithTmpDir(filepath.Join(cache, "python"), true) // it holds a lock
 	if err != nil {
 		return nil, fmt.Errorf("unpack Python: %w", err)
 	}
-	c := &Clients{folder: folder, Bytecode: filepath.Join(folder, "bytecode"), Bin: filepath.Join(folder, "bin")}
+	c := &Clients{folder: folder, Bin: filepath.Join(folder, "bin")}
 	if c.Python, err = embedded.GetExePath(); err != nil {
-		return nil, err
-	}
-	if cache, err = filepath.Abs(cache); err != nil {
 		return nil, err
 	}
 	c.Packages = filepath.Join(cache, cacheName(string(set), set.list()))
@@ -112,7 +113,8 @@ func (c *Clients) download(ctx context.Context, cache string, set Set) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	command := exec.CommandContext(ctx, c.Python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
+	// Of most packages the tests import little: what they do is compiled then.
+	command := exec.CommandContext(ctx, c.Python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile",
 		"--target", temporary, "--requirement", list)
 	command.Env = append(os.Environ(), "PYTHONPATH="+library.GetExtractedPath())
 	if out, err := command.CombinedOutput(); err != nil {
@@ -125,7 +127,7 @@ func (c *Clients) download(ctx context.Context, cache string, set Set) error {
 }
 
 // wrap writes the commands of Bin: the interpreter with the packages and pip in
-// its path, and the packages' own commands run by it.
+// its path, and the packages' own commands run by it, which may keep what they compile.
 func (c *Clients) wrap() error {
 	if err := os.MkdirAll(c.Bin, 0o755); err != nil {
 		return err
@@ -134,7 +136,7 @@ func (c *Clients) wrap() error {
 	if err != nil {
 		return fmt.Errorf("unpack pip: %w", err)
 	}
-	prefix := fmt.Sprintf("#!/bin/sh\nexport PYTHONPATH='%s:%s' PYTHONPYCACHEPREFIX='%s'\nexec '%s' ", c.Packages, library.GetExtractedPath(), c.Bytecode, c.Python)
+	prefix := fmt.Sprintf("#!/bin/sh\nunset PYTHONDONTWRITEBYTECODE\nexport PYTHONPATH='%s:%s'\nexec '%s' ", c.Packages, library.GetExtractedPath(), c.Python)
 	commands := map[string]string{"python": `"$@"`, "python3": `"$@"`, "python3.14": `"$@"`}
 	scripts, err := os.ReadDir(filepath.Join(c.Packages, "bin"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Node is Node.js and the deployment tools that run on it: the CDK's command line
+// Tools is Node.js and the deployment tools that run on it: the CDK's command line
 // and osls, the open fork of the Serverless Framework.
-type Node struct {
+type Tools struct {
 	Bin []string // folders with node, npm, cdk and osls, for PATH
 }
 
 // InstallNode installs into the cache what is not there yet.
-func InstallNode(ctx context.Context, cache, folder string) (*Node, error) {
-	runtime, err := Install(ctx, cache, folder, node)
+func InstallNode(ctx context.Context, cache, folder string) (*Tools, error) {
+	runtime, err := Install(ctx, cache, folder, Node)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func InstallNode(ctx context.Context, cache, folder string) (*Node, error) {
 			return nil, err
 		}
 	}
-	return &Node{Bin: []string{binaries, filepath.Join(tools, "node_modules", ".bin")}}, nil
+	return &Tools{Bin: []string{binaries, filepath.Join(tools, "node_modules", ".bin")}}, nil
 }
 
 func npmInstall(ctx context.Context, cache, tools, binaries string, packages []string) error {

@@ -130,7 +130,7 @@ func makePipeline(ctx context.Context, server *platform.Platform, folder string)
 	}
 	script := exec.CommandContext(ctx, installed.Python, "-c", "import setup; setup.make()")
 	script.Dir = "../../examples/pipeline"
-	script.Env = []string{"HOME=" + folder, "LANG=C.UTF-8", "PYTHONPATH=" + installed.Packages, "PYTHONPYCACHEPREFIX=" + installed.Bytecode, "AWS_ENDPOINT_URL=http://" + server.Address,
+	script.Env = []string{"HOME=" + folder, "LANG=C.UTF-8", "PYTHONPATH=" + installed.Packages, "AWS_ENDPOINT_URL=http://" + server.Address,
 		"AWS_DEFAULT_REGION=" + platform.Region, "AWS_ACCESS_KEY_ID=" + platform.Key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + platform.Key.SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true"}
 	if out, err := script.CombinedOutput(); err != nil {
 		return fmt.Errorf("examples/pipeline/setup.py: %w\n%s", err, out)

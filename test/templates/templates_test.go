@@ -87,7 +87,7 @@ func readByCommandLine(t *testing.T, aws *clients.Clients, all []string) []any {
 	ctx, cancel := context.WithTimeout(t.Context(), scriptTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, aws.Python, "-c", script)
-	command.Env = append(os.Environ(), "PYTHONPATH="+aws.Packages, "PYTHONPYCACHEPREFIX="+aws.Bytecode)
+	command.Env = append(os.Environ(), "PYTHONPATH="+aws.Packages)
 	command.Stdin = bytes.NewReader(input)
 	output, err := command.Output()
 	if err != nil {

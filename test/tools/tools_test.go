@@ -4,7 +4,7 @@
 //
 // The tools are installed once, into .cache of the repository (test/clients).
 // Each test has a server of its own and a project folder of its own. They take
-// minutes and run only when they are asked for: ./check tools, or
+// minutes and run only when they are asked for: ./check tools, ./check all, or
 //
 //	go test ./test/tools -args -tools
 //
@@ -29,7 +29,7 @@ import (
 	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
-var wanted = flag.Bool("tools", false, "run the deployment tools: minutes, and packages of a gigabyte")
+var wanted = flag.Bool("tools", os.Getenv("LAMBKIN_TOOLS") == "1", "run the deployment tools: minutes, and packages of a gigabyte")
 
 const (
 	cache       = "../../.cache"
@@ -86,7 +86,7 @@ func newProject(t *testing.T, path ...string) *project {
 func install(t *testing.T, set clients.Set) *clients.Clients {
 	t.Helper()
 	if !*wanted {
-		t.Skip("SKIPPED: the deployment tools run with ./check tools (go test ./test/tools -args -tools)")
+		t.Skip("SKIPPED: the deployment tools run with ./check tools or all (go test ./test/tools -args -tools)")
 	}
 	c, err := clients.Install(t.Context(), cache, t.TempDir(), set)
 	if err != nil {
@@ -99,7 +99,7 @@ func install(t *testing.T, set clients.Set) *clients.Clients {
 func installNode(t *testing.T) []string {
 	t.Helper()
 	if !*wanted {
-		t.Skip("SKIPPED: the deployment tools run with ./check tools (go test ./test/tools -args -tools)")
+		t.Skip("SKIPPED: the deployment tools run with ./check tools or all (go test ./test/tools -args -tools)")
 	}
 	n, err := clients.InstallNode(t.Context(), cache, t.TempDir())
 	if err != nil {
