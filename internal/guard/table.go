@@ -129,16 +129,31 @@ func newPlan(table map[string][]row, model *shape.Service, op *shape.Operation) 
 		if err != nil {
 			return nil, fmt.Errorf("permissions of %s: %w", op.Name, err)
 		}
-		p.needs = append(p.needs, n)
 		if r.action == passRole {
+			n.resources = handedOver(n.resources)
 			p.passes, p.roles = n.keys["iam:passedtoservice"], n.resources
 		}
+		p.needs = append(p.needs, n)
 	}
 	p.tags, p.tagKeys = tagSources(input)
 	return p, nil
 }
 
 const passRole = "iam:PassRole"
+
+// callersOwn stands in the place of a role for the rights of who calls an API: no role
+// is handed over by it.
+//
+// AWS: https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations.html, credentialsArn
+const callersOwn = "arn:aws:iam::*:user/*"
+
+// handedOver leaves the roles.
+func handedOver(roles resolver) resolver {
+	return func(c *call) ([]resource, error) {
+		all, err := roles(c)
+		return slices.DeleteFunc(all, func(r resource) bool { return r.arn == callersOwn }), err
+	}
+}
 
 // byMethod fills in a row whose resource is the operation's path, with the members
 // that are in it.

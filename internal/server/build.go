@@ -432,7 +432,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err := s.buildGuard(); err != nil {
 		return err
 	}
-	httpAPIs, err := s.buildHTTPAPIs(state, keys)
+	httpAPIs, err := s.openHTTPAPIs(state)
 	if err != nil {
 		return err
 	}
@@ -456,6 +456,9 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	room := intake.NewRoom()
 	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
 	if err := s.buildREST(keys, services); err != nil {
+		return err
+	}
+	if err := s.buildHTTPAPIs(httpAPIs, keys, services); err != nil {
 		return err
 	}
 	universal := &schedulerapi.Universal{Caller: local.New(services)}

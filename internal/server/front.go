@@ -11,8 +11,12 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
+	"github.com/lambkin-dev/lambkin/internal/front/roles"
 	socketserver "github.com/lambkin-dev/lambkin/internal/front/websocket"
+	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
 	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
+	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
 // urlServer is what serves function URLs.
@@ -31,39 +35,54 @@ const (
 	outsideIdle   = 16 // connections that wait for the next request, a host
 )
 
-// buildHTTPAPIs makes the APIs of API Gateway's second version and what serves them.
-func (s *Server) buildHTTPAPIs(state *localstore.Store, keys *identity.Keys) (*httpapi.APIs, error) {
+// openHTTPAPIs reads the APIs of API Gateway's second version. Requests come after all
+// is built, which serves them.
+func (s *Server) openHTTPAPIs(state *localstore.Store) (*httpapi.APIs, error) {
+	return httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
+		Made:    func(id string) { s.apis.Enter(id, s.httpFront) },
+		Gone:    func(id string) { s.apis.Remove(id); s.httpFront.Forget(id); s.sockets.Forget(id) },
+		Named:   func(name string) bool { return s.apis.EnterName(name, front.HandlerFunc(s.httpFront.ServeName)) },
+		Unnamed: s.apis.RemoveName,
+	})
+}
+
+// buildHTTPAPIs makes what serves them; services are those that integrations call.
+func (s *Server) buildHTTPAPIs(apis *httpapi.APIs, keys *identity.Keys, services []*wire.Service) error {
 	border, err := s.border()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	limits := outbound.Limits{HeaderBytes: outsideHeader, IdlePerHost: outsideIdle}
 	outside, forFunctions := border.Client(limits, false), border.Client(limits, true)
 	s.closers = append(s.closers, func() error { outside.CloseIdleConnections(); forFunctions.CloseIdleConnections(); return nil })
-	var server *apiserver.Server
 	may := s.mayCallAPI()
-	apis, err := httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
-		Made:    func(id string) { s.apis.Enter(id, server) },
-		Gone:    func(id string) { s.apis.Remove(id); server.Forget(id); s.sockets.Forget(id) },
-		Named:   func(name string) bool { return s.apis.EnterName(name, front.HandlerFunc(server.ServeName)) },
-		Unnamed: s.apis.RemoveName,
-	})
-	if err != nil {
-		return nil, err
-	}
 	s.sockets = socketserver.New(socketserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys), May: may, Clock: clock.System, Logger: s.config.Logger})
-	server = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys),
+	s.httpFront = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Services: local.New(queryFirst(services)), Roles: &roles.Roles{Assume: s.apisMayAssume()}, Callers: s.callers(keys),
 		Outside: outside, ForFunctions: forFunctions, May: may, Sockets: s.sockets.Serve, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	all, err := apis.All(context.Background())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range all {
-		s.apis.Enter(all[i].ID, server)
+		s.apis.Enter(all[i].ID, s.httpFront)
 	}
 	names, err := apis.Names(context.Background())
 	for _, name := range names {
-		s.apis.EnterName(name, front.HandlerFunc(server.ServeName))
+		s.apis.EnterName(name, front.HandlerFunc(s.httpFront.ServeName))
 	}
-	return apis, err
+	return err
+}
+
+// queryFirst puts the services of the query protocol first: of one that is there in two
+// protocols, integrations of HTTP APIs speak that.
+func queryFirst(services []*wire.Service) []*wire.Service {
+	var first, rest []*wire.Service
+	for _, service := range services {
+		if service.Model.Protocols[0] == shape.Query {
+			first = append(first, service)
+		} else {
+			rest = append(rest, service)
+		}
+	}
+	return append(first, rest...)
 }

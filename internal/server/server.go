@@ -49,6 +49,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	socketserver "github.com/lambkin-dev/lambkin/internal/front/websocket"
 	"github.com/lambkin-dev/lambkin/internal/guard"
@@ -160,6 +161,7 @@ type Server struct {
 	stacks     *engine.Engine
 	apis       *front.Directory // what serves each API of API Gateway
 	urls       *functionurl.URLs
+	httpFront  *apiserver.Server // serves HTTP APIs
 	sockets    *socketserver.Server
 	closers    []func() error // in the order of construction
 }

@@ -142,7 +142,7 @@ func (c *change) quickUpdate(q *Quick) error {
 			if q.CredentialsARN != "" {
 				part.CredentialsARN = q.CredentialsARN
 			}
-			if err := part.check(); err != nil {
+			if err := part.check(c.api.Scope.Account); err != nil {
 				return err
 			}
 			c.put(partIntegration, part.ID, part)

@@ -196,7 +196,7 @@ const (
 	minTimeoutMS = 50
 )
 
-func (i *Integration) check() error {
+func (i *Integration) check(account string) error {
 	if i.TimeoutMS == 0 {
 		i.TimeoutMS = MaxTimeoutMS
 	}
@@ -208,12 +208,16 @@ func (i *Integration) check() error {
 		return bad("Timeout should be between %d ms and %d ms", minTimeoutMS, MaxTimeoutMS)
 	case i.ConnectionType != "INTERNET" || i.ConnectionID != "":
 		return bad("ConnectionType %s is not supported by this platform: there are no VPCs", i.ConnectionType)
-	case i.Subtype != "":
-		return bad("IntegrationSubtype %s is not supported by this platform yet", i.Subtype)
 	case i.TLS != nil && i.TLS.ServerNameToVerify != "":
 		return bad("TlsConfig is for private integrations, which this platform does not have")
 	case len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil || i.PassthroughBehavior != nil || i.ContentHandlingStrategy != nil:
 		return bad("Mapping templates are not supported for HTTP APIs")
+	}
+	if i.Subtype != "" {
+		if err := i.checkSubtype(account); err != nil {
+			return err
+		}
+		return CheckResponseParameters(i.ResponseParameters)
 	}
 	if err := i.checkType(); err != nil {
 		return err
@@ -262,7 +266,7 @@ func (i *Integration) checkHTTP() error {
 }
 
 func (c *change) putIntegration(i *Integration) error {
-	check := i.check
+	check := func() error { return i.check(c.api.Scope.Account) }
 	if c.api.ProtocolType == WebSocket {
 		check = i.checkSocket
 	}

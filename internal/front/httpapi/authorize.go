@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
+	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
@@ -22,8 +23,9 @@ import (
 // authorized is what is known of a caller.
 type authorized struct {
 	identity proxy.Identity
-	context2 any // requestContext.authorizer of payload 2.0
-	context1 any // of payload 1.0
+	key      *identity.Key // of who signed
+	context2 any           // requestContext.authorizer of payload 2.0
+	context1 any           // of payload 1.0
 	values   map[string]any
 	err      string // for the access log
 }
@@ -172,6 +174,7 @@ func (x *exchange) authorizeIAM() failure {
 			return forbidden
 		}
 	}
+	x.authorized.key = key
 	x.authorized.identity = proxy.Identity{AccessKey: key.AccessKeyID, AccountID: key.Account, CallerID: key.UserID, UserARN: key.ARN, UserID: key.UserID}
 	x.authorized.context2 = x.authorized.identity.IAM()
 	return failure{}

@@ -40,6 +40,8 @@ type integration struct {
 	target   function.Target // of a Lambda proxy
 	broken   error           // why it cannot answer
 	request  []httpapi.Rewrite
+	subtype  *httpapi.Subtype             // of an operation of a service
+	inputs   []input                      // its parameters
 	response map[string][]httpapi.Rewrite // by status
 }
 
@@ -73,11 +75,15 @@ func compile(live *httpapi.Live, d *httpapi.Definition) *compiled {
 
 func (c *compiled) integration(row *httpapi.Integration) *integration {
 	i := &integration{Integration: *row, timeout: time.Duration(row.TimeoutMS) * time.Millisecond, response: map[string][]httpapi.Rewrite{}}
-	if i.Type == httpapi.LambdaProxy {
+	if i.subtype = httpapi.SubtypeOf(row.Subtype); i.subtype != nil {
+		i.inputs = newInputs(row.RequestParameters)
+	} else if i.Type == httpapi.LambdaProxy {
 		i.target, i.broken = functions.Parse(httpapi.StageVariables(row.URI, c.stage.Variables))
 	}
 	// What does not parse was refused when it was configured.
-	i.request, _ = httpapi.ParseRewrites(row.RequestParameters, false)
+	if i.subtype == nil {
+		i.request, _ = httpapi.ParseRewrites(row.RequestParameters, false)
+	}
 	for status, mapping := range row.ResponseParameters {
 		i.response[status], _ = httpapi.ParseRewrites(mapping, true)
 	}

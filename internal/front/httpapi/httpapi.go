@@ -32,7 +32,9 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
+	"github.com/lambkin-dev/lambkin/internal/front/roles"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
+	"github.com/lambkin-dev/lambkin/internal/wire/local"
 )
 
 // Limits of HTTP APIs. AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
@@ -52,6 +54,8 @@ type APIs interface {
 type Config struct {
 	APIs      APIs
 	Functions *functions.Functions
+	Services  *local.Caller // what integrations with a subtype call
+	Roles     *roles.Roles  // by which they may
 	Callers   *caller.Callers
 	Outside   *http.Client // calls what users may have called
 	// ForFunctions calls what functions may call, for what they configured.

@@ -23,6 +23,9 @@ import (
 // integrate has the integration answer.
 func (x *exchange) integrate() failure {
 	i := x.route.integration
+	if i.subtype != nil {
+		return x.service(i)
+	}
 	if i.Type == httpapi.LambdaProxy {
 		return x.lambda(i)
 	}

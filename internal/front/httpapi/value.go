@@ -46,7 +46,7 @@ func (x *exchange) requestValue(name string) string {
 		}
 		return strings.Join(x.r.Header.Values(detail), ",")
 	case "querystring":
-		return query(x.r.Request, detail)
+		return queryValue(x.r.Request, detail)
 	case "path":
 		if !more {
 			return x.path
@@ -61,8 +61,8 @@ func (x *exchange) requestValue(name string) string {
 	return ""
 }
 
-// query joins the values of a parameter, as the events do.
-func query(r *http.Request, name string) string {
+// queryValue joins the values of a parameter, as the events do.
+func queryValue(r *http.Request, name string) string {
 	var values []string
 	for _, p := range proxy.Query(r.URL.RawQuery) {
 		if p.Name == name {

@@ -8,13 +8,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
+	"github.com/lambkin-dev/lambkin/internal/front/roles"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
 )
 
@@ -41,12 +41,6 @@ func (e *exchange) lambdaEvent(i *restapi.Integration, made *request) (*proxy.An
 func (e *exchange) platform(region string) local.Identity {
 	return local.Identity{Account: e.id.Account, Region: region, Function: e.ofFunction(), CallerARN: "arn:aws:iam::" + e.id.Account + ":root"}
 }
-
-// errNoTrust is the error of an integration whose role trusts somebody else.
-var errNoTrust = errors.New("API Gateway does not have permission to assume the provided role")
-
-// errNoRole is the error of an integration that nobody lets call.
-var errNoRole = errors.New("AWS ARN for integration contains no role in credentials")
 
 // serviceCall calls an operation of one of our own services, by
 // arn:aws:apigateway:REGION:SERVICE:action/NAME or :path/PATH. The operation is named by
@@ -102,25 +96,10 @@ func (e *exchange) serviceCall(i *restapi.Integration) (*proxy.Answer, error) {
 
 // role is on whose behalf an integration calls.
 func (e *exchange) role(i *restapi.Integration, region string) (local.Identity, error) {
-	role, err := arn.Parse(e.substitute(i.Credentials))
-	name, found := strings.CutPrefix(role.Resource, "role/")
-	if err != nil || !found {
-		return local.Identity{}, errNoRole
-	}
-	if role.Account != e.id.Account { // the ARN may have come out of a stage variable
-		return local.Identity{}, errNoTrust // AWS: passing a role of another account is refused
-	}
-	if assume := e.server.config.Assume; assume != nil {
-		trusted, err := assume(e.r.Context(), role.String())
-		if err != nil {
-			return local.Identity{}, err
-		}
-		if !trusted {
-			return local.Identity{}, errNoTrust
-		}
-	}
-	name = name[strings.LastIndexByte(name, '/')+1:]
-	return local.Identity{Account: role.Account, Region: region, Function: e.ofFunction(), CallerARN: arn.New("sts", "", role.Account, "assumed-role/"+name+"/BackplaneAssumeRoleSession").String()}, nil
+	allowed := roles.Roles{Assume: e.server.config.Assume}
+	who, err := allowed.Identity(e.r.Context(), e.id.Account, e.substitute(i.Credentials), region)
+	who.Function = e.ofFunction()
+	return who, err
 }
 
 // operationOf finds the operation and its input. form tells that the caller spoke as

@@ -85,15 +85,19 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 	if err != nil {
 		return nil, err
 	}
-	in := op.Model.NewInput()
-	if op.Model.Input != shape.None {
-		if err := fill(s.Model, op.Model.Input, input, in); err != nil {
-			return nil, &fault.Fault{Code: "ValidationException", Status: http.StatusBadRequest, Sender: true, Message: err.Error()}
-		}
-		if err := shape.Validate(s.Model, op.Model.Input, in); err != nil {
-			return nil, err
-		}
+	call, err := who.call(ctx)
+	if err != nil {
+		return nil, err
 	}
+	out, err := do(ctx, s.Model, op, call, input)
+	if err != nil || op.Model.Output == shape.None {
+		return map[string]any{}, err
+	}
+	return read(s.Model, op.Model.Output, out), nil
+}
+
+// call is a call in the name of an identity.
+func (who Identity) call(ctx context.Context) (*wire.Call, error) {
 	if who.Endpoint == "" {
 		who.Endpoint = ownEndpoint
 	}
@@ -105,13 +109,23 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 		return nil, err
 	}
 	request.TLS = &tls.ConnectionState{} // it crosses no network: aws:SecureTransport is true, as for calls between services of AWS
-	carry(s.Model, op.Model.Input, in, request)
-	out, err := op.Do(ctx, &wire.Call{RequestID: ids.UUID(), Account: who.Account, Region: who.Region, AccessKeyID: who.AccessKeyID,
-		CallerARN: who.CallerARN, UserID: who.UserID, Function: who.Function, Session: who.Session, Endpoint: who.Endpoint, Request: request, Header: http.Header{}}, in)
-	if err != nil || op.Model.Output == shape.None {
-		return map[string]any{}, err
+	return &wire.Call{RequestID: ids.UUID(), Account: who.Account, Region: who.Region, AccessKeyID: who.AccessKeyID,
+		CallerARN: who.CallerARN, UserID: who.UserID, Function: who.Function, Session: who.Session, Endpoint: who.Endpoint, Request: request, Header: http.Header{}}, nil
+}
+
+// do calls the operation.
+func do(ctx context.Context, model *shape.Service, op *wire.Operation, call *wire.Call, input map[string]any) (any, error) {
+	in := op.Model.NewInput()
+	if op.Model.Input != shape.None {
+		if err := fill(model, op.Model.Input, input, in); err != nil {
+			return nil, &fault.Fault{Code: "ValidationException", Status: http.StatusBadRequest, Sender: true, Message: err.Error()}
+		}
+		if err := shape.Validate(model, op.Model.Input, in); err != nil {
+			return nil, err
+		}
 	}
-	return read(s.Model, op.Model.Output, out), nil
+	carry(model, op.Model.Input, in, call.Request)
+	return op.Do(ctx, call, in)
 }
 
 // carry gives the request what a client's would have in its headers and, of an

@@ -479,6 +479,45 @@ class APIs(Enforced):
         with self.assertRaisesRegex(botocore.exceptions.ClientError, f"apigateway:GET on resource: arn:aws:apigateway:{common.REGION}::/restapis/{api}"):
             passes("apigateway").get_rest_api(restApiId=api)
 
+    def call(self, api, path, make=None):
+        """A request to an HTTP API, signed if there is somebody to sign: the status and the body."""
+        url = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}{path}"
+        request = AWSRequest("POST", url, data=b"hello")
+        if make:
+            SigV4Auth(make("lambda")._get_credentials(), "execute-api", common.REGION).add_auth(request)
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, b"hello", dict(request.headers), method="POST")) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+
+    def test_an_integration_calls_a_service_as_its_role_may(self):
+        gw = common.client("apigatewayv2")
+        api = gw.create_api(Name=self.name("a"), ProtocolType="HTTP")["ApiId"]
+        self.addCleanup(gw.delete_api, ApiId=api)
+        gw.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+        url, queue = self.queue()
+        name, role = self.role(service="apigateway.amazonaws.com")
+        _, user, make = self.user(allow("apigateway:*"))
+        integration = dict(ApiId=api, IntegrationType="AWS_PROXY", IntegrationSubtype="SQS-SendMessage", PayloadFormatVersion="1.0",
+                           RequestParameters={"QueueUrl": url, "MessageBody": "$request.body"})
+        self.refused("AccessDeniedException", f"User: {user} is not authorized to perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action",
+                     make("apigatewayv2").create_integration, 403, CredentialsArn=role, **integration)
+        for key, credentials, authorization in (("$default", role, "NONE"), ("POST /untrusted", self.role(allow("sqs:*"))[1], "NONE"), ("POST /caller", "arn:aws:iam::*:user/*", "AWS_IAM")):
+            made = gw.create_integration(CredentialsArn=credentials, **integration)["IntegrationId"]
+            gw.create_route(ApiId=api, RouteKey=key, Target="integrations/" + made, AuthorizationType=authorization)
+        status, text = self.call(api, "/")
+        self.assertEqual(403, status, text)
+        self.assertIn(f"<Code>AccessDenied</Code><Message>User: arn:aws:sts::{self.account}:assumed-role/{name}/BackplaneAssumeRoleSession is not authorized to perform: sqs:sendmessage on resource: {queue}", text)
+        self.grant(name, allow("sqs:SendMessage", queue))
+        self.assertEqual(200, self.call(api, "/")[0])
+        self.assertEqual((500, '{"message":"Internal Server Error"}'), self.call(api, "/untrusted"))
+        for statements, want in (([], 403), ([allow("execute-api:Invoke")], 403), ([allow("execute-api:Invoke"), allow("sqs:SendMessage", queue)], 200)):
+            _, _, caller = self.user(*statements)
+            self.assertEqual(want, self.call(api, "/caller", caller)[0])
+        self.assertEqual("2", self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]["ApproximateNumberOfMessages"])
+
 
 class Stacks(Enforced):
     TEMPLATE = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})

@@ -119,7 +119,12 @@ func paths(d *httpapi.Definition, extensions bool) map[string]any {
 }
 
 func integrationOf(i *httpapi.Integration) map[string]any {
-	out := map[string]any{"type": strings.ToLower(i.Type), "httpMethod": i.Method, "payloadFormatVersion": i.PayloadFormatVersion, "connectionType": i.ConnectionType, "uri": i.URI}
+	out := map[string]any{"type": strings.ToLower(i.Type), "payloadFormatVersion": i.PayloadFormatVersion, "connectionType": i.ConnectionType}
+	for name, value := range map[string]string{"httpMethod": i.Method, "uri": i.URI, "integrationSubtype": i.Subtype} {
+		if value != "" {
+			out[name] = value
+		}
+	}
 	if i.TimeoutMS != httpapi.MaxTimeoutMS {
 		out["timeoutInMillis"] = json.Number(strconv.Itoa(i.TimeoutMS))
 	}
