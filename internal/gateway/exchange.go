@@ -404,7 +404,13 @@ func (e *exchange) fail(err error) {
 		if now, last := e.gateway.verifier.Now().Unix(), e.gateway.disk.Load(); now-last >= diskLogSeconds && e.gateway.disk.CompareAndSwap(last, now) {
 			e.log("the disk is full", slog.Any("err", err))
 		}
-		f = e.dest.diskFull()
+		f = e.dest.unavailable("its disk is full")
+	case errors.Is(err, store.ErrBusy):
+		e.gateway.internal.Add(1)
+		f = e.dest.unavailable("it has more to write than its disk takes")
+	case errors.Is(err, store.ErrReadOnly):
+		e.gateway.internal.Add(1)
+		f = e.dest.unavailable("its disk has failed, and the server starts again")
 	default:
 		e.gateway.internal.Add(1)
 		e.log("internal error", slog.Any("err", err))

@@ -139,10 +139,10 @@ func (d *destination) notImplemented(op *operation) *fault.Fault {
 	return d.fault(notImplemented, "This platform does not implement the operation "+op.model.Name+" of the service "+op.service.model.ID+" yet.")
 }
 
-// diskFull is the error of a write that has no room on the disk. AWS: says nothing of
+// unavailable is the error of a write that the disk does not take now. AWS: says nothing of
 // disks; its common error of this status is one that clients try again.
-func (d *destination) diskFull() *fault.Fault {
-	f := d.fault(unavailable, "The request has failed due to a temporary failure of the server: its disk is full.")
+func (d *destination) unavailable(why string) *fault.Fault {
+	f := d.fault(unavailable, "The request has failed due to a temporary failure of the server: "+why+".")
 	f.Sender = false
 	return f
 }

@@ -78,6 +78,10 @@ func (f *fakeLambda) service() *wire.Service {
 				return nil, errors.New("disk on fire at /var/secret")
 			case "full":
 				return nil, fmt.Errorf("commit: %w", store.ErrDiskFull)
+			case "busy":
+				return nil, fmt.Errorf("commit: %w", store.ErrBusy)
+			case "failed":
+				return nil, fmt.Errorf("commit: %w: %w", store.ErrReadOnly, store.ErrStalled)
 			case "aborts":
 				panic(http.ErrAbortHandler)
 			}

@@ -180,6 +180,11 @@ func TestAccountOfAnUnverifiedKeyNeverReachesAConfiguredOne(t *testing.T) {
 // AWS: https://docs.aws.amazon.com/lambda/latest/api/CommonErrors.html has the code.
 func TestFullDiskIsUnavailable(t *testing.T) {
 	s := start(t, true)
+	for _, name := range []string{"busy", "failed"} {
+		if got := s.call(tester, "lambda", "GET", "/2015-03-31/functions/"+name, nil); got.status != 503 || got.code() != "ServiceUnavailableException" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 	for range 3 {
 		if got := s.call(tester, "lambda", "GET", "/2015-03-31/functions/full", nil); got.status != 503 || got.code() != "ServiceUnavailableException" {
 			t.Errorf("%+v", got)

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -43,4 +45,28 @@ func TestServerEndsToOpenAStoreAgainThatWasFull(t *testing.T) {
 	if err := s.watchDisk(t.Context()); !errors.Is(err, ErrReopen) || !errors.Is(err, store.ErrDiskFull) {
 		t.Errorf("%v", err)
 	}
+}
+
+// Parts that wait for a disk that does not answer never end: the server does without them.
+func TestServerEndsWithoutPartsThatWaitForAFailedDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{config: Config{Logger: slog.New(slog.DiscardHandler)}}
+		failed := make(chan struct{})
+		ctx, end := context.WithCancelCause(t.Context())
+		answers := make(chan struct{})
+		wait := func() error { <-answers; return nil }
+		result := make(chan error, 1)
+		go func() { result <- s.ended(ctx, failed, wait) }() // ends after stuckTimeout
+		begin := time.Now()
+		end(ErrReopen)
+		synctest.Wait()
+		if time.Since(begin) > 0 || len(result) > 0 {
+			t.Error("a server whose disk works does not wait for its parts")
+		}
+		close(failed)
+		if err := <-result; !errors.Is(err, ErrReopen) || time.Since(begin) != stuckTimeout {
+			t.Errorf("ended after %s with %v", time.Since(begin), err)
+		}
+		close(answers)
+	})
 }

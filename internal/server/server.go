@@ -233,7 +233,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
 	group.Go(func() error { return s.watchDisk(ctx) })            // ends when ctx does, or with errors
 	group.Go(func() error { <-ctx.Done(); return s.drain(stop) }) // ends when everything is drained
-	return errors.Join(group.Wait(), s.close())
+	return s.ended(ctx, s.state.Failed(), group.Wait)
 }
 
 func runBeside(ctx context.Context, beside func(context.Context) error) error {

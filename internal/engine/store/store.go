@@ -5,7 +5,7 @@
 // survives kill -9 and power loss (unless it asked for Relaxed); Checks are
 // serializable, Scans are not protected against phantoms, so hold the partition
 // or check a guard key. A returned error other than ErrConflict, ErrTooLarge,
-// ErrReserved, ErrClosed or ErrReadOnly is an unknown outcome: read again before
+// ErrReserved, ErrClosed, ErrReadOnly or ErrBusy is an unknown outcome: read again before
 // repeating.
 //
 // The engines are in subpackages (localstore: Pebble). storetest.Run holds the
@@ -127,6 +127,8 @@ var (
 	ErrClosed    = errors.New("store is closed")
 	ErrReserved  = errors.New("key is empty or begins with 0x00, which the engine keeps for itself")
 	ErrReadOnly  = errors.New("store takes no writes until it is opened again")
+	ErrBusy      = errors.New("store cannot keep up with the writes: nothing of this one was done")
+	ErrStalled   = errors.New("the disk does not answer")
 	ErrDiskFull  = errors.New("disk is full: nothing is acknowledged until space returns")
 	ErrCorrupt   = errors.New("store is corrupt")
 )

@@ -32,6 +32,10 @@ func (s *Store) commit(ctx context.Context, b *store.Batch) (store.Version, erro
 	if err := s.room(b); err != nil {
 		return 0, fmt.Errorf("commit: %w", err)
 	}
+	size := sizeOf(b)
+	if err := s.press.admit(ctx, s.disk, size); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
 	if b.Durability == store.Sync {
 		// Before the batch is queued, so that the sync that covers it is real.
 		s.disk.syncers.Add(1)
@@ -39,8 +43,10 @@ func (s *Store) commit(ctx context.Context, b *store.Batch) (store.Version, erro
 	}
 	batch, version, err := s.apply(b)
 	if err != nil {
+		s.press.leave(size, 0)
 		return 0, err
 	}
+	s.press.leave(size, uint64(batch.SeqNum()))
 	err = batch.SyncWait()
 	batch.Close()
 	if failure := s.disk.failure(); failure != nil {
@@ -51,6 +57,22 @@ func (s *Store) commit(ctx context.Context, b *store.Batch) (store.Version, erro
 	}
 	s.watchers.notify(b)
 	return version, nil
+}
+
+// sizeOf is about what a batch takes in memory.
+func sizeOf(b *store.Batch) int64 {
+	const entry = 64 // of the memtable, around a key and a value
+	size := 0
+	for _, kv := range b.Puts {
+		size += entry + len(kv.Key) + versionBytes + len(kv.Value)
+	}
+	for _, key := range b.Deletes {
+		size += entry + len(key)
+	}
+	for _, r := range b.DeleteRanges {
+		size += entry + len(r.Lo) + len(r.Hi)
+	}
+	return int64(size)
 }
 
 // deletesShare is the part of the reserve that batches which delete something may use.

@@ -9,11 +9,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
+
+// stalledAfter is how long one write or sync may last. Those who wait for it cannot be
+// woken, so the store counts as failed, and its process should be replaced.
+const stalledAfter = 30 * time.Second
 
 // disk stands between Pebble and the file system, for two reasons.
 //
@@ -27,16 +32,17 @@ import (
 // Sync commit is waiting; closing a log always syncs it.
 type disk struct {
 	vfs.FS
-	syncers atomic.Int64 // Sync commits that wait
-	armed   atomic.Bool  // false while opening: then errors are simply returned
-	failed  chan struct{}
-	cause   atomic.Pointer[error]
-	once    sync.Once
-	never   chan struct{}
+	patience time.Duration // with one operation
+	syncers  atomic.Int64  // Sync commits that wait
+	armed    atomic.Bool   // false while opening: then errors are simply returned
+	failed   chan struct{}
+	cause    atomic.Pointer[error]
+	once     sync.Once
+	never    chan struct{}
 }
 
 func newDisk(fs vfs.FS) *disk {
-	return &disk{FS: fs, failed: make(chan struct{}), never: make(chan struct{})}
+	return &disk{FS: fs, patience: stalledAfter, failed: make(chan struct{}), never: make(chan struct{})}
 }
 
 func (d *disk) arm() { d.armed.Store(true) }
@@ -74,12 +80,21 @@ func (d *disk) failing(err error) (handOver bool) {
 	return false
 }
 
+// timed runs one operation; one that does not end makes the store fail.
+func (d *disk) timed(do func() error) error {
+	late := time.AfterFunc(d.patience, func() {
+		d.fail(fmt.Errorf("%w: a write has not ended for %s", store.ErrStalled, d.patience))
+	})
+	defer late.Stop()
+	return do()
+}
+
 // change runs one change of the folder that is not of a log. After a failure it
 // never returns: the background work of Pebble would repeat it for ever, and
 // what is on the disk is what the next Open needs.
 func (d *disk) change(do func() error) error {
 	if d.failure() == nil {
-		err := do()
+		err := d.timed(do)
 		if err == nil || d.failing(err) {
 			return err
 		}
@@ -94,7 +109,11 @@ func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 // openLog opens a log for writing, or a stand-in for one that cannot be.
 func (d *disk) openLog(do func() (vfs.File, error)) (vfs.File, error) {
 	if d.failure() == nil {
-		file, err := do()
+		var file vfs.File
+		err := d.timed(func() (err error) {
+			file, err = do()
+			return err
+		})
 		if err == nil {
 			return &logFile{File: file, disk: d}, nil
 		}
@@ -181,7 +200,7 @@ func (f *logFile) attempt(do func() error) error {
 	if f.disk.failure() != nil {
 		return nil
 	}
-	if err := do(); err != nil && f.disk.failing(err) {
+	if err := f.disk.timed(do); err != nil && f.disk.failing(err) {
 		return err
 	}
 	return nil

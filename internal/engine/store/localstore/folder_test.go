@@ -10,7 +10,7 @@ import (
 // TestFolderIsSyncedByManyAtOnce: flushes of several tables do so; the race
 // detector watches.
 func TestFolderIsSyncedByManyAtOnce(t *testing.T) {
-	d := &disk{FS: vfs.Default}
+	d := newDisk(vfs.Default)
 	folder, err := d.OpenDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -7,10 +7,12 @@
 // store.ErrDiskFull or store.ErrCorrupt where that is the cause) until the store is
 // opened again; reads go on.
 //
-// It starts no goroutines besides Pebble's own. Lock order: life, ranges,
-// stripes in index order; leases and watchers each alone. Only life (shared) is
-// held over the fsync. Start reading at Open, then commit.go and disk.go;
-// DESIGN.md says why.
+// A commit ends: while the engine cannot keep up it waits, but not for ever
+// (store.ErrBusy), and a disk that does not answer counts as one that failed.
+//
+// It starts no goroutines besides Pebble's own. Lock order: ranges, stripes in index
+// order; leases, watchers and pressure each alone. None is held over the fsync. Start
+// reading at Open, then commit.go, pressure.go and disk.go; DESIGN.md says why.
 package localstore
 
 import (
@@ -34,7 +36,6 @@ import (
 // so the time of Open.
 const (
 	memTableBytes    = 1 << 20
-	memTablesStop    = 16 // writers wait when that many memtables are not flushed
 	blockCacheBytes  = 4 << 20
 	maxOpenFiles     = 256
 	stripeCount      = 256
@@ -61,12 +62,14 @@ type Config struct {
 type Store struct {
 	db    *pebble.DB
 	disk  *disk
+	press *pressure
 	owner interface{ Close() error } // lock of the folder
 	clock clock.Clock
 	spare diskspace.Reserve
 
-	life   sync.RWMutex // shared by everything that uses db, taken by Close
-	closed bool
+	uses   atomic.Int64 // of db, each until leave
+	closed atomic.Bool
+	idle   chan struct{} // holds something when the last use of a closed store has ended
 
 	ranges  sync.RWMutex // shared by commits without DeleteRanges
 	stripes [stripeCount]sync.RWMutex
@@ -97,10 +100,11 @@ func Open(config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w: %s (%w)", ErrInUse, config.Folder, err)
 	}
-	s := &Store{disk: newDisk(fs), owner: owner, clock: config.Clock, spare: diskspace.Reserve{Folder: config.Folder, Bytes: config.Reserve}, seed: maphash.MakeSeed()}
+	s := &Store{disk: newDisk(fs), owner: owner, idle: make(chan struct{}, 1), clock: config.Clock, spare: diskspace.Reserve{Folder: config.Folder, Bytes: config.Reserve}, seed: maphash.MakeSeed()}
 	if s.clock == nil {
 		s.clock = clock.System
 	}
+	s.press = newPressure(s.freshLayers)
 	if s.db, err = pebble.Open(config.Folder, s.options()); err != nil {
 		owner.Close()
 		return nil, fmt.Errorf("open store: %w", classify(err))
@@ -116,25 +120,28 @@ func Open(config Config) (*Store, error) {
 
 // options are Pebble's settings for a small server.
 func (s *Store) options() *pebble.Options {
+	events := &pebble.EventListener{
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			s.disk.fail(fmt.Errorf("%w: %w", store.ErrCorrupt, info.Details))
+		},
+		BackgroundError: func(err error) {
+			if pebble.IsCorruptionError(err) {
+				s.disk.fail(classify(err))
+			}
+		},
+	}
+	s.press.listen(events)
 	return &pebble.Options{
 		FS:                          s.disk,
 		CacheSize:                   blockCacheBytes,
 		MemTableSize:                memTableBytes,
-		MemTableStopWritesThreshold: memTablesStop,
+		MemTableStopWritesThreshold: outOfReach, // commits wait before Pebble has them: see pressure.go
+		L0StopWritesThreshold:       outOfReach,
 		MaxOpenFiles:                maxOpenFiles,
 		FormatMajorVersion:          formatVersion,
 		CompactionConcurrencyRange:  func() (int, int) { return compactionsLower, compactionsUpper },
 		Logger:                      quiet{},
-		EventListener: &pebble.EventListener{
-			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				s.disk.fail(fmt.Errorf("%w: %w", store.ErrCorrupt, info.Details))
-			},
-			BackgroundError: func(err error) {
-				if pebble.IsCorruptionError(err) {
-					s.disk.fail(classify(err))
-				}
-			},
-		},
+		EventListener:               events,
 	}
 }
 
@@ -162,15 +169,22 @@ func (s *Store) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.life.RLock()
-	if s.closed {
-		s.life.RUnlock()
+	s.uses.Add(1)
+	if s.closed.Load() {
+		s.leave()
 		return store.ErrClosed
 	}
 	return nil
 }
 
-func (s *Store) leave() { s.life.RUnlock() }
+func (s *Store) leave() {
+	if s.uses.Add(-1) == 0 && s.closed.Load() {
+		select {
+		case s.idle <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // Failed is closed when the store has become read-only; Cause says why.
 func (s *Store) Failed() <-chan struct{} { return s.disk.failed }
@@ -179,18 +193,25 @@ func (s *Store) Failed() <-chan struct{} { return s.disk.failed }
 func (s *Store) Cause() error { return s.disk.failure() }
 
 // Close waits for running calls and releases the folder. Open snapshots end.
-// A store whose disk failed is abandoned instead: closing it in order would write.
+// A store whose disk failed is abandoned instead: closing it in order would write, and
+// calls that wait for a disk that does not answer would never end.
 func (s *Store) Close() error {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
-	s.snaps.closeAll()
+	for s.uses.Load() > 0 && s.disk.failure() == nil {
+		select {
+		case <-s.idle:
+		case <-s.disk.failed:
+		}
+	}
 	var err error
-	if s.disk.failure() == nil {
+	switch cause := s.disk.failure(); {
+	case cause == nil:
+		s.snaps.closeAll()
 		err = s.db.Close()
+	case errors.Is(cause, store.ErrStalled):
+		return nil // the folder stays ours: what the disk is doing may still be written
 	}
 	return errors.Join(err, s.owner.Close())
 }

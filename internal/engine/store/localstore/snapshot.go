@@ -139,7 +139,7 @@ func (o *snaps) remove(n *snapshot) {
 	delete(o.open, n)
 }
 
-// closeAll ends all snapshots; nobody is inside one, for life is held.
+// closeAll ends all snapshots; nobody is inside one, for the store is closed and unused.
 func (o *snaps) closeAll() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
