@@ -12,6 +12,7 @@ import (
 type Input struct {
 	Value            string
 	UsePreviousValue bool
+	Unknown          bool // what a change set would make gives it; Value is what is shown
 }
 
 // Argument is the value of one parameter.
@@ -20,6 +21,7 @@ type Argument struct {
 	Resolved string // what Parameter Store holds, for parameters that name one there; else empty
 	Value    any    // what Ref gives: a string, or a []any of strings
 	NoEcho   bool
+	Unknown  bool // Value is Unknown, and Given what is shown
 }
 
 // Arguments are the values of a template's parameters.
@@ -61,7 +63,7 @@ func (p Parameters) Bind(ctx context.Context, given map[string]Input, previous m
 			missing = append(missing, name)
 			continue
 		}
-		arguments[name] = Argument{Given: text, NoEcho: p[name].NoEcho}
+		arguments[name] = Argument{Given: text, NoEcho: p[name].NoEcho, Unknown: given[name].Unknown}
 	}
 	if len(missing) > 0 {
 		return nil, refuse("Parameters: [%s] must have values", strings.Join(missing, ", "))
@@ -71,6 +73,11 @@ func (p Parameters) Bind(ctx context.Context, given map[string]Input, previous m
 	}
 	for _, name := range sorted(p) {
 		a := arguments[name]
+		if a.Unknown {
+			a.Value = Unknown
+			arguments[name] = a
+			continue
+		}
 		value, err := p[name].value(a)
 		if err != nil {
 			return nil, err
@@ -117,6 +124,9 @@ func (p Parameters) lookUp(ctx context.Context, arguments Arguments, store Store
 	var absent, secret []string
 	for _, name := range sorted(p) {
 		a := arguments[name]
+		if a.Unknown {
+			continue
+		}
 		if p[name].kind.of == parameterName {
 			// The value stays the name; but the parameter must be there.
 			if _, err := store(ctx, a.Given); errors.Is(err, ErrNotStored) {

@@ -2,13 +2,21 @@ package template
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
 )
 
+// errUndecided tells that a condition asks for a parameter whose value is not known
+// yet: that of a nested stack which a change set would make.
+var errUndecided = errors.New("the condition cannot be decided yet")
+
 // named decides a condition by its name, once.
 func (r *resolver) named(name, function string, depth int) (bool, error) {
+	if r.e.undecided[name] {
+		return true, errUndecided
+	}
 	if holds, decided := r.e.conditions[name]; decided {
 		return holds, nil
 	}
@@ -22,7 +30,10 @@ func (r *resolver) named(name, function string, depth int) (bool, error) {
 	r.asking = append(r.asking, name)
 	holds, err := r.holds(value, depth+1)
 	r.asking = r.asking[:len(r.asking)-1]
-	if err == nil {
+	switch {
+	case errors.Is(err, errUndecided) && !r.e.open:
+		r.e.conditions[name], r.e.undecided[name] = true, true // a preview has what may be
+	case err == nil:
 		r.e.conditions[name] = holds
 	}
 	return holds, err
@@ -61,13 +72,17 @@ func (r *resolver) holds(value any, depth int) (bool, error) {
 }
 
 func (r *resolver) combine(and bool, items []any, depth int) (bool, error) {
+	var undecided error
 	for _, item := range items {
 		holds, err := r.holds(item, depth+1)
-		if err != nil || holds != and {
+		switch {
+		case errors.Is(err, errUndecided): // another may decide it
+			undecided = err
+		case err != nil || holds != and:
 			return holds, err
 		}
 	}
-	return and, nil
+	return and, undecided
 }
 
 func (r *resolver) equal(a, b any, depth int) (bool, error) {
@@ -78,6 +93,9 @@ func (r *resolver) equal(a, b any, depth int) (bool, error) {
 	right, err := r.value(b, depth+1)
 	if err != nil {
 		return false, err
+	}
+	if HasUnknown(left) || HasUnknown(right) {
+		return false, errUndecided
 	}
 	x, isText := Text(left)
 	y, alsoText := Text(right)
@@ -96,16 +114,19 @@ func (e *Evaluation) assert(ctx context.Context) error {
 		rule := e.Template.Rules[name]
 		if rule.Condition != nil {
 			applies, err := e.newResolver(ctx).holds(rule.Condition, 0)
-			if err != nil {
+			switch {
+			case errors.Is(err, errUndecided):
+				continue
+			case err != nil:
 				return err
-			}
-			if !applies {
+			case !applies:
 				continue
 			}
 		}
 		for _, assertion := range rule.Assertions {
 			holds, err := e.newResolver(ctx).holds(assertion.Assert, 0)
 			switch {
+			case errors.Is(err, errUndecided):
 			case err != nil:
 				return err
 			case !holds && assertion.Description != "":
@@ -160,6 +181,9 @@ func (r *resolver) ruleTexts(value any, depth int, refusal string) ([]string, er
 	resolved, err := r.value(value, depth+1)
 	if err != nil {
 		return nil, err
+	}
+	if HasUnknown(resolved) {
+		return nil, errUndecided
 	}
 	if text, ok := Text(resolved); ok {
 		return []string{text}, nil

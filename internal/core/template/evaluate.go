@@ -2,6 +2,7 @@ package template
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -53,6 +54,7 @@ type Evaluation struct {
 	Template   *Template // that was evaluated, the policies of its resources resolved
 	scope      Scope
 	conditions map[string]bool
+	undecided  map[string]bool // those of conditions that ask for what is not known yet
 	graph      map[string][]string
 	open       bool // names that are not known are Unknown, not refused
 }
@@ -68,7 +70,7 @@ func Open(ctx context.Context, values map[string]any, scope Scope) (*Evaluation,
 	if err := t.readMappings(); err != nil {
 		return nil, err
 	}
-	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}, open: true}
+	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}, undecided: map[string]bool{}, open: true}
 	e.scope.Resource, e.scope.Export, e.scope.StackOutput = nil, nil, nil
 	if object, ok := values["Conditions"].(map[string]any); ok {
 		t.Conditions = object
@@ -83,7 +85,7 @@ func Open(ctx context.Context, values map[string]any, scope Scope) (*Evaluation,
 // Evaluate asserts the rules, decides the conditions and checks what then is
 // left: no reference to a resource that a condition leaves out, no cycle.
 func (t *Template) Evaluate(ctx context.Context, scope Scope) (*Evaluation, error) {
-	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}}
+	e := &Evaluation{Template: t, scope: scope, conditions: map[string]bool{}, undecided: map[string]bool{}}
 	for _, step := range []func(context.Context) error{e.decide, e.assert, e.checkActive, e.resolvePolicies} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -100,7 +102,7 @@ func (t *Template) Evaluate(ctx context.Context, scope Scope) (*Evaluation, erro
 // decide decides every condition.
 func (e *Evaluation) decide(ctx context.Context) error {
 	for _, name := range sorted(e.Template.Conditions) {
-		if _, err := e.newResolver(ctx).named(name, "Condition", 0); err != nil {
+		if _, err := e.newResolver(ctx).named(name, "Condition", 0); err != nil && !errors.Is(err, errUndecided) {
 			return err
 		}
 	}
@@ -119,6 +121,12 @@ func (e *Evaluation) Resources() []string {
 func (e *Evaluation) Active(name string) bool {
 	r := e.Template.Resources[name]
 	return r != nil && (r.Condition == "" || e.conditions[r.Condition])
+}
+
+// Undecided tells whether it is not known yet if a resource exists.
+func (e *Evaluation) Undecided(name string) bool {
+	r := e.Template.Resources[name]
+	return r != nil && e.undecided[r.Condition]
 }
 
 // Dependencies are the resources that must be there before a resource: what it

@@ -3,6 +3,7 @@ package template
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -257,6 +258,8 @@ func (r *resolver) branch(argument any, depth int) (any, error) {
 	}
 	holds, err := r.named(name, "Fn::If", depth)
 	switch {
+	case errors.Is(err, errUndecided):
+		return Unknown, nil
 	case err != nil:
 		return nil, err
 	case holds:

@@ -71,7 +71,8 @@ func (a *api) describeChangeSet(ctx context.Context, call *wire.Call, in *cloudf
 	out := &cloudformationapi.DescribeChangeSetOutput{ChangeSetName: &c.Name, ChangeSetId: member.Optional(c.ARN(scope(call))), StackId: &c.Stack, StackName: &s.Name, Description: member.Optional(c.Description),
 		CreationTime: &c.Created, Status: &c.Status, ExecutionStatus: &c.Execution, StatusReason: member.Optional(c.Reason), Parameters: parametersOut(settings), Tags: tagsOut(settings.Tags),
 		Capabilities: settings.Capabilities, NotificationARNs: settings.Notifications, RollbackConfiguration: &cloudformationapi.RollbackConfiguration{}, Changes: []cloudformationapi.Change{},
-		IncludeNestedStacks: &c.Nested, OnStackFailure: member.Optional(c.OnFailure), ImportExistingResources: &c.Settings().AdoptExisting}
+		IncludeNestedStacks: &c.Nested, OnStackFailure: member.Optional(c.OnFailure), ImportExistingResources: &c.Settings().AdoptExisting,
+		ParentChangeSetId: member.Optional(c.Parent), RootChangeSetId: member.Optional(c.Root)}
 	page := c.Changes[from:]
 	if len(page) > changesPage {
 		page = page[:changesPage]
@@ -98,7 +99,7 @@ func position(token *string, length int) (int, error) {
 func changeOut(c *state.Change, values bool) cloudformationapi.Change {
 	kind := "Resource"
 	r := &cloudformationapi.ResourceChange{Action: &c.Action, LogicalResourceId: &c.LogicalID, PhysicalResourceId: member.Optional(c.PhysicalID), ResourceType: &c.Type, Replacement: member.Optional(c.Replacement),
-		PolicyAction: member.Optional(c.Policy), Scope: c.Scope, Details: []cloudformationapi.ResourceChangeDetail{}}
+		PolicyAction: member.Optional(c.Policy), ChangeSetId: member.Optional(c.ChangeSet), Scope: c.Scope, Details: []cloudformationapi.ResourceChangeDetail{}}
 	if r.Scope == nil {
 		r.Scope = []string{}
 	}
@@ -146,7 +147,8 @@ func (a *api) listChangeSets(ctx context.Context, call *wire.Call, in *cloudform
 	}
 	for _, c := range all {
 		out.Summaries = append(out.Summaries, cloudformationapi.ChangeSetSummary{StackId: &c.Stack, StackName: &c.StackName, ChangeSetId: member.Optional(c.ARN(scope(call))), ChangeSetName: &c.Name,
-			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: member.Optional(c.Reason), CreationTime: &c.Created, Description: member.Optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.Settings().AdoptExisting})
+			ExecutionStatus: &c.Execution, Status: &c.Status, StatusReason: member.Optional(c.Reason), CreationTime: &c.Created, Description: member.Optional(c.Description), IncludeNestedStacks: &c.Nested, ImportExistingResources: &c.Settings().AdoptExisting,
+			ParentChangeSetId: member.Optional(c.Parent), RootChangeSetId: member.Optional(c.Root)})
 	}
 	return out, nil
 }

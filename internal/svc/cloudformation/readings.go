@@ -231,7 +231,7 @@ func (a *api) getTemplate(ctx context.Context, call *wire.Call, in *cloudformati
 	if in.StackName == nil && in.ChangeSetName == nil {
 		return nil, stack.Invalid("StackName is required if ChangeSetName is not specified.")
 	}
-	body, err := a.engine.Template(ctx, scope(call), member.Text(in.StackName), member.Text(in.ChangeSetName), member.Text(in.TemplateStage) == "Processed")
+	body, err := a.engine.Template(ctx, scope(call), member.Text(in.StackName), member.Text(in.ChangeSetName), member.Text(in.TemplateStage) != "Original")
 	return &cloudformationapi.GetTemplateOutput{TemplateBody: &body, StagesAvailable: []string{"Original", "Processed"}}, err
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -29,6 +30,15 @@ const noChanges = "The submitted information didn't contain changes. Submit diff
 
 var changeSetForm = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`)
 
+// pending is a change set that is not kept yet, with those of nested stacks.
+type pending struct {
+	set      *state.ChangeSet
+	stack    *state.Stack
+	prepared *prepared
+	nested   []*pending
+	family   *int // nested stacks so far, of the whole family
+}
+
 // CreateChangeSet finds what an input would change. What is wrong with a template
 // that was transformed is in the change set, all else is an error.
 func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string, in *ChangeSetInput) (*state.ChangeSet, error) {
@@ -39,35 +49,54 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 	if err != nil {
 		return nil, err
 	}
+	made, err := e.preview(ctx, found, rows, in, nil)
+	if err != nil {
+		return nil, err
+	}
+	return made.set, e.keepChangeSet(ctx, made)
+}
+
+// preview makes a change set of a stack; parent is that of its parent's, or nil.
+func (e *Engine) preview(ctx context.Context, found *state.Stack, rows map[string]*state.Resource, in *ChangeSetInput, parent *pending) (*pending, error) {
 	c := &state.ChangeSet{Name: in.Name, ID: ids.UUID(), Stack: found.ARN(), StackName: found.Name, Description: in.Description, Created: e.Clock.Now().UTC(), Kind: in.Kind,
 		Status: state.ChangeComplete, Execution: state.Available, Token: in.Token, Base: found.Last().ID, Caller: in.Caller, OnFailure: in.OnFailure, Nested: in.Nested}
+	if parent != nil {
+		c.Parent, c.Root = parent.set.ARN(found.Scope), cmp.Or(parent.set.Root, parent.set.ARN(found.Scope))
+	}
+	made := &pending{set: c, stack: found, family: new(int)}
+	if parent != nil {
+		made.family = parent.family
+	}
 	p, err := e.prepare(ctx, found, found.Now, rows, &in.Input, true)
 	var transformed *transformError
+	var refusal *stack.Error
 	switch {
-	case errors.As(err, &transformed):
-		c.Status, c.Execution, c.Reason, p = state.ChangeFailed, state.Unavailable, userText(transformed.error), nil
+	case errors.As(err, &transformed), parent != nil && errors.As(err, &refusal):
+		c.Status, c.Execution, c.Reason = state.ChangeFailed, state.Unavailable, userText(err)
+		c.Configuration = &state.Configuration{Template: ids.Hex(8), Stages: 1, Parts: []int{0}, Capabilities: in.Capabilities, Tags: in.Tags}
+		made.prepared = &prepared{configuration: c.Configuration, texts: []string{in.Template}}
+		return made, nil
 	case err != nil:
 		return nil, err
 	}
-	if p != nil {
-		if err := e.checkImports(ctx, rows, p, in); err != nil {
-			return nil, err
-		}
-		all, err := e.Difference(ctx, found, rows, p.configuration, p.last(), e.existing(found, in))
-		if err != nil {
-			return nil, err
-		}
-		p.configuration.AdoptExisting = in.AdoptExisting
-		c.Configuration, c.Changes = p.configuration, all.Resources
-		if all.None() && found.Status != state.CreateFailed && found.Status != state.UpdateFailed {
-			c.Status, c.Execution, c.Reason = state.ChangeFailed, state.Unavailable, noChanges
-		}
-	} else {
-		c.Configuration = &state.Configuration{Template: ids.Hex(8), Stages: 1, Parts: []int{0}, Capabilities: in.Capabilities, Tags: in.Tags}
-		p = &prepared{configuration: c.Configuration, texts: []string{in.Template}}
+	if err := e.checkImports(ctx, rows, p, in); err != nil {
+		return nil, err
 	}
-	err = e.keepChangeSet(ctx, found, c, p, in)
-	return c, err
+	all, err := e.Difference(ctx, found, rows, p.configuration, p.last(), e.existing(found, in))
+	if err != nil {
+		return nil, err
+	}
+	p.configuration.AdoptExisting = in.AdoptExisting
+	c.Configuration, c.Changes, made.prepared = p.configuration, all.Resources, p
+	if in.Nested {
+		if err := e.previewNested(ctx, made, rows, all.Stacks, in); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.Changes) == 0 && !all.Other && c.Status == state.ChangeComplete && found.Status != state.CreateFailed && found.Status != state.UpdateFailed {
+		c.Status, c.Execution, c.Reason = state.ChangeFailed, state.Unavailable, noChanges
+	}
+	return made, nil
 }
 
 // existing looks for the new resources of a change set, if it asks for that.
@@ -136,51 +165,67 @@ func (e *Engine) forChangeSet(ctx context.Context, s state.Scope, name string, i
 	return found, rows, err
 }
 
-// keepChangeSet writes a change set, with its stack if that is new.
-func (e *Engine) keepChangeSet(ctx context.Context, s *state.Stack, c *state.ChangeSet, p *prepared, in *ChangeSetInput) error {
+// keepChangeSet writes a change set with those of the nested stacks, and with the
+// stacks that are new.
+func (e *Engine) keepChangeSet(ctx context.Context, made *pending) error {
 	err := store.Change(ctx, e.Store, func(snap store.Snap) (*store.Batch, error) {
 		b := &store.Batch{}
-		there, at, err := e.StackByID(snap, s.Scope, s.ID)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			review := *s
-			review.Reason = userInitiated
-			if err := e.claim(snap, b, &review); err != nil {
-				return nil, err
-			}
-			if err := e.SayStack(b, &review); err != nil {
-				return nil, err
-			}
-			if _, err := e.Put(b, s.StackKey(s.ID), state.Place{}, &review); err != nil {
-				return nil, err
-			}
-		case err != nil:
-			return nil, err
-		default:
-			b.Checks = append(b.Checks, at.Check(s.StackKey(s.ID)))
-			if there.Status == state.DeleteComplete {
-				return nil, state.NoStack(s.Name)
-			}
-		}
-		if err := e.roomForChangeSet(snap, s, in); err != nil {
-			return nil, err
-		}
-		if err := e.keepTexts(b, s, p); err != nil {
-			return nil, err
-		}
-		b.Checks = append(b.Checks, store.Absent(s.ChangeKey(s.ID, c.Name)))
-		_, err = e.Put(b, s.ChangeKey(s.ID, c.Name), state.Place{}, c)
-		return b, err
+		return b, e.addChangeSet(snap, b, made)
 	})
+	if errors.Is(err, store.ErrTooLarge) {
+		err = stack.Refuse(stack.LimitExceeded, "The change sets of the nested stacks are too large together")
+	}
 	e.begun()
 	return err
 }
 
-func (e *Engine) roomForChangeSet(snap store.Snap, s *state.Stack, in *ChangeSetInput) error {
-	_, _, err := snap.Get(s.ChangeKey(s.ID, in.Name))
+func (e *Engine) addChangeSet(snap store.Snap, b *store.Batch, made *pending) error {
+	s, c := made.stack, made.set
+	there, at, err := e.StackByID(snap, s.Scope, s.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		review := *s
+		review.Reason = userInitiated
+		if err := e.claim(snap, b, &review); err != nil {
+			return err
+		}
+		if err := e.SayStack(b, &review); err != nil {
+			return err
+		}
+		if _, err := e.Put(b, s.StackKey(s.ID), state.Place{}, &review); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		b.Checks = append(b.Checks, at.Check(s.StackKey(s.ID)))
+		if there.Status == state.DeleteComplete {
+			return state.NoStack(s.Name)
+		}
+	}
+	if err := e.roomForChangeSet(snap, s, c.Name); err != nil {
+		return err
+	}
+	if err := e.keepTexts(b, s, made.prepared); err != nil {
+		return err
+	}
+	b.Checks = append(b.Checks, store.Absent(s.ChangeKey(s.ID, c.Name)))
+	if _, err = e.Put(b, s.ChangeKey(s.ID, c.Name), state.Place{}, c); err != nil {
+		return err
+	}
+	for _, one := range made.nested {
+		if err := e.addChangeSet(snap, b, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) roomForChangeSet(snap store.Snap, s *state.Stack, name string) error {
+	_, _, err := snap.Get(s.ChangeKey(s.ID, name))
 	switch {
 	case err == nil:
-		return stack.Refuse(stack.AlreadyExists, "ChangeSet %s already exists", in.Name)
+		return stack.Refuse(stack.AlreadyExists, "ChangeSet %s already exists", name)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
@@ -214,6 +259,9 @@ func (e *Engine) ExecuteChangeSet(ctx context.Context, s state.Scope, stackName,
 			return err
 		}
 		c.Age(s)
+		if c.Root != "" {
+			return ofRoot(s.Scope, c, "executed")
+		}
 		if c.Execution != state.Available {
 			return stack.Refuse(stack.InvalidChangeSet, "ChangeSet [%s] cannot be executed in its current status of [%s]", c.ARN(s.Scope), c.Shown())
 		}
@@ -225,16 +273,7 @@ func (e *Engine) ExecuteChangeSet(ctx context.Context, s state.Scope, stackName,
 			how.OnFailure = c.OnFailure
 		}
 		if s.Status == state.ReviewInProgress {
-			s.Now, s.Status, s.Reason = c.Configuration, state.CreateInProgress, userInitiated
-			kind := state.CreateStack
-			e.newOperation(s, b, kind, state.Deploying, &how, caller)
-			if err := e.SetImports(snap, s, b, s.Now.Imports); err != nil {
-				return err
-			}
-			if how.Adopt != nil {
-				s.Status = state.ImportInProgress
-			}
-			if err := e.SayStack(b, s); err != nil {
+			if err := e.beginReviewed(snap, s, b, c.Configuration, &how, caller); err != nil {
 				return err
 			}
 		} else if err := e.beginUpdate(snap, s, b, c.Configuration, &how, caller); err != nil {
@@ -255,6 +294,25 @@ func (e *Engine) ExecuteChangeSet(ctx context.Context, s state.Scope, stackName,
 	return err
 }
 
+// beginReviewed begins to make a stack that waited for its first change set.
+func (e *Engine) beginReviewed(snap store.Snap, s *state.Stack, b *store.Batch, c *state.Configuration, in *Input, caller stack.Caller) error {
+	s.Now, s.Status, s.Reason = c, state.CreateInProgress, userInitiated
+	if in.Adopt != nil {
+		s.Status = state.ImportInProgress
+	}
+	e.newOperation(s, b, state.CreateStack, state.Deploying, in, caller)
+	if err := e.SetImports(snap, s, b, c.Imports); err != nil {
+		return err
+	}
+	return e.SayStack(b, s)
+}
+
+// ofRoot refuses to do with the change set of a nested stack what goes with all of
+// the family.
+func ofRoot(s state.Scope, c *state.ChangeSet, what string) error {
+	return stack.Refuse(stack.InvalidChangeSet, "ChangeSet [%s] is that of a nested stack and can only be %s with its root [%s]", c.ARN(s), what, c.Root)
+}
+
 // dropChangeSets removes the change sets of a stack, with their templates, but for
 // one of that name.
 func (e *Engine) dropChangeSets(snap store.Snap, s *state.Stack, b *store.Batch, except string) error {
@@ -267,6 +325,9 @@ func (e *Engine) dropChangeSets(snap store.Snap, s *state.Stack, b *store.Batch,
 			e.DropTemplate(s, b, c.Configuration)
 		}
 		e.Drop(b, key, p)
+		if err := e.dropNested(snap, s.Scope, b, c); err != nil {
+			return false, err
+		}
 		return len(b.Deletes) < store.MaxBatchOps/2, nil
 	})
 }
@@ -279,6 +340,9 @@ func (e *Engine) DeleteChangeSet(ctx context.Context, s state.Scope, stackName, 
 			return nil, err
 		}
 		c.Age(found)
+		if c.Root != "" {
+			return nil, ofRoot(s, c, "deleted")
+		}
 		if c.Execution == state.ExecuteRunning {
 			return nil, stack.Refuse(stack.InvalidChangeSet, "The change set [%s] cannot be deleted while it is executed", c.ARN(s))
 		}
@@ -288,7 +352,7 @@ func (e *Engine) DeleteChangeSet(ctx context.Context, s state.Scope, stackName, 
 			e.DropTemplate(found, b, c.Settings())
 		}
 		e.Drop(b, key, p)
-		return b, nil
+		return b, e.dropNested(snap, s, b, c)
 	})
 	var refusal *stack.Error
 	if errors.As(err, &refusal) && refusal.Code == stack.ChangeSetNotFound {

@@ -39,6 +39,7 @@ type Input struct {
 	parent, root, parentName string // of a nested stack
 	depth                    int
 	held                     bool
+	changeSet                string // ARN of the nested stack's own that is carried out
 }
 
 // prepared is an Input that was checked against the world.
@@ -95,7 +96,7 @@ func (e *Engine) prepare(ctx context.Context, s *state.Stack, previous *state.Co
 	}
 	for _, name := range slices.Sorted(maps.Keys(arguments)) {
 		a := arguments[name]
-		c.Parameters = append(c.Parameters, state.Parameter{Key: name, Value: a.Given, Resolved: a.Resolved, Hidden: a.NoEcho})
+		c.Parameters = append(c.Parameters, state.Parameter{Key: name, Value: a.Given, Resolved: a.Resolved, Hidden: a.NoEcho, Unknown: a.Unknown})
 	}
 	p := &prepared{configuration: c, texts: []string{text}}
 	if usesMacros(values) {
@@ -279,6 +280,9 @@ func (e *Engine) keepTexts(b *store.Batch, s *state.Stack, p *prepared) error {
 func (e *Engine) newOperation(s *state.Stack, b *store.Batch, kind state.Kinds, first state.Phase, in *Input, who stack.Caller) {
 	o := state.Operation{ID: ids.UUID(), Kind: kind, Phase: first, Token: in.Token, Caller: who, Started: e.Clock.Now().UTC(), Policy: in.PolicyDuring, Options: in.Options, Held: in.held}
 	e.install(s, b, &o)
+	if in.changeSet != "" {
+		s.ChangeSet = in.changeSet
+	}
 }
 
 // install makes an operation the one that is under way.

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/plan"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
@@ -52,35 +54,60 @@ func (n *nested) input(ctx context.Context, r *stack.Request) (*Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	if parent.Depth+1 > MaxDepth {
-		return nil, stack.Invalid("Nested stacks can be %d levels deep", MaxDepth)
-	}
-	url, _ := template.Text(r.Properties["TemplateURL"])
-	text, err := n.engine.config.Fetch(ctx, r.Caller, s, url)
+	text, err := n.text(ctx, r, parent)
 	if err != nil {
 		return nil, err
 	}
-	in := &Input{Template: text, Parameters: map[string]template.Input{}, Tags: map[string]string{}, Token: r.Token, Caller: r.Caller, Capabilities: parent.Now.Capabilities, Notifications: []string{},
-		parent: parent.ARN(), root: parent.Root, parentName: r.LogicalID, depth: parent.Depth + 1, held: true}
-	if in.root == "" {
-		in.root = parent.ARN()
+	in, err := nestedInput(parent, parent.Now.Capabilities, r.LogicalID, r.Properties, text)
+	if err != nil {
+		return nil, err
 	}
-	parameters, _ := r.Properties["Parameters"].(map[string]any)
+	in.Token, in.Caller, in.changeSet = r.Token, r.Caller, parent.Now.Nested[r.LogicalID].ARN
+	return in, nil
+}
+
+// text is the template: that of the change set which is executed, or what is behind
+// the URL now.
+func (n *nested) text(ctx context.Context, r *stack.Request, parent *state.Stack) (string, error) {
+	s := state.Scope{Account: r.Account, Region: r.Region}
+	if set, previewed := parent.Now.Nested[r.LogicalID]; previewed {
+		text, err := n.engine.Template(ctx, s, set.Stack, set.Name, false)
+		var refusal *stack.Error
+		if !errors.As(err, &refusal) {
+			return text, err
+		}
+	}
+	url, _ := template.Text(r.Properties["TemplateURL"])
+	return n.engine.config.Fetch(ctx, r.Caller, s, url)
+}
+
+// nestedInput is what the properties of a nested stack want, as far as they are known.
+func nestedInput(parent *state.Stack, capabilities []string, logical string, properties map[string]any, text string) (in *Input, err error) {
+	if parent.Depth+1 > MaxDepth {
+		return nil, stack.Invalid("Nested stacks can be %d levels deep", MaxDepth)
+	}
+	in = &Input{Template: text, Parameters: map[string]template.Input{}, Tags: map[string]string{}, Capabilities: capabilities, Notifications: []string{},
+		parent: parent.ARN(), root: cmp.Or(parent.Root, parent.ARN()), parentName: logical, depth: parent.Depth + 1, held: true}
+	parameters, _ := properties["Parameters"].(map[string]any)
 	for name, value := range parameters {
+		if template.HasUnknown(value) {
+			in.Parameters[name] = template.Input{Value: plan.UnknownText, Unknown: true}
+			continue
+		}
 		in.Parameters[name] = template.Input{Value: joinedText(value)}
 	}
-	tags, _ := r.Properties["Tags"].([]any)
+	tags, _ := properties["Tags"].([]any)
 	for _, item := range tags {
 		tag, _ := item.(map[string]any)
 		key, _ := template.Text(tag["Key"])
 		in.Tags[key], _ = template.Text(tag["Value"])
 	}
-	topics, _ := r.Properties["NotificationARNs"].([]any)
+	topics, _ := properties["NotificationARNs"].([]any)
 	for _, topic := range topics {
 		text, _ := template.Text(topic)
 		in.Notifications = append(in.Notifications, text)
 	}
-	if minutes, _ := template.Text(r.Properties["TimeoutInMinutes"]); minutes != "" {
+	if minutes, _ := template.Text(properties["TimeoutInMinutes"]); minutes != "" {
 		if in.Timeout, err = time.ParseDuration(minutes + "m"); err != nil {
 			return nil, stack.Invalid("TimeoutInMinutes must be a number")
 		}
@@ -117,6 +144,9 @@ func (n *nested) result(s *state.Stack) *stack.Result {
 // Create makes the stack and waits for it.
 func (n *nested) Create(ctx context.Context, r *stack.Request) (*stack.Result, error) {
 	s := state.Scope{Account: r.Account, Region: r.Region}
+	if made, err := n.reviewed(ctx, s, r); made != nil || err != nil {
+		return n.created(ctx, made, err)
+	}
 	made, err := n.engine.Describe(ctx, s, r.Name)
 	if !r.Again || err != nil || made.Parent != r.StackID {
 		in, err := n.input(ctx, r)
@@ -127,7 +157,47 @@ func (n *nested) Create(ctx context.Context, r *stack.Request) (*stack.Result, e
 			return nil, err
 		}
 	}
-	ended, err := n.engine.Wait(ctx, s, made.ARN())
+	return n.created(ctx, made, nil)
+}
+
+// reviewed begins to make the stack that waits for the change set that its parent
+// executes; nil if there is none.
+func (n *nested) reviewed(ctx context.Context, s state.Scope, r *stack.Request) (*state.Stack, error) {
+	parent, err := n.engine.Describe(ctx, s, r.StackID)
+	if err != nil {
+		return nil, err
+	}
+	set, previewed := parent.Now.Nested[r.LogicalID]
+	if !previewed {
+		return nil, nil
+	}
+	child, err := n.engine.Describe(ctx, s, set.Stack)
+	var refusal *stack.Error
+	switch {
+	case errors.As(err, &refusal), err == nil && child.Status == state.DeleteComplete:
+		return nil, nil // it was deleted since: another is made
+	case err != nil:
+		return nil, err
+	case child.Status != state.ReviewInProgress && r.Again:
+		return child, nil
+	case child.Status != state.ReviewInProgress:
+		return nil, nil
+	}
+	in, err := n.input(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return child, n.engine.createReviewed(ctx, s, child, in)
+}
+
+// created waits for a stack that was begun to be made.
+func (n *nested) created(ctx context.Context, made *state.Stack, err error) (*stack.Result, error) {
+	if err != nil && made != nil {
+		return n.result(made), err
+	} else if err != nil {
+		return nil, err
+	}
+	ended, err := n.engine.Wait(ctx, made.Scope, made.ARN())
 	switch {
 	case err != nil:
 		return n.result(made), err

@@ -34,6 +34,11 @@ func (c *Comparison) Touches() bool {
 	return slices.ContainsFunc(c.Details, func(d state.Detail) bool { return d.Attribute == "Properties" || d.Attribute == "Tags" })
 }
 
+// Automatic is the source of the change of a nested stack of which the template has
+// nothing new to say.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChangeDetail.html
+const Automatic = "Automatic"
+
 // recreations are the words for verdicts in details.
 var recreations = map[Verdict]string{Never: "Never", Perhaps: "Conditionally", Always: "Always"}
 
@@ -81,6 +86,10 @@ func (e *Planner) Compare(old, want *state.Deployed) *Comparison {
 			c.Quiet = true
 		}
 	}
+	if len(c.Details) == 0 && want.Type == state.StackType {
+		// What is behind the URL may be another template: that is for the update of the nested stack to see.
+		c.Details = []state.Detail{{Attribute: "Properties", Recreation: recreations[Never], Source: Automatic, Change: "Modify", Dynamic: true}}
+	}
 	c.Quiet = c.Quiet || !slices.Equal(old.DependsOn, want.DependsOn)
 	return c
 }
@@ -119,6 +128,9 @@ func shownValue(value any) string {
 type Changes struct {
 	Resources []state.Change
 	Other     bool // outputs, tags
+	// Stacks are the properties of the nested stacks that are wanted, by logical id, as
+	// far as they are known.
+	Stacks map[string]map[string]any
 }
 
 func (c *Changes) None() bool { return len(c.Resources) == 0 && !c.Other }
@@ -130,7 +142,7 @@ type Existing func(ctx context.Context, want *state.Deployed) (map[string]string
 // Difference compares a prepared configuration with the stack. The rows are nil for
 // a new one. What existing finds is imported; nil: nothing is looked for.
 func (e *Planner) Difference(ctx context.Context, s *state.Stack, rows map[string]*state.Resource, c *state.Configuration, text string, existing Existing) (*Changes, error) {
-	d := &differ{Planner: e, stack: s, rows: rows, configuration: c, existing: existing, found: map[string]*state.Change{}}
+	d := &differ{Planner: e, stack: s, rows: rows, configuration: c, existing: existing, found: map[string]*state.Change{}, stacks: map[string]map[string]any{}}
 	d.world = NewPreview(e.Records, s.Scope, rows)
 	var err error
 	if d.program, err = e.Compile(ctx, s, c, text, d.world); err != nil {
@@ -154,13 +166,17 @@ func (e *Planner) Difference(ctx context.Context, s *state.Stack, rows map[strin
 			d.found[name] = &state.Change{Action: "Remove", LogicalID: name, PhysicalID: row.PhysicalID, Type: row.Type, Policy: policyAction(row.Deletion, false), Before: whole(&row.Deployed)}
 		}
 	}
-	all := &Changes{}
+	all := &Changes{Stacks: d.stacks}
 	for _, name := range slices.Sorted(maps.Keys(d.found)) {
 		all.Resources = append(all.Resources, *d.found[name])
 	}
 	all.Other, err = d.others(ctx)
 	return all, err
 }
+
+// Dynamic is the action on a resource of a nested stack whose condition asks for
+// what only the execution makes known.
+const Dynamic = "Dynamic"
 
 type differ struct {
 	*Planner
@@ -172,6 +188,7 @@ type differ struct {
 	former        *Program
 	existing      Existing
 	found         map[string]*state.Change
+	stacks        map[string]map[string]any
 }
 
 // types refuses another type for a resource.
@@ -199,6 +216,9 @@ func (d *differ) resource(ctx context.Context, name string) error {
 	if err != nil {
 		return state.Wording(err)
 	}
+	if want.Type == state.StackType {
+		d.stacks[name] = want.Properties
+	}
 	row := d.rows[name]
 	if row == nil || !row.Live() {
 		d.world.unknown[name] = true
@@ -206,6 +226,9 @@ func (d *differ) resource(ctx context.Context, name string) error {
 			return err
 		}
 		c := &state.Change{Action: "Add", LogicalID: name, Type: want.Type, After: whole(want)}
+		if d.program.Undecided(name) {
+			c.Action = Dynamic
+		}
 		if ids := d.configuration.Adopt[name]; ids != nil {
 			c.Action, c.PhysicalID = "Import", Joined(d.TypeOf(want.Type).Facts(), ids)
 		}
@@ -214,12 +237,15 @@ func (d *differ) resource(ctx context.Context, name string) error {
 	}
 	difference := d.Compare(&row.Deployed, want)
 	broken := row.Status == state.CreateFailed || row.Status == state.UpdateFailed
-	if len(difference.Details) == 0 && !broken {
+	if len(difference.Details) == 0 && !broken && !d.program.Undecided(name) {
 		return nil
 	}
 	facts := d.TypeOf(want.Type).Facts()
 	c := &state.Change{Action: "Modify", LogicalID: name, PhysicalID: row.PhysicalID, Type: want.Type, Before: whole(&row.Deployed), After: whole(want)}
 	c.Replacement = map[Verdict]string{Never: "False", Perhaps: "Conditional", Always: "True"}[difference.Replace]
+	if d.program.Undecided(name) {
+		c.Action = Dynamic
+	}
 	if difference.Replace != Never {
 		d.world.unknown[name] = true
 		c.Policy = policyAction(row.Replacement, true)
@@ -255,7 +281,7 @@ func (d *differ) adopt(ctx context.Context, name string, want *state.Deployed) e
 // causes tells why a property changes: what it refers to has changed, or the
 // template itself.
 func (d *differ) causes(name string, detail state.Detail) []state.Detail {
-	if detail.Attribute != "Properties" {
+	if detail.Attribute != "Properties" || detail.Source == Automatic {
 		return []state.Detail{detail}
 	}
 	raw := d.program.Template.Resources[name].Properties[detail.Name]

@@ -80,7 +80,7 @@ func (e *Planner) Compile(ctx context.Context, s *state.Stack, c *state.Configur
 func arguments(ctx context.Context, c *state.Configuration, declared template.Parameters) (template.Arguments, error) {
 	given, stored := map[string]template.Input{}, map[string]string{}
 	for _, p := range c.Parameters {
-		given[p.Key] = template.Input{Value: p.Value}
+		given[p.Key] = template.Input{Value: p.Value, Unknown: p.Unknown}
 		stored[p.Value] = p.Resolved
 	}
 	return declared.Bind(ctx, given, nil, func(_ context.Context, name string) (template.Stored, error) {
@@ -143,13 +143,13 @@ func Known(value any) any {
 		return copied
 	}
 	if template.IsUnknown(value) {
-		return unknownText
+		return UnknownText
 	}
 	return value
 }
 
-// unknownText is how change sets show what is known after the apply only.
-const unknownText = "{{changeSet:KNOWN_AFTER_APPLY}}"
+// UnknownText is how change sets show what is known after the apply only.
+const UnknownText = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 // joinTags adds the stack's tags to those of a resource, whose own win.
 func joinTags(t stack.Type, properties map[string]any, tags map[string]string) map[string]any {
@@ -297,8 +297,7 @@ func (p *Program) checkTypes() error {
 		}
 	}
 	if slices.Sort(unknown); len(unknown) > 0 {
-		// AWS: the text ends after the first bracket; there it is clear what there is.
-		return stack.Invalid("Template format error: Unrecognized resource types: [%s]. This platform has: %s", strings.Join(slices.Compact(unknown), ", "), strings.Join(p.planner.Types.Names(), ", "))
+		return stack.Invalid("%s", unknownTypes(slices.Compact(unknown), p.planner.Types.Names()))
 	}
 	return nil
 }

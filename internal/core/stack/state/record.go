@@ -29,6 +29,8 @@ type ChangeSet struct {
 	Caller        stack.Caller
 	OnFailure     string `json:",omitempty"`
 	Nested        bool   `json:",omitempty"` // IncludeNestedStacks
+	Parent        string `json:",omitempty"` // ARN of the change set that it belongs to
+	Root          string `json:",omitempty"`
 	Executed      bool   `json:",omitempty"` // its template is the stack's
 }
 
@@ -71,10 +73,14 @@ type Change struct {
 	Scope         []string `json:",omitempty"`
 	Details       []Detail `json:",omitempty"`
 	Before, After string   `json:",omitempty"` // JSON of the whole resource
+	ChangeSet     string   `json:",omitempty"` // ARN of the nested stack's own
 }
 
 // age makes a change set obsolete if the stack was changed since.
 func (c *ChangeSet) Age(s *Stack) {
+	if c.Root != "" && s.ChangeSet == c.ARN(s.Scope) { // carried out with its root
+		c.Execution = ExecuteRunning
+	}
 	if c.Execution == Available && (s.Last().ID != c.Base || s.Status.Running()) {
 		c.Execution = Obsolete
 	}

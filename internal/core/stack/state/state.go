@@ -108,9 +108,13 @@ type Configuration struct {
 	Monitoring    int                          `json:",omitempty"` // minutes, of the rollback configuration
 	Imports       []string                     `json:",omitempty"` // exports of other stacks
 	Adopt         map[string]map[string]string `json:",omitempty"` // resources that are imported, with their identifiers
+	Nested        map[string]NestedSet         `json:",omitempty"` // the change sets of nested stacks, by logical id, that are carried out with this one
 	AdoptExisting bool                         `json:",omitempty"` // they were found by the change set (ImportExistingResources), whose operation is not called an import
 	Options
 }
+
+// NestedSet is a change set of a nested stack, made with that of its parent.
+type NestedSet struct{ Stack, Name, ARN string } // Stack is an ARN
 
 // Options are what an operation does if something fails.
 type Options struct {
@@ -125,6 +129,7 @@ type Parameter struct {
 	Key, Value string
 	Resolved   string `json:",omitempty"` // of one of Parameter Store
 	Hidden     bool   `json:",omitempty"` // NoEcho
+	Unknown    bool   `json:",omitempty"` // in a change set: Value tells only so
 }
 
 // Output is one output of a stack.
