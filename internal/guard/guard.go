@@ -137,8 +137,20 @@ func (g *Guard) wrap(model *shape.Service, op wire.Operation, p *plan) wire.Oper
 // Check decides one permission of a call that is no operation of a service.
 func (g *Guard) Check(ctx context.Context, wireCall *wire.Call, model *shape.Service, action, on string) error {
 	c := &call{Call: wireCall, ctx: ctx, guard: g, model: model, plan: &plan{}}
+	return c.decideAlone(action, on)
+}
+
+// Pass decides whether a caller may hand a role to a service, by what no member of an
+// operation shows.
+func (g *Guard) Pass(ctx context.Context, wireCall *wire.Call, model *shape.Service, roleARN, service string) error {
+	c := &call{Call: wireCall, ctx: ctx, guard: g, model: model, plan: &plan{}, extra: map[string][]string{"iam:passedtoservice": {service}}}
+	return c.decideAlone(passRole, roleARN)
+}
+
+// decideAlone decides about one action on one resource.
+func (c *call) decideAlone(action, on string) error {
 	var err error
-	if c.caller, err = g.callerOf(ctx, c.CallerARN, c.UserID); err != nil {
+	if c.caller, err = c.guard.callerOf(c.ctx, c.CallerARN, c.UserID); err != nil {
 		return err
 	}
 	if c.session, err = c.rights(); err != nil {

@@ -439,7 +439,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	services, err := s.guarded(append(sqs.Services(s.queues),
 		api.Service(),
 		s3.Service(s.objects),
-		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Front: func() apigateway.Front { return s.restFront }}), // before the second version: calls inside the process find it by their common name
+		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Front: func() apigateway.Front { return s.restFront }, Pass: s.mayPassToAPIs}), // before the second version: calls inside the process find it by their common name
 		apigatewayv2.Service(apigatewayv2.Config{APIs: httpAPIs, Address: apiserver.Address}),
 		sns.New(s.topics),
 		events.Service(s.buses),

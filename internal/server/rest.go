@@ -54,3 +54,11 @@ func (s *Server) mayInvokeAPI(ctx context.Context, call *wire.Call, method strin
 	}
 	return s.guard.Check(ctx, call, apigatewayapi.Model, "execute-api:Invoke", method)
 }
+
+// mayPassToAPIs decides whether a caller may hand a role to API Gateway.
+func (s *Server) mayPassToAPIs(ctx context.Context, call *wire.Call, roleARN string) error {
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.Pass(ctx, call, apigatewayapi.Model, roleARN, functions.APIGateway)
+}

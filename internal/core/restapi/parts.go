@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/regular"
 )
 
 // Resource finds a resource by its id.
@@ -345,7 +347,7 @@ func (r *IntegrationResponse) Check(m *Method) error {
 		return Invalid("Invalid content handling specified: %s", r.ContentHandling)
 	}
 	if r.SelectionPattern != "" {
-		if _, err := regexp.Compile(r.SelectionPattern); err != nil {
+		if _, err := CompilePattern(r.SelectionPattern); err != nil {
 			return Invalid("Invalid selection pattern specified: %s", r.SelectionPattern)
 		}
 	}
@@ -362,6 +364,16 @@ func (r *IntegrationResponse) Check(m *Method) error {
 		}
 	}
 	return nil
+}
+
+// CompilePattern compiles a regular expression for the whole of a text.
+func CompilePattern(text string) (*regular.Expression, error) {
+	return regular.Compile(`(?s)^(?:` + text + `)$`)
+}
+
+func validPattern(text string) bool {
+	_, err := CompilePattern(text)
+	return err == nil
 }
 
 var modelName = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
@@ -476,6 +488,8 @@ func (z *Authorizer) Check() error {
 		return Invalid("Authorizer name must not be empty")
 	case FunctionOf(z.AuthorizerUri) == "":
 		return Invalid("Invalid Authorizer URI: %s. Authorizer URI should be a valid API Gateway ARN that represents a Lambda function invocation.", z.AuthorizerUri)
+	case !validPattern(z.IdentityValidationExpression):
+		return Invalid("Invalid identity validation expression specified: %s", z.IdentityValidationExpression)
 	case *z.AuthorizerResultTtlInSeconds < 0 || *z.AuthorizerResultTtlInSeconds > maxAuthorizerTTL:
 		return Invalid("Authorizer result TTL must be between 0 and %d", maxAuthorizerTTL)
 	}

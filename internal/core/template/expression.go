@@ -1,11 +1,11 @@
 package template
 
 import (
-	"errors"
 	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/regular"
 )
 
 // expression is an AllowedPattern: it must match a whole value.
@@ -15,13 +15,13 @@ import (
 // taken as greedy ones; look-around elsewhere and back references, which can take
 // exponential time, are refused.
 type expression struct {
-	whole *regexp.Regexp
+	whole *regular.Expression
 	ahead []assertion
 }
 
 // assertion is a look-ahead at the beginning.
 type assertion struct {
-	pattern *regexp.Regexp
+	pattern *regular.Expression
 	not     bool
 }
 
@@ -33,7 +33,7 @@ func compile(text string) (*expression, error) {
 		if end < 0 {
 			break
 		}
-		inner, err := bounded(`\A(?:` + counts(rest[len("(?="):end]) + `)`)
+		inner, err := regular.Compile(`\A(?:` + counts(rest[len("(?="):end]) + `)`)
 		if err != nil {
 			return nil, err
 		}
@@ -44,37 +44,8 @@ func compile(text string) (*expression, error) {
 		rest = text
 	}
 	var err error
-	e.whole, err = bounded(`\A(?:` + counts(rest) + `)\z`)
+	e.whole, err = regular.Compile(`\A(?:` + counts(rest) + `)\z`)
 	return e, err
-}
-
-// maxPatternSteps bounds the program of an expression: counts multiply.
-const maxPatternSteps = 10_000
-
-func bounded(text string) (*regexp.Regexp, error) {
-	parsed, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	if steps(parsed) > maxPatternSteps {
-		return nil, errors.New("its counts are too large")
-	}
-	return regexp.Compile(text)
-}
-
-// steps is about how long the program of an expression is.
-func steps(e *syntax.Regexp) int {
-	n := 1
-	if e.Op == syntax.OpLiteral {
-		n = len(e.Rune)
-	}
-	for _, inner := range e.Sub {
-		n += steps(inner)
-	}
-	if e.Op == syntax.OpRepeat {
-		n *= max(e.Min, e.Max, 1)
-	}
-	return min(n, maxPatternSteps+1)
 }
 
 func (e *expression) matches(value string) bool {

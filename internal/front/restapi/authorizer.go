@@ -111,8 +111,10 @@ func (e *exchange) identitySource(z *restapi.Authorizer) (values []string, compl
 		values = append(values, value)
 	}
 	if z.IdentityValidationExpression != "" && z.Type == restapi.AuthorizerToken {
-		pattern, err := e.deployed.pattern(z.IdentityValidationExpression)
-		if err != nil || len(values) == 0 || !pattern.MatchString(values[0]) {
+		if len(values) == 0 {
+			return nil, false
+		}
+		if fits, err := e.deployed.fits(z.IdentityValidationExpression, values[0]); err != nil || !fits {
 			return nil, false
 		}
 	}

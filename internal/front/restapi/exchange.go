@@ -3,7 +3,6 @@ package restapi
 import (
 	"errors"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -250,14 +249,8 @@ func (e *exchange) acceptsBinary() bool {
 	return e.binary(first)
 }
 
-var stageVariable = regexp.MustCompile(`\$\{stageVariables\.[A-Za-z0-9_]+\}`)
-
 // substitute fills ${stageVariables.name} in.
-func (e *exchange) substitute(text string) string {
-	return stageVariable.ReplaceAllStringFunc(text, func(found string) string {
-		return e.stage.Variables[strings.TrimSuffix(strings.TrimPrefix(found, "${stageVariables."), "}")]
-	})
-}
+func (e *exchange) substitute(text string) string { return restapi.Substitute(text, e.stage.Variables) }
 
 // note adds a line to the execution log.
 func (e *exchange) note(line string) {

@@ -124,7 +124,11 @@ type result struct {
 // makeAnswer makes the client's answer of a result, by the integration response whose
 // pattern fits, or the one without a pattern.
 func (e *exchange) makeAnswer(i *restapi.Integration, got *result) (*proxy.Answer, error) {
-	chosen := e.choose(i.IntegrationResponses, got.choose)
+	chosen, err := e.choose(i.IntegrationResponses, got.choose)
+	if err != nil {
+		e.note("Execution failed due to configuration error: " + err.Error())
+		return nil, errInternal.with(err)
+	}
 	if chosen == nil {
 		e.note("Execution failed due to configuration error: No match for output mapping and no default output mapping configured")
 		return nil, errInternal
@@ -165,7 +169,7 @@ func (e *exchange) makeAnswer(i *restapi.Integration, got *result) (*proxy.Answe
 }
 
 // choose is the integration response for a text.
-func (e *exchange) choose(all map[string]*restapi.IntegrationResponse, text string) *restapi.IntegrationResponse {
+func (e *exchange) choose(all map[string]*restapi.IntegrationResponse, text string) (*restapi.IntegrationResponse, error) {
 	var otherwise *restapi.IntegrationResponse
 	for _, status := range slices.Sorted(maps.Keys(all)) {
 		r := all[status]
@@ -175,12 +179,14 @@ func (e *exchange) choose(all map[string]*restapi.IntegrationResponse, text stri
 			}
 			continue
 		}
-		pattern, err := e.deployed.pattern(r.SelectionPattern)
-		if err == nil && text != "" && pattern.MatchString(text) {
-			return r
+		if text == "" {
+			continue
+		}
+		if fits, err := e.deployed.fits(r.SelectionPattern, text); fits || err != nil {
+			return r, err
 		}
 	}
-	return otherwise
+	return otherwise, nil
 }
 
 // answerBody is the body of an answer with its media type.

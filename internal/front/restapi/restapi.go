@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -211,11 +210,7 @@ func (e *exchange) chooseCanary() {
 		return
 	}
 	stage := *e.stage
-	stage.DeploymentId, stage.Variables = c.DeploymentId, maps.Clone(e.stage.Variables)
-	if stage.Variables == nil {
-		stage.Variables = map[string]string{}
-	}
-	maps.Copy(stage.Variables, c.StageVariableOverrides)
+	stage.DeploymentId, stage.Variables = c.DeploymentId, c.Effective(e.stage.Variables)
 	e.stage, e.canary = &stage, true
 }
 

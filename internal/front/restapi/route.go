@@ -2,10 +2,10 @@ package restapi
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 
+	"github.com/lambkin-dev/lambkin/internal/base/regular"
 	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/vtl"
@@ -17,8 +17,8 @@ type deployment struct {
 	root      *node
 	policy    *policy.Policy // nil: none
 	templates sync.Map       // text: *vtl.Template
-	schemas   sync.Map       // name of a model: schema
-	patterns  sync.Map       // text: *regexp.Regexp
+	models    sync.Map       // name: *model
+	patterns  sync.Map       // text: *regular.Expression
 }
 
 func newDeployment(id restapi.ID, snapshot *restapi.Snapshot) *deployment {
@@ -45,17 +45,22 @@ func (d *deployment) template(text string) (*vtl.Template, error) {
 	return made, nil
 }
 
-// pattern compiles a regular expression, for the whole of a text, once.
-func (d *deployment) pattern(text string) (*regexp.Regexp, error) {
-	if found, ok := d.patterns.Load(text); ok {
-		return found.(*regexp.Regexp), nil
+// fits tells whether a regular expression, which is compiled once, fits the whole of a
+// text.
+func (d *deployment) fits(pattern, text string) (bool, error) {
+	compiled, known := d.patterns.Load(pattern)
+	if !known {
+		made, err := restapi.CompilePattern(pattern)
+		if err != nil {
+			return false, err
+		}
+		compiled, _ = d.patterns.LoadOrStore(pattern, made)
 	}
-	made, err := regexp.Compile(`(?s)^(?:` + text + `)$`)
-	if err != nil {
-		return nil, err
+	e := compiled.(*regular.Expression)
+	if e.Work(text) > regular.MaxWork {
+		return false, regular.ErrTooMuch
 	}
-	d.patterns.Store(text, made)
-	return made, nil
+	return e.MatchString(text), nil
 }
 
 // node is a segment of the paths of an API.

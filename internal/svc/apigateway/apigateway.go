@@ -39,16 +39,19 @@ type Front interface {
 type Config struct {
 	APIs  *restapi.APIs
 	Front func() Front
+	// Pass tells whether a caller may hand a role to API Gateway; nil: every one may.
+	Pass func(ctx context.Context, call *wire.Call, roleARN string) error
 }
 
 type api struct {
 	apis  *restapi.APIs
 	front func() Front
+	pass  func(ctx context.Context, call *wire.Call, roleARN string) error
 }
 
 // Service is the table of the operations.
 func Service(c Config) *wire.Service {
-	a := &api{c.APIs, c.Front}
+	a := &api{c.APIs, c.Front, c.Pass}
 	operations := slices.Concat(a.restAPIs(), a.documents(), a.resources(), a.methods(), a.integrations(), a.models(), a.validators(), a.authorizers(), a.answers(), a.deployments(), a.stages(), a.keys(), a.plans(), a.usage(), a.domains(), a.tests())
 	for i := range operations {
 		operations[i].Do = a.marking(&operations[i])

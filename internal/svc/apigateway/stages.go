@@ -45,6 +45,9 @@ func (a *api) createDeployment(ctx context.Context, call *wire.Call, in *apigate
 			stage.CanarySettings = show[restapi.CanarySettings](in.CanarySettings)
 		}
 	}
+	if err := a.mayDeploy(ctx, call, idOf(call, in), stage); err != nil {
+		return nil, err
+	}
 	made, err := a.apis.Deploy(ctx, idOf(call, in), member.Text(in.Description), stage)
 	if err != nil {
 		return nil, err
@@ -123,7 +126,15 @@ func (a *api) createStage(ctx context.Context, call *wire.Call, in *apigatewayap
 	if err := refuse(refusedOption{"DocumentationVersion", member.Text(in.DocumentationVersion) != ""}); err != nil {
 		return nil, err
 	}
-	made, err := a.apis.CreateStage(ctx, idOf(call, in), show[restapi.Stage](in))
+	wanted := show[restapi.Stage](in)
+	roles, err := a.rolesOf(ctx, idOf(call, in), wanted)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.mayPass(ctx, call, nil, roles); err != nil {
+		return nil, err
+	}
+	made, err := a.apis.CreateStage(ctx, idOf(call, in), wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +147,18 @@ func (a *api) updateStage(ctx context.Context, call *wire.Call, in *apigatewayap
 		if err != nil {
 			return err
 		}
-		return a.apis.PatchStage(scope(call), api, s, patches(in.PatchOperations))
+		before, err := a.rolesOf(ctx, idOf(call, in), s)
+		if err != nil {
+			return err
+		}
+		if err := a.apis.PatchStage(scope(call), api, s, patches(in.PatchOperations)); err != nil {
+			return err
+		}
+		after, err := a.rolesOf(ctx, idOf(call, in), s)
+		if err != nil {
+			return err
+		}
+		return a.mayPass(ctx, call, before, after)
 	})
 	if err != nil {
 		return nil, err

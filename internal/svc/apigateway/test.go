@@ -45,6 +45,13 @@ func (a *api) testInvokeMethod(ctx context.Context, call *wire.Call, in *apigate
 	if err := refuse(refusedOption{"ClientCertificateId", member.Text(in.ClientCertificateId) != ""}); err != nil {
 		return nil, err
 	}
+	api, err := a.apis.Get(idOf(call, in))
+	if err != nil {
+		return nil, err
+	}
+	if err := a.mayPass(ctx, call, nil, api.RolesBy(in.StageVariables)); err != nil {
+		return nil, err
+	}
 	got, err := a.front().Test(ctx, idOf(call, in), &restapi.Test{RequestID: call.RequestID, ResourceID: *in.ResourceId, Method: *in.HttpMethod, PathWithQuery: member.Text(in.PathWithQueryString), Body: member.Text(in.Body),
 		Headers: headersOf(in.Headers, in.MultiValueHeaders), StageVariables: in.StageVariables})
 	if err != nil {

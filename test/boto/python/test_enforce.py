@@ -478,6 +478,17 @@ class APIs(Enforced):
         passes("apigateway").put_integration(**integration)
         with self.assertRaisesRegex(botocore.exceptions.ClientError, f"apigateway:GET on resource: arn:aws:apigateway:{common.REGION}::/restapis/{api}"):
             passes("apigateway").get_rest_api(restApiId=api)
+        # A variable of a stage names the role as well as the integration does.
+        owner = common.client("apigateway")
+        owner.put_integration(**{**integration, "credentials": role.replace(role.partition("role/")[2], "${stageVariables.role}")})
+        variables = {"role": role.partition("role/")[2]}
+        self.refused("AccessDeniedException", text, gateway.create_deployment, 403, restApiId=api, stageName="s", variables=variables)
+        owner.create_deployment(restApiId=api, stageName="s", variables={"role": "nobody"})
+        patch = [{"op": "replace", "path": "/variables/role", "value": variables["role"]}]
+        self.refused("AccessDeniedException", text, gateway.update_stage, 403, restApiId=api, stageName="s", patchOperations=patch)
+        self.refused("AccessDeniedException", text, gateway.test_invoke_method, 403, restApiId=api, resourceId=root, httpMethod="GET", stageVariables=variables)
+        _, _, passes = self.user(allow("apigateway:*"), allow("iam:PassRole", role))
+        passes("apigateway").update_stage(restApiId=api, stageName="s", patchOperations=patch)
 
     def call(self, api, path, make=None):
         """A request to an HTTP API, signed if there is somebody to sign: the status and the body."""
