@@ -41,6 +41,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/scheduler"
 	"github.com/lambkin-dev/lambkin/internal/core/secret"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/control"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
 	"github.com/lambkin-dev/lambkin/internal/core/topic"
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
@@ -159,6 +160,7 @@ type Server struct {
 	restFront  *restserver.Server // serves them
 	logs       *logs.Logs
 	stacks     *engine.Engine
+	control    *control.Control
 	apis       *front.Directory // what serves each API of API Gateway
 	urls       *functionurl.URLs
 	httpFront  *apiserver.Server // serves HTTP APIs
@@ -229,6 +231,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
 	group.Go(func() error { return s.sockets.Run(background) })   // ends when background does
 	group.Go(func() error { return s.stacks.Run(ctx) })           // ends when ctx does; what is under way goes on at the next start
+	group.Go(func() error { return s.control.Run(ctx) })          // likewise
 	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
 	group.Go(func() error { return s.watchDisk(ctx) })            // ends when ctx does, or with errors

@@ -8,10 +8,12 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/core/sam"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/control"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/macros"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/mailbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudcontrol"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/builtin"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/source"
@@ -38,6 +40,10 @@ func (s *Server) buildStacks(state *localstore.Store, secret []byte, caller *loc
 	if err != nil {
 		return nil, nil, err
 	}
-	services, err = s.guarded(cloudformation.Service(s.stacks, templates))
+	s.control, err = control.New(control.Config{Store: state, Secret: secret, Clock: clock.System, Logger: s.config.Logger, Types: types, Role: asked.Role})
+	if err != nil {
+		return nil, nil, err
+	}
+	services, err = s.guarded(cloudformation.Service(s.stacks, templates), cloudcontrol.Service(s.control))
 	return services, builtin.Handler(boxes), err
 }

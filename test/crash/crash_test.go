@@ -127,6 +127,7 @@ func newLoad(t *testing.T) *load {
 		&objects{random: random(10)},
 		&identities{random: random(11)},
 		&stacks{},
+		&controlled{},
 	}
 	for i := range 4 {
 		l.parts = append(l.parts, newFunction(random(4+uint64(i)), fmt.Sprint("f", i)))

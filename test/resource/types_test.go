@@ -483,7 +483,7 @@ func TestPropertiesAreComparedWithTheSchema(t *testing.T) {
 	p := newPlatform(t)
 	m := &made{platform: p, kind: p.types["AWS::SQS::QueuePolicy"], name: "AWS::SQS::QueuePolicy", logical: "Policy"}
 	_, err := m.kind.Create(t.Context(), m.request(values{"Queues": values{"a": "b"}}))
-	if want := "Properties validation failed for resource Policy with message:\n[#: required key [PolicyDocument] not found, #/Queues: expected type: JSONArray, found: JSONObject]"; err == nil || err.Error() != want {
+	if want := "Properties validation failed for resource Policy with message:\n#: required key [PolicyDocument] not found\n#/Queues: expected type: JSONArray, found: JSONObject"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

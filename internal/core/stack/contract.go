@@ -40,6 +40,21 @@ type Type interface {
 	Read(ctx context.Context, r *Request) (properties, attributes map[string]any, err error)
 }
 
+// Identified is a Type whose resources can be found without a stack.
+type Identified interface {
+	Type
+	// Handles tells whether there is a handler: create, read, update, delete or list.
+	Handles(handler string) bool
+	// Locate gives the physical id of the resource that the values of its primary
+	// identifier name, and the properties that they tell.
+	Locate(parts map[string]string) (physical string, properties map[string]any)
+	// Identify is the reverse, of what a Create has given.
+	Identify(physical string, properties, attributes map[string]any) (parts map[string]string)
+	// List gives the primary identifiers of all that there are; Properties name what
+	// they are in, where the type wants it.
+	List(ctx context.Context, r *Request) ([]map[string]string, error)
+}
+
 // Facts are what the published schema of a type tells.
 type Facts struct {
 	Type       string

@@ -120,14 +120,18 @@ func (c *call) worded(err error) error {
 	if r.service == "" {
 		detail = ""
 	}
-	return &handlerError{fmt.Sprintf("Resource handler returned message: \"%s\" (RequestToken: %s, HandlerErrorCode: %s)", strings.TrimSpace(r.fault.Message+" "+detail), c.r.Token, handlerCode(r.fault)), err}
+	code, message := handlerCode(r.fault), strings.TrimSpace(r.fault.Message+" "+detail)
+	return &handlerError{fmt.Sprintf("Resource handler returned message: \"%s\" (RequestToken: %s, HandlerErrorCode: %s)", message, c.r.Token, code), code, message, err}
 }
 
 // handlerError is an error in the words of CloudFormation.
 type handlerError struct {
-	text  string
-	cause error
+	text, code, message string
+	cause               error
 }
+
+// Handler are the code and the message alone, for who has other words around them.
+func (e *handlerError) Handler() (code, message string) { return e.code, e.message }
 
 func (e *handlerError) Error() string { return e.text }
 func (e *handlerError) Unwrap() error { return e.cause }

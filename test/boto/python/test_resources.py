@@ -16,7 +16,7 @@ import common
 TEMPLATE = """
 Parameters:
   Message: {Type: String, Default: hello}
-  Delay: {Type: Number, Default: 0}
+  Receives: {Type: Number, Default: 3}
 Resources:
   Role:
     Type: AWS::IAM::Role
@@ -44,7 +44,7 @@ Resources:
   Dead: {Type: AWS::SQS::Queue}
   Queue:
     Type: AWS::SQS::Queue
-    Properties: {VisibilityTimeout: 60, DelaySeconds: !Ref Delay, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}}
+    Properties: {VisibilityTimeout: 60, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: !Ref Receives}}
   Mapping: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref Alias, EventSourceArn: !GetAtt Queue.Arn, BatchSize: 5}}
   Topic: {Type: AWS::SNS::Topic, Properties: {Subscription: [{Protocol: sqs, Endpoint: !GetAtt Dead.Arn}]}}
   TopicFunction: {Type: AWS::SNS::Subscription, Properties: {TopicArn: !Ref Topic, Protocol: lambda, Endpoint: !GetAtt Function.Arn}}
@@ -177,9 +177,9 @@ class Stack(common.Case):
         self.assertEqual("changed", self.says(outputs))
 
         # What fails takes back what has been changed already.
-        self.deploy(self.cloudformation.update_stack, Message="lost", Delay="901")
+        self.deploy(self.cloudformation.update_stack, Message="lost", Receives="1001")
         self.assertEqual("UPDATE_ROLLBACK_COMPLETE", self.ended()["StackStatus"])
-        self.assertRegex(self.reasons()["Queue"], r'^Resource handler returned message: ".*DelaySeconds.* \(Service: Sqs, Status Code: 400, Request ID: [0-9a-f-]+\)" \(RequestToken: [0-9a-f-]+, HandlerErrorCode: InvalidRequest\)$')
+        self.assertRegex(self.reasons()["Queue"], r'^Resource handler returned message: ".*maxReceiveCount.* \(Service: Sqs, Status Code: 400, Request ID: [0-9a-f-]+\)" \(RequestToken: [0-9a-f-]+, HandlerErrorCode: InvalidRequest\)$')
         self.assertEqual("changed", self.says(outputs))
         self.assertEqual("60", common.client("sqs").get_queue_attributes(QueueUrl=outputs["Queue"], AttributeNames=["VisibilityTimeout"])["Attributes"]["VisibilityTimeout"])
 

@@ -13,7 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 )
 
-//go:generate go run ../schemagen -cache ../../../../.cache/cfn-lint -out table_gen.go
+//go:generate go run ../schemagen -cache ../../../../.cache/cfn-lint -out table_gen.go -lines ../../../core/stack/published/schemas.txt
 
 // row is one type. Lists are separated by blanks; a property is its name, a
 // colon, and marks: the kinds (t, n, b, l, o), R required, C create-only,
