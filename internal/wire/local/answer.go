@@ -27,7 +27,7 @@ func (c *Caller) Answer(ctx context.Context, who Identity, codec wire.Codec, ser
 	if err != nil {
 		return nil, err
 	}
-	out, err := do(ctx, s.Model, op, call, input)
+	out, err := do(s.Model, op, call, input)
 	w := &recorder{status: http.StatusOK, header: http.Header{}}
 	x := &wire.Exchange{Service: s.Model, Operation: s.Model.Operation(op.Model.Name), Call: call} // the model's own: it knows its protocol
 	if f := fault.From(err); f != nil {

@@ -89,7 +89,7 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 	if err != nil {
 		return nil, err
 	}
-	out, err := do(ctx, s.Model, op, call, input)
+	out, err := do(s.Model, op, call, input)
 	if err != nil || op.Model.Output == shape.None {
 		return map[string]any{}, err
 	}
@@ -114,7 +114,7 @@ func (who Identity) call(ctx context.Context) (*wire.Call, error) {
 }
 
 // do calls the operation.
-func do(ctx context.Context, model *shape.Service, op *wire.Operation, call *wire.Call, input map[string]any) (any, error) {
+func do(model *shape.Service, op *wire.Operation, call *wire.Call, input map[string]any) (any, error) {
 	in := op.Model.NewInput()
 	if op.Model.Input != shape.None {
 		if err := fill(model, op.Model.Input, input, in); err != nil {
@@ -125,7 +125,7 @@ func do(ctx context.Context, model *shape.Service, op *wire.Operation, call *wir
 		}
 	}
 	carry(model, op.Model.Input, in, call.Request)
-	return op.Do(ctx, call, in)
+	return op.Do(call.Request.Context(), call, in) // which has the token of who calls
 }
 
 // carry gives the request what a client's would have in its headers and, of an
