@@ -39,10 +39,12 @@ const (
 // is built, which serves them.
 func (s *Server) openHTTPAPIs(state *localstore.Store) (*httpapi.APIs, error) {
 	return httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
-		Made:    func(id string) { s.apis.Enter(id, s.httpFront) },
-		Gone:    func(id string) { s.apis.Remove(id); s.httpFront.Forget(id); s.sockets.Forget(id) },
-		Named:   func(name string) bool { return s.apis.EnterName(name, front.HandlerFunc(s.httpFront.ServeName)) },
-		Unnamed: s.apis.RemoveName,
+		Made: func(id string) { s.apis.Enter(id, s.httpFront) },
+		Gone: func(id string) { s.apis.Remove(id); s.httpFront.Forget(id); s.sockets.Forget(id) },
+		// Stages of HTTP APIs have nothing open.
+		StageGone: func(api, stage string) { s.sockets.ForgetStage(api, stage) },
+		Named:     func(name string) bool { return s.apis.EnterName(name, front.HandlerFunc(s.httpFront.ServeName)) },
+		Unnamed:   s.apis.RemoveName,
 	})
 }
 
@@ -56,7 +58,7 @@ func (s *Server) buildHTTPAPIs(apis *httpapi.APIs, keys *identity.Keys, services
 	outside, forFunctions := border.Client(limits, false), border.Client(limits, true)
 	s.closers = append(s.closers, func() error { outside.CloseIdleConnections(); forFunctions.CloseIdleConnections(); return nil })
 	may := s.mayCallAPI()
-	s.sockets = socketserver.New(socketserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys), May: may, Clock: clock.System, Logger: s.config.Logger})
+	s.sockets = socketserver.New(socketserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys), May: may, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	s.httpFront = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Services: local.New(queryFirst(services)), Roles: &roles.Roles{Assume: s.apisMayAssume()}, Callers: s.callers(keys),
 		Outside: outside, ForFunctions: forFunctions, May: may, Sockets: s.sockets.Serve, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	all, err := apis.All(context.Background())

@@ -63,6 +63,8 @@ type Config struct {
 	// Made and Gone are told of APIs as they come and go.
 	Made func(id string)
 	Gone func(id string)
+	// StageGone is told of a stage that was deleted, while its API is still there.
+	StageGone func(api, stage string)
 	// Named is asked before a domain name is made; false: it is taken, by this or
 	// another kind of APIs. Unnamed is told that it is free again.
 	Named   func(name string) bool
@@ -84,6 +86,9 @@ func New(c Config) (*APIs, error) {
 		if *told == nil {
 			*told = func(string) {}
 		}
+	}
+	if c.StageGone == nil {
+		c.StageGone = func(string, string) {}
 	}
 	if c.Named == nil {
 		c.Named = func(string) bool { return true }

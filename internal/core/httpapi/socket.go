@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -218,9 +219,6 @@ func (s *Stage) checkSocket() error {
 	if s.Name == DefaultStage {
 		return bad("Stage name only allows a-zA-Z0-9_-")
 	}
-	if s.AccessLog != nil {
-		return bad("AccessLogSettings are not supported for WebSocket APIs by this platform yet")
-	}
 	settings := []Settings{}
 	if s.Settings != nil {
 		settings = append(settings, *s.Settings)
@@ -229,12 +227,16 @@ func (s *Stage) checkSocket() error {
 		settings = append(settings, of)
 	}
 	for _, of := range settings {
-		switch {
-		case of.LoggingLevel != nil && *of.LoggingLevel != "OFF" && *of.LoggingLevel != "", of.DataTraceEnabled != nil && *of.DataTraceEnabled:
-			return bad("LoggingLevel and DataTraceEnabled are not supported for WebSocket APIs by this platform yet")
-		case of.ThrottlingBurstLimit != nil, of.ThrottlingRateLimit != nil:
-			return bad("Throttling is not supported for WebSocket APIs by this platform yet")
+		if level := of.LoggingLevel; level != nil && !slices.Contains([]string{"", LogOff, LogError, LogInfo}, *level) {
+			return bad("Invalid LoggingLevel %s: it is OFF, ERROR or INFO", *level)
 		}
 	}
 	return nil
 }
+
+// The values of LoggingLevel.
+const (
+	LogOff   = "OFF"
+	LogError = "ERROR"
+	LogInfo  = "INFO"
+)

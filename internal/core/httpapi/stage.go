@@ -139,13 +139,17 @@ func (a *APIs) UpdateStage(ctx context.Context, s Scope, api, name string, f fun
 
 // DeleteStage takes one out.
 func (a *APIs) DeleteStage(ctx context.Context, s Scope, api, name string) error {
-	return a.change(ctx, s, api, func(c *change) error {
+	err := a.change(ctx, s, api, func(c *change) error {
 		if found, err := c.read(partStage, name, &Stage{}); err != nil || !found {
 			return join(err, noStage())
 		}
 		c.delete(partStage, name)
 		return nil
 	})
+	if err == nil {
+		a.config.StageGone(api, name)
+	}
+	return err
 }
 
 // Deploy makes a deployment, and gives it to a stage if one is named.

@@ -1,16 +1,16 @@
 package httpapi
 
 import (
-	"math"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/front/accesslog"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	"github.com/lambkin-dev/lambkin/internal/front/throttle"
 )
 
 // compiled is a stage made ready. It never changes, but for what it remembers of
@@ -20,7 +20,7 @@ type compiled struct {
 	stage   *httpapi.Stage
 	table   table
 	cors    *front.CORS
-	log     *accessLog
+	log     *accesslog.Log
 }
 
 // route is one made ready.
@@ -30,7 +30,7 @@ type route struct {
 	names        []string // of the parameters
 	integration  *integration
 	authorizer   *authorizer
-	limit        *rate
+	limit        *throttle.Rate
 }
 
 // integration is one made ready.
@@ -47,7 +47,7 @@ type integration struct {
 
 // compile makes a stage ready.
 func compile(live *httpapi.Live, d *httpapi.Definition) *compiled {
-	c := &compiled{version: live.Version, stage: live.Stage, log: newAccessLog(live.Stage.AccessLog)}
+	c := &compiled{version: live.Version, stage: live.Stage, log: accesslog.New(live.Stage.AccessLog)}
 	if d.CORS != nil {
 		c.cors = &front.CORS{AllowHeaders: d.CORS.AllowHeaders, AllowMethods: d.CORS.AllowMethods, AllowOrigins: d.CORS.AllowOrigins,
 			ExposeHeaders: d.CORS.ExposeHeaders, MaxAge: d.CORS.MaxAge, AllowCredentials: d.CORS.AllowCredentials != nil && *d.CORS.AllowCredentials}
@@ -63,7 +63,7 @@ func compile(live *httpapi.Live, d *httpapi.Definition) *compiled {
 		authorizers[id] = newAuthorizer(&row, c.stage.Variables)
 	}
 	for _, row := range d.Routes {
-		r := &route{Route: row, authorizer: authorizers[row.AuthorizerID], limit: c.limit(row.Key)}
+		r := &route{Route: row, authorizer: authorizers[row.AuthorizerID], limit: throttle.Of(c.stage, row.Key)}
 		r.integration = integrations[strings.TrimPrefix(row.Target, "integrations/")]
 		if row.Key != httpapi.DefaultRoute {
 			r.method, r.path, _ = strings.Cut(row.Key, " ")
@@ -88,75 +88,4 @@ func (c *compiled) integration(row *httpapi.Integration) *integration {
 		i.response[status], _ = httpapi.ParseRewrites(mapping, true)
 	}
 	return i
-}
-
-// limit is the rate of a route: its own, or that of the stage for each route. Nil
-// is none: AWS's account has one of 10,000 a second, ours has not.
-func (c *compiled) limit(key string) *rate {
-	settings := httpapi.Settings{}
-	for _, s := range []*httpapi.Settings{c.stage.Settings, settingsOf(c.stage, key)} {
-		if s == nil {
-			continue
-		}
-		if s.ThrottlingRateLimit != nil {
-			settings.ThrottlingRateLimit = s.ThrottlingRateLimit
-		}
-		if s.ThrottlingBurstLimit != nil {
-			settings.ThrottlingBurstLimit = s.ThrottlingBurstLimit
-		}
-	}
-	if settings.ThrottlingRateLimit == nil && settings.ThrottlingBurstLimit == nil {
-		return nil
-	}
-	perSecond, burst := defaultRate, defaultBurst
-	if settings.ThrottlingRateLimit != nil {
-		perSecond = *settings.ThrottlingRateLimit
-	}
-	if settings.ThrottlingBurstLimit != nil {
-		burst = *settings.ThrottlingBurstLimit
-	}
-	return newRate(perSecond, burst)
-}
-
-func settingsOf(stage *httpapi.Stage, key string) *httpapi.Settings {
-	if s, ok := stage.RouteSettings[key]; ok {
-		return &s
-	}
-	return nil
-}
-
-// The rates of an account. AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-var (
-	defaultRate  = 10000.0
-	defaultBurst = 5000
-)
-
-// rate is a token bucket in one number: the time at which all tokens would be back.
-type rate struct {
-	each  int64 // nanoseconds of a token
-	depth int64 // nanoseconds of all tokens
-	full  atomic.Int64
-}
-
-func newRate(perSecond float64, burst int) *rate {
-	if perSecond <= 0 || burst <= 0 {
-		return &rate{}
-	}
-	each := max(1, int64(math.Min(float64(time.Second)/perSecond, math.MaxInt32*float64(time.Second))))
-	return &rate{each: each, depth: each * int64(burst)}
-}
-
-// take takes a token, if there is one.
-func (r *rate) take(now time.Time) bool {
-	at := now.UnixNano()
-	for {
-		full := r.full.Load()
-		next := max(full, at) + r.each
-		if next-at > r.depth || r.each == 0 {
-			return false
-		}
-		if r.full.CompareAndSwap(full, next) {
-			return true
-		}
-	}
 }

@@ -277,7 +277,7 @@ func (x *exchange) run(w http.ResponseWriter) failure {
 	if x.route, x.values = x.stage.table.find(x.r.Method, x.path); x.route == nil {
 		return notFound
 	}
-	if l := x.route.limit; l != nil && !l.take(x.server.config.Clock.Now()) {
+	if !x.route.limit.Take(x.server.config.Clock.Now()) {
 		return throttled
 	}
 	var err error

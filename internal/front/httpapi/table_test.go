@@ -5,9 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/front"
@@ -104,19 +101,6 @@ func fits(template, path string) bool {
 		}
 	}
 	return len(want) == len(got)
-}
-
-func TestARateLetsBurstsThrough(t *testing.T) {
-	now := time.Unix(1000, 0)
-	r := newRate(2, 3)
-	take := func(at time.Duration) bool { return r.take(now.Add(at)) }
-	got := []bool{take(0), take(0), take(0), take(0), take(500 * time.Millisecond), take(500 * time.Millisecond), take(time.Hour), take(time.Hour), take(time.Hour), take(time.Hour)}
-	if diff := cmp.Diff([]bool{true, true, true, false, true, false, true, true, true, false}, got); diff != "" {
-		t.Error(diff)
-	}
-	if newRate(0, 5).take(now) || newRate(5, 0).take(now) {
-		t.Error("a rate of nothing lets something through")
-	}
 }
 
 func BenchmarkFind(b *testing.B) {

@@ -13,8 +13,6 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
-	"github.com/lambkin-dev/lambkin/internal/core/invoke"
-	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 )
 
@@ -70,6 +68,10 @@ func (c *connection) begin(socket *websocket.Conn) {
 		return
 	}
 	go c.run() // ends with the connection: Stop ends all
+	// A stage may have been deleted while $connect was at work.
+	if _, err := c.server.config.APIs.Live(c.context, c.socket.APIID, c.socket.Stage); httpapi.IsMissing(err) {
+		c.close(goingAway, "Going away")
+	}
 }
 
 func (c *connection) touch() { c.last.Store(c.server.config.Clock.Now().UnixNano()) }
@@ -87,7 +89,7 @@ func (c *connection) run() {
 	}
 	c.server.leave(c)
 	c.open.Close()
-	c.disconnected(how)
+	c.exchange(c.now(), proxy.SocketDisconnect).disconnected(how)
 }
 
 // recover ends one connection with a panic, not the server.
@@ -225,85 +227,6 @@ func (c *connection) take(message []byte) {
 		defer func() { <-c.slots }()
 		defer c.server.work.Release(int64(len(message)))
 		defer c.recover()
-		c.answer(message)
+		c.exchange(c.now(), proxy.SocketMessage).answer(message)
 	}()
-}
-
-// event begins one of the connection.
-func (c *connection) event(kind string) *proxy.SocketEvent {
-	return &proxy.SocketEvent{Socket: c.socket, Kind: kind, RequestID: front.ExtendedID(), Received: c.server.config.Clock.Now()}
-}
-
-// answer has the route of a message answer it.
-func (c *connection) answer(message []byte) {
-	e := c.event(proxy.SocketMessage)
-	e.Body, e.MessageID = string(message), connectionID()
-	stage := c.now()
-	route := stage.route(message)
-	if route == nil {
-		c.tell("Forbidden", e)
-		return
-	}
-	e.RouteKey = route.Key
-	if route.integration == nil {
-		c.tell("Internal server error", e)
-		return
-	}
-	answer, err := c.integrate(c.context, route, e, invoke.TraceHeader("", e.Received))
-	switch {
-	case err != nil:
-		c.tell("Internal server error", e)
-	case route.answers && len(answer.Body) > 0:
-		if len(answer.Body) > maxMessage {
-			c.tell("Internal server error", e)
-			return
-		}
-		c.log(e, c.send(answer.Body))
-	}
-}
-
-// tell sends an error. AWS: in this form.
-func (c *connection) tell(message string, e *proxy.SocketEvent) {
-	c.log(e, c.send(encode(note{&message, e.ConnectionID, e.RequestID})))
-}
-
-func (c *connection) log(e *proxy.SocketEvent, err error) {
-	if err != nil {
-		c.server.config.Logger.Debug("a client could not be told", "request_id", e.RequestID, "api", e.APIID, "err", err)
-	}
-}
-
-// now is the stage as it is now, or as it was if it is gone.
-func (c *connection) now() *compiled {
-	live, err := c.server.config.APIs.Live(c.context, c.socket.APIID, c.socket.Stage)
-	if err != nil {
-		return c.stage
-	}
-	stage, err := c.server.compiled(c.context, live)
-	if err != nil {
-		return c.stage
-	}
-	return stage
-}
-
-// route chooses that of a message; nil if none takes it.
-func (c *compiled) route(message []byte) *route {
-	key := c.selection.Key(message)
-	if r := c.routes[key]; r != nil && key != httpapi.ConnectRoute && key != httpapi.DisconnectRoute {
-		return r
-	}
-	return c.routes[httpapi.DefaultRoute]
-}
-
-// disconnected calls $disconnect. AWS: the headers are those of its example.
-func (c *connection) disconnected(how ending) {
-	route := c.now().routes[httpapi.DisconnectRoute]
-	if route == nil || route.integration == nil {
-		return
-	}
-	e := c.event(proxy.SocketDisconnect)
-	e.RouteKey, e.StatusCode, e.Reason = httpapi.DisconnectRoute, how.code, how.reason
-	e.Headers = map[string]string{"Host": c.host, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
-	// Nobody is there to be told of an error; integrate has logged it.
-	_, _ = c.integrate(c.context, route, e, invoke.TraceHeader("", e.Received))
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -28,19 +27,23 @@ type refusal struct {
 	status int
 	kind   string // X-Amzn-ErrorType
 	text   string
+	detail string // for logs
 }
 
 // The refusals. AWS: seen; the codes of status are in
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-websocket-api-troubleshooting.html
 var (
-	forbidden     = &refusal{http.StatusForbidden, "ForbiddenException", "Forbidden"}
-	unauthorized  = &refusal{http.StatusUnauthorized, "UnauthorizedException", "Unauthorized"}
-	denied        = &refusal{http.StatusForbidden, "AccessDeniedException", "User is not authorized to access this resource"}
-	deniedByName  = &refusal{http.StatusForbidden, "AccessDeniedException", "User is not authorized to access this resource with an explicit deny"}
-	badAuthorizer = &refusal{http.StatusInternalServerError, "AuthorizerConfigurationException", ""}
-	badGateway    = &refusal{http.StatusBadGateway, "InternalServerErrorException", "Internal server error"}
-	tooMany       = &refusal{http.StatusTooManyRequests, "LimitExceededException", "Limit Exceeded"}
-	headTooLarge  = &refusal{http.StatusRequestHeaderFieldsTooLarge, "BadRequestException", "Request Header Fields Too Large"}
+	forbidden     = &refusal{status: http.StatusForbidden, kind: "ForbiddenException", text: "Forbidden"}
+	unauthorized  = &refusal{status: http.StatusUnauthorized, kind: "UnauthorizedException", text: "Unauthorized"}
+	denied        = &refusal{status: http.StatusForbidden, kind: "AccessDeniedException", text: "User is not authorized to access this resource"}
+	deniedByName  = &refusal{status: http.StatusForbidden, kind: "AccessDeniedException", text: "User is not authorized to access this resource with an explicit deny"}
+	badAuthorizer = &refusal{status: http.StatusInternalServerError, kind: "AuthorizerConfigurationException"}
+	badGateway    = &refusal{status: http.StatusBadGateway, kind: "InternalServerErrorException", text: "Internal server error"}
+	tooMany       = &refusal{status: http.StatusTooManyRequests, kind: "LimitExceededException", text: "Limit Exceeded"}
+	throttled     = &refusal{status: http.StatusTooManyRequests, kind: "LimitExceededException", text: "Too Many Requests"}
+	headTooLarge  = &refusal{status: http.StatusRequestHeaderFieldsTooLarge, kind: "BadRequestException", text: "Request Header Fields Too Large"}
+	noUpgrade     = &refusal{status: http.StatusUpgradeRequired, text: "Upgrade Required"}
+	failed        = &refusal{status: http.StatusInternalServerError, kind: "InternalServerErrorException", text: "Internal server error"} // of a message
 )
 
 // note is what a client is told of an error, in an answer or a message.
@@ -86,27 +89,25 @@ func (s *Server) handshake(w http.ResponseWriter, r *front.Request, stage *compi
 	c := &connection{server: s, stage: stage, context: r.Context(), host: r.Host, socket: &proxy.Socket{
 		APIID: stage.api.ID, Stage: stage.stage.Name, DomainName: domain(r, stage), ConnectionID: connectionID(), Connected: now, SourceIP: r.SourceIP,
 		UserAgent: r.UserAgent(), StageVariables: stage.stage.Variables}}
-	e := &proxy.SocketEvent{Socket: c.socket, Kind: proxy.SocketConnect, RouteKey: httpapi.ConnectRoute, RequestID: front.ExtendedID(), Received: now,
-		Handshake: &proxy.Request{HTTP: r.Request, Context: proxy.Context{SourceIP: r.SourceIP, TraceID: r.TraceID(), Forwarded: true}}}
-	if !isHandshake(r.Request) {
-		w.Header().Set("Upgrade", "websocket")
-		(&refusal{http.StatusUpgradeRequired, "", "Upgrade Required"}).write(w, e)
-		return
-	}
-	if s.full() { // before $connect is called for nothing
-		tooMany.write(w, e)
-		return
-	}
-	header, refused := s.connect(r, c, e)
+	x := c.exchange(stage, proxy.SocketConnect)
+	x.event.RouteKey, x.trace = httpapi.ConnectRoute, r.TraceID()
+	x.event.Handshake = &proxy.Request{HTTP: r.Request, Context: proxy.Context{SourceIP: r.SourceIP, TraceID: x.trace, Forwarded: true}}
+	header, refused := x.connect(r)
 	if refused != nil {
-		refused.write(w, e)
+		if refused == noUpgrade {
+			w.Header().Set("Upgrade", "websocket")
+		}
+		refused.write(w, x.event)
+		x.status, x.refused = refused.status, refused
+		x.log()
 		return
 	}
+	x.log()
 	// What was taken into account is not held: the goroutine of the request ends.
 	meter := &meteredWriter{ResponseWriter: w}
 	socket, err := upgrader.Upgrade(meter, r.Request, header)
 	if err != nil {
-		s.config.Logger.Debug("a handshake failed", "request_id", e.RequestID, "api", stage.api.ID, "err", err)
+		s.config.Logger.Debug("a handshake failed", "request_id", x.event.RequestID, "api", stage.api.ID, "err", err)
 		return
 	}
 	c.begin(socket)
@@ -132,21 +133,29 @@ func domain(r *front.Request, stage *compiled) string {
 
 // connect asks the authorizer and the integration of $connect; the header is for
 // the answer.
-func (s *Server) connect(r *front.Request, c *connection, e *proxy.SocketEvent) (http.Header, *refusal) {
-	if front.HeadSize(r.Request) > maxHeaders {
+func (x *exchange) connect(r *front.Request) (http.Header, *refusal) {
+	x.status = http.StatusOK
+	switch {
+	case !isHandshake(r.Request):
+		return nil, noUpgrade
+	case x.server.full(): // before $connect is called for nothing
+		return nil, tooMany
+	case front.HeadSize(r.Request) > maxHeaders:
 		return nil, headTooLarge
 	}
-	route := c.stage.routes[httpapi.ConnectRoute]
-	if route == nil {
+	if x.route = x.stage.routes[httpapi.ConnectRoute]; x.route == nil {
 		return nil, nil
 	}
-	if refused := c.authorize(r, route, e); refused != nil {
+	if !x.route.limit.Take(x.event.Received) {
+		return nil, throttled
+	}
+	if refused := x.authorize(r, x.route, x.event); refused != nil {
 		return nil, refused
 	}
-	if route.integration == nil {
+	if x.route.integration == nil {
 		return nil, badGateway
 	}
-	answer, err := c.integrate(r.Context(), route, e, r.TraceID())
+	answer, err := x.integrate(r.Context())
 	switch {
 	case err != nil:
 		return nil, badGateway
@@ -202,7 +211,7 @@ func (s *Server) identify(r *front.Request, body []byte, stage *compiled, action
 	var unknown *caller.Refusal
 	switch {
 	case errors.As(err, &unknown):
-		return nil, &refusal{http.StatusForbidden, unknown.Code, unknown.Message}
+		return nil, &refusal{status: http.StatusForbidden, kind: unknown.Code, text: unknown.Message}
 	case err == nil && key.Account != stage.api.Scope.Account:
 		return nil, forbidden
 	}
@@ -215,7 +224,7 @@ func (s *Server) identify(r *front.Request, body []byte, stage *compiled, action
 		s.config.Logger.Error("the permissions of a caller could not be read", "request_id", r.RequestID, "err", err)
 		return nil, badGateway
 	case !permitted:
-		return nil, &refusal{http.StatusForbidden, "AccessDeniedException", "User: " + key.ARN + " is not authorized to perform: " + action + " on resource: " + masked(resource)}
+		return nil, &refusal{status: http.StatusForbidden, kind: "AccessDeniedException", text: "User: " + key.ARN + " is not authorized to perform: " + action + " on resource: " + masked(resource)}
 	}
 	return key, nil
 }
@@ -257,15 +266,8 @@ func (c *connection) source(r *front.Request, source string) string {
 	case strings.HasPrefix(source, "stageVariables."):
 		return c.stage.stage.Variables[strings.TrimPrefix(source, "stageVariables.")]
 	}
-	var value any = (&proxy.SocketEvent{Socket: c.socket, Kind: proxy.SocketConnect, RouteKey: httpapi.ConnectRoute, Received: c.socket.Connected}).Values()
-	for name := range strings.SplitSeq(strings.TrimPrefix(source, "context."), ".") {
-		object, _ := value.(map[string]any)
-		value = object[name]
-	}
-	if value == nil {
-		return ""
-	}
-	return fmt.Sprint(value)
+	values := (&proxy.SocketEvent{Socket: c.socket, Kind: proxy.SocketConnect, RouteKey: httpapi.ConnectRoute, Received: c.socket.Connected}).Values()
+	return contextValue(values, strings.TrimPrefix(source, "context."))
 }
 
 // maxContextBytes bounds what an authorizer tells.

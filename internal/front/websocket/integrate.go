@@ -17,31 +17,23 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 )
 
-// integrate has the integration of a route answer an event. An error is logged.
-func (c *connection) integrate(ctx context.Context, r *route, e *proxy.SocketEvent, trace string) (*proxy.Answer, error) {
-	answer, err := c.answerOf(ctx, r, e, trace)
-	if err != nil {
-		c.server.config.Logger.Debug("an integration failed", "request_id", e.RequestID, "api", e.APIID, "route", r.Key, "err", err)
-	}
-	return answer, err
-}
-
-func (c *connection) answerOf(ctx context.Context, r *route, e *proxy.SocketEvent, trace string) (*proxy.Answer, error) {
-	i := r.integration
+// answerOf is the answer of an integration.
+func (x *exchange) answerOf(ctx context.Context, i *integration) (*proxy.Answer, error) {
 	if i.Type == httpapi.Mock {
-		return i.mock(ctx, e)
+		return i.mock(ctx, x.event)
 	}
 	if i.broken != nil {
 		return nil, i.broken
 	}
-	call := &functions.Call{Target: i.target, Service: functions.APIGateway, Source: c.stage.arn(r.Key), RequestID: ids.UUID(), TraceID: trace, Payload: e.JSON()}
+	call := &functions.Call{Target: i.target, Service: functions.APIGateway, Source: x.stage.arn(x.route.Key), RequestID: ids.UUID(), TraceID: x.trace, Payload: x.event.JSON()}
 	if i.CredentialsARN != "" {
 		call.Service, call.Role = "", i.CredentialsARN // the role's permissions count, where permissions are enforced
 	}
-	response, err := c.server.config.Functions.InvokeWithin(ctx, call, time.Duration(i.TimeoutMS)*time.Millisecond)
+	response, err := x.server.config.Functions.InvokeWithin(ctx, call, time.Duration(i.TimeoutMS)*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}
+	x.integrated.status = http.StatusOK // AWS: of the call, whatever the function makes of it
 	if response.FunctionError != "" {
 		return nil, fmt.Errorf("the function failed: %.200s", response.Payload)
 	}

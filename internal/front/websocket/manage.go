@@ -19,11 +19,11 @@ const connectionsPath = "/@connections/"
 // The errors of the API, with its codes and statuses.
 // AWS: https://docs.aws.amazon.com/apigatewaymanagementapi/latest/api/ (the API model)
 var (
-	gone       = &refusal{http.StatusGone, "GoneException", ""}
-	tooLarge   = &refusal{http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "Payload too large"}
-	unknown    = &refusal{http.StatusNotFound, "NotFoundException", "Not Found"}
-	noSuchID   = &refusal{http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "}
-	unreadable = &refusal{http.StatusBadRequest, "BadRequestException", "Bad Request"}
+	gone       = &refusal{status: http.StatusGone, kind: "GoneException"}
+	tooLarge   = &refusal{status: http.StatusRequestEntityTooLarge, kind: "PayloadTooLargeException", text: "Payload too large"}
+	unknown    = &refusal{status: http.StatusNotFound, kind: "NotFoundException", text: "Not Found"}
+	noSuchID   = &refusal{status: http.StatusBadRequest, kind: "BadRequestException", text: "Invalid connectionId: "}
+	unreadable = &refusal{status: http.StatusBadRequest, kind: "BadRequestException", text: "Bad Request"}
 )
 
 // told is GetConnection's answer.
@@ -73,7 +73,7 @@ func (s *Server) manage(w http.ResponseWriter, r *front.Request, stage *compiled
 		return
 	}
 	if plain, err := base64.URLEncoding.DecodeString(id); err != nil || len(plain) != connectionIDBytes {
-		(&refusal{noSuchID.status, noSuchID.kind, noSuchID.text + id}).fail(w)
+		(&refusal{status: noSuchID.status, kind: noSuchID.kind, text: noSuchID.text + id}).fail(w)
 		return
 	}
 	c := s.find(stage, id)

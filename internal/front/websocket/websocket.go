@@ -19,6 +19,7 @@ package websocket
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -32,9 +33,12 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
+	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
 	"github.com/lambkin-dev/lambkin/internal/front"
+	"github.com/lambkin-dev/lambkin/internal/front/accesslog"
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	"github.com/lambkin-dev/lambkin/internal/front/throttle"
 )
 
 // Limits of AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
@@ -63,7 +67,7 @@ type APIs interface {
 	Definition(ctx context.Context, s httpapi.Scope, api, deployment string) (*httpapi.Definition, error)
 }
 
-// Config is what a Server is made of; Clock and May may be missing.
+// Config is what a Server is made of; Clock, Logs and May may be missing.
 type Config struct {
 	APIs      APIs
 	Functions *functions.Functions
@@ -71,6 +75,7 @@ type Config struct {
 	// May decides about a caller who signed, by its policies; nil: permissions are not
 	// enforced.
 	May    func(r *http.Request, who *identity.Key, region, action, resource string) (bool, error)
+	Logs   telemetry.LogSink // of stages; nil: they are not kept
 	Clock  clock.Clock
 	Logger *slog.Logger
 }
@@ -109,13 +114,32 @@ type compiled struct {
 	selection    *httpapi.Selection
 	routes       map[string]*route
 	integrations map[string]*integration
+	log          *accesslog.Log
 }
 
 type route struct {
 	httpapi.Route
 	integration *integration
 	authorizer  *httpapi.Authorizer
+	limit       *throttle.Rate
 	answers     bool // the client gets what the integration answers
+}
+
+// settings are the logging settings of a route: its own, or the stage's.
+func (c *compiled) settings(key string) httpapi.Settings {
+	out := httpapi.Settings{}
+	if c.stage.Settings != nil {
+		out = *c.stage.Settings
+	}
+	if own, found := c.stage.RouteSettings[key]; found {
+		if own.LoggingLevel != nil {
+			out.LoggingLevel = own.LoggingLevel
+		}
+		if own.DataTraceEnabled != nil {
+			out.DataTraceEnabled = own.DataTraceEnabled
+		}
+	}
+	return out
 }
 
 type integration struct {
@@ -126,7 +150,7 @@ type integration struct {
 }
 
 func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
-	c := &compiled{version: live.Version, api: live.API, stage: live.Stage, routes: map[string]*route{}, integrations: map[string]*integration{}}
+	c := &compiled{version: live.Version, api: live.API, stage: live.Stage, log: accesslog.New(live.Stage.AccessLog), routes: map[string]*route{}, integrations: map[string]*integration{}}
 	var err error
 	if c.selection, err = httpapi.ParseSelection(d.Selection); err != nil {
 		return nil, err
@@ -142,7 +166,7 @@ func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
 		row := d.Routes[n]
 		// AWS: a route answers if it has a route response and a selection for it.
 		selected := row.RouteResponseSelectionExpression != nil && *row.RouteResponseSelectionExpression != ""
-		r := &route{Route: row, answers: d.Answers[row.ID] && selected, integration: c.integrations[strings.TrimPrefix(row.Target, "integrations/")]}
+		r := &route{Route: row, limit: throttle.Of(c.stage, row.Key), answers: d.Answers[row.ID] && selected, integration: c.integrations[strings.TrimPrefix(row.Target, "integrations/")]}
 		if a, found := d.Authorizers[row.AuthorizerID]; found {
 			r.authorizer = &a
 		}
@@ -172,20 +196,26 @@ func (s *Server) compiled(ctx context.Context, live *httpapi.Live) (*compiled, e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if now := s.stages[key]; now != nil && now.version == c.version {
+		return now, nil // another event was faster: there is one count of each rate
+	}
 	s.stages[key] = c
 	return c, nil
 }
 
 // Forget closes the connections of an API that is gone.
-func (s *Server) Forget(api string) {
+func (s *Server) Forget(api string) { s.forget(func(key stageKey) bool { return key.api == api }) }
+
+// ForgetStage closes the connections of a stage that is gone.
+func (s *Server) ForgetStage(api, stage string) {
+	s.forget(func(key stageKey) bool { return key == stageKey{api, stage} })
+}
+
+func (s *Server) forget(fits func(key stageKey) bool) {
 	s.mu.Lock()
-	for key := range s.stages {
-		if key.api == api {
-			delete(s.stages, key)
-		}
-	}
+	maps.DeleteFunc(s.stages, func(key stageKey, _ *compiled) bool { return fits(key) })
 	s.mu.Unlock()
-	s.end(func(c *connection) bool { return c.stage.api.ID == api })
+	s.end(func(c *connection) bool { return fits(stageKey{c.socket.APIID, c.socket.Stage}) })
 }
 
 // end closes the connections that fit, many at once: one whose client does not read

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +24,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
+	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
 	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 )
@@ -47,6 +50,8 @@ type world struct {
 	answers map[string]string // of functions, by name
 	source  string            // of the last call
 	clock   *hand
+
+	missingFrom int // which reading from now on does not find the stage; 0: none
 }
 
 // hand is a clock that a test moves.
@@ -68,7 +73,16 @@ func (h *hand) move(d time.Duration) {
 	h.now = h.now.Add(d)
 }
 
-func (w *world) Live(context.Context, string, ...string) (*httpapi.Live, error) { return w.live, nil }
+func (w *world) Live(context.Context, string, ...string) (*httpapi.Live, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.missingFrom > 0 {
+		if w.missingFrom--; w.missingFrom == 0 {
+			return nil, &httpapi.Error{Kind: httpapi.NotFound}
+		}
+	}
+	return w.live, nil
+}
 
 func (w *world) Definition(context.Context, httpapi.Scope, string, string) (*httpapi.Definition, error) {
 	return w.def, nil
@@ -574,5 +588,101 @@ func TestTheRoleOfAnIntegrationIsAsked(t *testing.T) {
 	}
 	if got := <-asked; got != made.CredentialsARN+" "+prefix+"connect" {
 		t.Error(got)
+	}
+}
+
+// lines are the log events that a server wrote, by group.
+type lines struct {
+	mu  sync.Mutex
+	all map[string][]string
+}
+
+func (l *lines) Append(stream telemetry.LogStream, events []telemetry.LogEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range events {
+		l.all[stream.Group] = append(l.all[stream.Group], e.Message)
+	}
+}
+
+// wait waits for a number of lines of a group.
+func (l *lines) wait(t *testing.T, group string, count int) []string {
+	t.Helper()
+	for t.Context().Err() == nil {
+		l.mu.Lock()
+		got := l.all[group]
+		l.mu.Unlock()
+		if len(got) >= count {
+			return got
+		}
+		runtime.Gosched()
+	}
+	return nil
+}
+
+func TestStagesLimitAndLog(t *testing.T) {
+	w := start(t, routed{"$connect", "connect", false}, routed{"ask", "ask", true}, routed{"free", "ask", true}, routed{"bad", "bad", false}, routed{"$disconnect", "disconnect", false})
+	w.answers["ask"], w.answers["bad"] = `{"statusCode":201,"body":"yes"}`, `fail:{"errorMessage":"x"}`
+	logs := &lines{all: map[string][]string{}}
+	w.server.config.Logs = logs
+	one, rate, level, on := 1, 0.001, httpapi.LogInfo, true
+	w.live.Stage.RouteSettings = map[string]httpapi.Settings{"ask": {ThrottlingBurstLimit: &one, ThrottlingRateLimit: &rate, LoggingLevel: &level, DataTraceEnabled: &on}}
+	w.live.Stage.AccessLog = &httpapi.AccessLog{DestinationARN: "arn:aws:logs:us-east-1:000000000000:log-group:access",
+		Format: `$context.eventType $context.routeKey $context.status $context.error.message $context.integration.status $context.connectionId $context.connectedAt $context.identity.sourceIp $context.none`}
+	w.live.Version++
+	c := w.connect()
+	open := w.known()
+	for message, want := range map[string]string{`{"action":"free"}`: "yes", `{"action":"bad"}`: `{"message":"Internal server error"`, `{"action":"none"}`: `{"message":"Forbidden"`} {
+		w.say(c, message)
+		if got := w.hear(c); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s", message, got)
+		}
+	}
+	w.say(c, `{"action":"ask"}`)
+	if got := w.hear(c); got != "yes" {
+		t.Error(got)
+	}
+	w.say(c, `{"action":"ask"}`)
+	if got := w.hear(c); !strings.HasPrefix(got, `{"message":"Too Many Requests","connectionId":"`) {
+		t.Error(got)
+	}
+	logs.wait(t, "access", 6)
+	c.Close()
+	id := open.socket.ConnectionID + " " + strconv.FormatInt(open.socket.Connected.UnixMilli(), 10) + " 127.0.0.1 -\n"
+	got := logs.wait(t, "access", 7)
+	for _, want := range []string{"CONNECT $connect 200 - 200 ", "MESSAGE free 201 - 200 ", "MESSAGE bad 500 Internal server error 200 ", "MESSAGE - 403 Forbidden - ", "MESSAGE ask 201 - 200 ", "MESSAGE ask 429 Too Many Requests - ", "DISCONNECT $disconnect 200 - 200 "} {
+		if !slices.Contains(got, want+id) {
+			t.Errorf("%q is not in %q", want+id, got)
+		}
+	}
+	told := strings.Join(logs.wait(t, "/aws/apigateway/abcdefghij/prod", 11), "")
+	for _, want := range []string{"Event Type: MESSAGE, Route: ask, Connection Id: " + open.socket.ConnectionID, `Route request body before transformations: {"action":"ask"}`, "Method completed with status: 201", "Gateway response type: THROTTLED with status code: 429"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%q is not in %s", want, told)
+		}
+	}
+	if strings.Contains(told, "Route: free") {
+		t.Errorf("a route without a level is logged: %s", told)
+	}
+}
+
+func TestADeletedStageEndsItsConnections(t *testing.T) {
+	w := start(t, routed{"$disconnect", "disconnect", false})
+	c := w.connect()
+	w.known()
+	w.server.ForgetStage("abcdefghij", "other")
+	w.server.ForgetStage("other", "prod")
+	w.server.ForgetStage("abcdefghij", "prod")
+	if code := w.closed(c); code != goingAway {
+		t.Errorf("it ends with %d", code)
+	}
+	w.next("disconnect")
+	// One that is made while the stage goes ends as well.
+	w.mu.Lock()
+	w.missingFrom = 1 // the handshake found the stage, the connection does not
+	w.mu.Unlock()
+	c = w.connect()
+	if code := w.closed(c); code != goingAway {
+		t.Errorf("it ends with %d", code)
 	}
 }

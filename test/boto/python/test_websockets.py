@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+import time
 import unittest
 from urllib.parse import urlsplit
 
@@ -42,7 +43,11 @@ def handler(event, context):
 
 SAM = """
 Transform: AWS::Serverless-2016-10-31
+Parameters: {LogName: {Type: String}}
 Resources:
+  Log:
+    Type: AWS::Logs::LogGroup
+    Properties: {LogGroupName: !Ref LogName}
   Handler:
     Type: AWS::Serverless::Function
     Properties:
@@ -56,6 +61,12 @@ Resources:
     Properties:
       RouteSelectionExpression: $request.body.action
       StageName: live
+      DefaultRouteSettings: {ThrottlingBurstLimit: 500, ThrottlingRateLimit: 1000, LoggingLevel: INFO, DataTraceEnabled: true, DetailedMetricsEnabled: true}
+      RouteSettings: {ping: {ThrottlingBurstLimit: 1, ThrottlingRateLimit: 0.001}}
+      AccessLogSettings:
+        DestinationArn: !GetAtt Log.Arn
+        Format: $context.eventType $context.routeKey $context.status
+      StageVariables: {color: red}
       Routes:
         $connect: {FunctionArn: !GetAtt Handler.Arn}
         echo: {FunctionArn: !GetAtt Handler.Arn, RouteResponseSelectionExpression: $default}
@@ -244,7 +255,7 @@ class WebSockets(Case):
 
     def test_sam_deploys_one(self):
         cloud, name = client("cloudformation"), self.name("chat")
-        cloud.create_stack(StackName=name, TemplateBody=SAM, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+        cloud.create_stack(StackName=name, TemplateBody=SAM, Parameters=[{"ParameterKey": "LogName", "ParameterValue": name}], Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
         self.addCleanup(cloud.delete_stack, StackName=name)
         cloud.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
         api = cloud.describe_stacks(StackName=name)["Stacks"][0]["Outputs"][0]["OutputValue"]
@@ -253,6 +264,25 @@ class WebSockets(Case):
         self.assertEqual(ws.status, 101, ws.body)
         ws.send({"action": "ping"})
         self.assertEqual(ws.text(), "pong")
+        ws.send({"action": "ping"})
+        self.assertEqual(json.loads(ws.text())["message"], "Too Many Requests")
+        wanted = ["CONNECT $connect 200", "MESSAGE ping 200", "MESSAGE ping 429"]
+        self.assertEqual(self.logged(name, len(wanted)), wanted)
+        self.assertIn('Route request body before transformations: {"action": "ping"}', "".join(self.logged(f"/aws/apigateway/{api}/live", 8)))
+        stage = self.gw.get_stage(ApiId=api, StageName="live")
+        self.assertEqual((stage["StageVariables"], stage["DefaultRouteSettings"]["LoggingLevel"]), ({"color": "red"}, "INFO"))
+        self.gw.delete_stage(ApiId=api, StageName="live")
+        self.assertEqual(ws.closed(), 1001)
+
+    def logged(self, group, count):
+        """The messages of a log group, once there are so many."""
+        logs = client("logs")
+        for _ in range(600):
+            events = logs.filter_log_events(logGroupName=group)["events"]
+            if len(events) >= count:
+                return [event["message"].strip() for event in events]
+            time.sleep(0.1)
+        self.fail(f"{group} has {len(events)} events")
 
     def test_configuration(self):
         api = self.make(SHOW, {"$connect": {}})
