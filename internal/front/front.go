@@ -1,7 +1,8 @@
 // Package front is the door for the HTTP clients of users' applications: it takes
 // requests for function URLs and for the APIs of API Gateway, by host name
 // (ID.lambda-url.REGION.localhost, API.execute-api.REGION.localhost) or by path
-// (/_aws/lambda-url/ID/..., /_aws/execute-api/API/STAGE/...), and hands each to what serves it.
+// (/_aws/lambda-url/ID/..., /_aws/execute-api/API/STAGE/..., and for scripts
+// /restapis/API/STAGE/_user_request_/...), and hands each to what serves it.
 //
 // It promises: what serves an API is found by one look into a map, whatever the
 // kinds of APIs; an unknown id is answered as AWS does; a panic below ends one
@@ -188,16 +189,29 @@ func (d *Door) URLs() http.Handler {
 }
 
 // APIs serves the APIs: hosts with hosts.APILabel, and paths below hosts.APIPath.
-func (d *Door) APIs() http.Handler {
-	return d.handler(hosts.APIPath, func(w http.ResponseWriter, r *Request) {
-		h := d.config.APIs.Find(r.ID)
-		if h == nil {
-			// AWS: the answer for a host name of no API.
-			Refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
-			return
+func (d *Door) APIs() http.Handler { return d.handler(hosts.APIPath, d.serveAPI) }
+
+// Scripts serves the APIs by paths below hosts.ScriptPath.
+func (d *Door) Scripts() http.Handler {
+	return d.handler(hosts.ScriptPath, func(w http.ResponseWriter, r *Request) {
+		segments := strings.SplitN(r.Path, "/", 4) // "", the stage, hosts.ScriptSegment, the path
+		if len(segments) < 3 || segments[2] != hosts.ScriptSegment {
+			r.ID = "" // it was written with escapes
+		} else {
+			r.Path = "/" + segments[1] + "/" + strings.Join(segments[3:], "")
 		}
-		h.ServeFront(w, r)
+		d.serveAPI(w, r)
 	})
+}
+
+func (d *Door) serveAPI(w http.ResponseWriter, r *Request) {
+	h := d.config.APIs.Find(r.ID)
+	if h == nil {
+		// AWS: the answer for a host name of no API.
+		Refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+		return
+	}
+	h.ServeFront(w, r)
 }
 
 // Named serves the domain names of users; nil for a host that is none.

@@ -44,6 +44,10 @@ func TestTheDoorFindsTheIDByHostAndByPath(t *testing.T) {
 		{door.APIs(), "localhost:4566", "/_aws/execute-api/r1/prod/pets/", 200, "rest r1  /prod/pets/ localhost 192.0.2.1 ", "", ""},
 		{door.APIs(), "localhost:4566", "/_aws/execute-api/r1/prod", 200, "rest r1  /prod localhost 192.0.2.1 the request body is too large", "more than ten bytes", ""},
 		{door.APIs(), "gone.execute-api.us-east-1.localhost", "/", 403, `{"message":"Forbidden"}`, "", ""},
+		{door.Scripts(), "localhost:4566", "/restapis/r1/prod/_user_request_/a%2Fb/c?q=1", 200, "rest r1  /prod/a%2Fb/c localhost 192.0.2.1 ", "", ""},
+		{door.Scripts(), "localhost:4566", "/restapis/r1/prod/_user_request_", 200, "rest r1  /prod/ localhost 192.0.2.1 ", "", ""},
+		{door.Scripts(), "localhost:4566", "/restapis/r1/prod/%5Fuser_request_/a", 403, `{"message":"Forbidden"}`, "", ""},
+		{door.Scripts(), "localhost:4566", "/restapis/nobody/prod/_user_request_/a", 403, `{"message":"Forbidden"}`, "", ""},
 		{door.APIs(), "localhost", "/_aws/execute-api/", 403, `{"message":"Forbidden"}`, "", ""},
 	} {
 		r := httptest.NewRequest("POST", "http://"+c.host+c.path, strings.NewReader(c.body))

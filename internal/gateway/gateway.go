@@ -77,6 +77,7 @@ type Config struct {
 // bounded and CORS is its own business.
 type Mount struct {
 	Path    string // "/_lambkin/console/" takes the subtree, "/_lambkin/x" only itself
+	Segment string // with Path: only of the subtree what has this as its third segment; the rest is an API of AWS
 	Label   string // instead of Path: the second label of the host, "lambda-url" in id.lambda-url.us-east-1.localhost
 	Handler http.Handler
 	API     *API // instead of Handler
@@ -100,6 +101,7 @@ type Gateway struct {
 	enforced bool
 	log      *slog.Logger
 	paths    map[string]http.Handler // mounts; subtrees end with a slash
+	scripts  []Mount                 // with a segment
 	labels   map[string]http.Handler // mounts by host label
 	origins  map[string]bool
 	hosts    map[string]bool
@@ -168,6 +170,10 @@ func (g *Gateway) mount(mounts []Mount) error {
 		if m.Label == "" && !strings.HasPrefix(m.Path, "/") || m.Label != "" && m.Path != "" || m.Handler == nil {
 			return fmt.Errorf("mount %+v needs a handler and either a path or a label", m)
 		}
+		if m.Segment != "" {
+			g.scripts = append(g.scripts, m)
+			continue
+		}
 		if table[key] != nil {
 			return fmt.Errorf("%q is mounted twice", key)
 		}
@@ -205,6 +211,11 @@ func (g *Gateway) mounted(r *http.Request) http.Handler {
 			return h
 		}
 	}
+	for i := range g.scripts {
+		if g.scripts[i].takes(r.URL.Path) {
+			return g.scripts[i].Handler
+		}
+	}
 	if h := g.paths[r.URL.Path]; h != nil {
 		return h
 	}
@@ -221,6 +232,16 @@ func (g *Gateway) mounted(r *http.Request) http.Handler {
 		}
 		path = path[:slash]
 	}
+}
+
+// takes tells whether a path has the segment of a mount in its place.
+func (m *Mount) takes(path string) bool {
+	rest, below := strings.CutPrefix(path, m.Path)
+	if !below {
+		return false
+	}
+	segments := strings.SplitN(rest, "/", 4)
+	return len(segments) > 2 && segments[2] == m.Segment
 }
 
 // own tells whether a host is one of the platform's, so that no user's domain name

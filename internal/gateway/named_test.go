@@ -29,3 +29,17 @@ func TestNoDomainNameTakesThePlatformsRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestASegmentTellsAMountFromAnAPI: what is below a path of one of AWS's APIs stays there,
+// but for paths with the segment in its place.
+func TestASegmentTellsAMountFromAnAPI(t *testing.T) {
+	m := Mount{Path: "/restapis/", Segment: "_user_request_"}
+	for path, want := range map[string]bool{
+		"/restapis/a/s/_user_request_": true, "/restapis/a/s/_user_request_/": true, "/restapis/a/s/_user_request_/x/y": true,
+		"/restapis": false, "/restapis/a": false, "/restapis/a/resources/b": false, "/restapis/a/_user_request_": false, "/restapis/a/s/t/_user_request_": false, "/x/a/s/_user_request_": false, "/restapis/a/s/_user_request_x": false,
+	} {
+		if got := m.takes(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}

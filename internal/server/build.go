@@ -500,6 +500,7 @@ func (s *Server) mounts(door *front.Door, api *lambda.Lambda, answers http.Handl
 		{Path: hosts.URLPath, Handler: door.URLs()},
 		{Label: hosts.APILabel, Handler: door.APIs()},
 		{Path: hosts.APIPath, Handler: door.APIs()},
+		{Path: hosts.ScriptPath, Segment: hosts.ScriptSegment, Handler: door.Scripts()},
 		{Path: builtin.ResponsePath, Handler: answers},
 		{Path: certificatePath(secret), Handler: sns.Certificate(s.topics)},
 		{Path: lambda.CodePath, Handler: api.CodeHandler()},

@@ -358,3 +358,20 @@ func TestBrokenTokens(t *testing.T) {
 	}
 	alive(t)
 }
+
+// TestThePathOfScripts leads to an API, and its neighbours to the operations of AWS.
+func TestThePathOfScripts(t *testing.T) {
+	d := allDoors(t)
+	id, _, _ := strings.Cut(d.rest, ".")
+	for path, want := range map[string]string{
+		"/restapis/" + id + "/s/_user_request_/a%2Fb/c": `{"path": "/a%2Fb/c", "parameters": {"proxy": "a/b/c"}}`,
+		"/restapis/" + id + "/s/_user_request_":         `{"path": "/", "parameters": null}`,
+		"/restapis/" + id + "/t/_user_request_/a":       `{"message":"Forbidden"}`,
+		"/restapis/" + id + "/resources":                `{"message":"Missing Authentication Token"}`,
+	} {
+		reply := ask(t, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if string(reply.Body) != want {
+			t.Errorf("%s: %d %.300s", path, reply.Status, reply.Body)
+		}
+	}
+}

@@ -20,6 +20,13 @@ const (
 	APIPath  = "/_aws/execute-api/"
 )
 
+// The path form that scripts for LocalStack have: /restapis/API/STAGE/_user_request_/PATH.
+// AWS's own API has operations below the same path, none with that segment.
+const (
+	ScriptPath    = "/restapis/"
+	ScriptSegment = "_user_request_"
+)
+
 // Platform tells of a host name that no user's domain name may be, since clients reach
 // the platform itself by it: an address, a name without a dot, AWS's own.
 func Platform(name string) bool {

@@ -1,6 +1,7 @@
 package vtl
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -386,9 +387,9 @@ func (o *operation) value(r *run) (any, error) {
 	case "||", "&&":
 		return truth(right), nil
 	case "==":
-		return r.equal(left, right, 0)
+		return r.same(left, right)
 	case "!=":
-		same, err := r.equal(left, right, 0)
+		same, err := r.same(left, right)
 		return !same, err
 	case "<", "<=", ">", ">=":
 		return compare(o.operator, left, right), nil
@@ -400,6 +401,36 @@ func (o *operation) value(r *run) (any, error) {
 		}
 	}
 	return arithmetic(o.operator, left, right), nil
+}
+
+// same is ==. Velocity 1.7: values of two classes are compared by their texts.
+func (r *run) same(left, right any) (bool, error) {
+	if left == nil || right == nil || class(left) == class(right) {
+		return r.equal(left, right, 0)
+	}
+	a, err := r.print(left)
+	if err != nil {
+		return false, err
+	}
+	b, err := r.print(right)
+	return a == b, err
+}
+
+// class tells the values apart that equal cannot compare; objects have none.
+func class(value any) string {
+	switch value.(type) {
+	case string:
+		return "text"
+	case bool:
+		return "boolean"
+	case int64, float64, json.Number:
+		return "number"
+	case *List:
+		return "list"
+	case *Map:
+		return "map"
+	}
+	return ""
 }
 
 // join is + of texts.

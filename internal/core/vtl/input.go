@@ -114,7 +114,7 @@ func (Util) method(r *run, name string, args []any) (any, error) {
 	case "escapeJavaScript":
 		made = escapeJavaScript(s)
 	case "urlEncode":
-		made = url.QueryEscape(s)
+		made = formEncoder.Replace(url.QueryEscape(s))
 	case "urlDecode":
 		if made, err = url.QueryUnescape(s); err != nil {
 			return nil, fmt.Errorf("$util.urlDecode: %w", err)
@@ -141,6 +141,9 @@ func (Util) method(r *run, name string, args []any) (any, error) {
 	}
 	return made, r.charge(len(made))
 }
+
+// formEncoder is where Java's URLEncoder differs.
+var formEncoder = strings.NewReplacer("%2A", "*", "~", "%7E")
 
 // escapeJavaScript escapes what must not be in a JavaScript text.
 //

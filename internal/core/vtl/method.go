@@ -1,6 +1,8 @@
 package vtl
 
 import (
+	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,8 +60,10 @@ func method(r *run, of any, name string, args []any) (any, error) {
 		case "getValue":
 			return o.value, nil
 		}
-	case int64, float64:
+	case int64, float64, json.Number:
 		return numberMethod(o, name, args), nil
+	case bool:
+		return booleanMethod(o, name, args), nil
 	}
 	return nil, nil
 }
@@ -67,38 +71,104 @@ func method(r *run, of any, name string, args []any) (any, error) {
 // numberMethod also has the functions of Java's Integer and Double, which
 // templates call by any number that they have.
 func numberMethod(of any, name string, args []any) any {
-	var argument string
-	if len(args) == 1 {
-		argument = scalar(args[0])
+	switch len(args) {
+	case 0:
+		return convert(of, name)
+	case 1:
+		return numberFunction(of, name, args[0])
+	case 2:
+		radix, is := args[1].(int64)
+		if !is || radix < 2 || radix > 36 {
+			return nil
+		}
+		n, isNumber := args[0].(int64)
+		switch {
+		case name == "toString" && isNumber:
+			return strconv.FormatInt(n, int(radix))
+		case name == "parseInt" || name == "parseLong" || name == "valueOf":
+			if n, err := strconv.ParseInt(scalar(args[0]), int(radix), 64); err == nil {
+				return n
+			}
+		case name == "compare":
+			return int64(order(compare("<", args[0], args[1]), compare(">", args[0], args[1])))
+		}
+	}
+	return nil
+}
+
+// convert is a number as another type of Java.
+func convert(of any, name string) any {
+	f, _ := number(of)
+	n, whole := of.(int64)
+	if !whole {
+		n = int64(max(min(f, math.MaxInt64), math.MinInt64))
 	}
 	switch name {
-	case "intValue", "longValue":
-		if f, is := of.(float64); is {
-			return int64(f)
+	case "intValue":
+		if !whole { // Java: a double is cut to what fits
+			return max(min(n, math.MaxInt32), math.MinInt32)
 		}
-		return of
+		return int64(int32(n))
+	case "longValue":
+		return n
+	case "shortValue":
+		return int64(int16(n))
+	case "byteValue":
+		return int64(int8(n))
 	case "doubleValue", "floatValue":
-		f, _ := number(of)
 		return f
+	case "isNaN":
+		return math.IsNaN(f)
+	case "isInfinite":
+		return math.IsInf(f, 0)
+	case "hashCode":
+		if whole {
+			return int64(int32(n ^ int64(uint64(n)>>32)))
+		}
+		bits := math.Float64bits(f)
+		return int64(int32(bits ^ bits>>32))
+	}
+	return nil
+}
+
+// numberFunction has one argument.
+func numberFunction(of any, name string, argument any) any {
+	written := scalar(argument)
+	switch name {
 	case "parseInt", "parseLong":
-		if n, err := strconv.ParseInt(argument, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(written, 10, 64); err == nil {
 			return n
 		}
 	case "parseDouble", "parseFloat":
-		if f, err := strconv.ParseFloat(strings.TrimSpace(argument), 64); err == nil {
+		if f, err := strconv.ParseFloat(strings.TrimSpace(written), 64); err == nil {
 			return f
 		}
 	case "valueOf":
-		if n, err := strconv.ParseInt(argument, 10, 64); err == nil {
+		if n, err := strconv.ParseInt(written, 10, 64); err == nil {
 			return n
 		}
-		if f, err := strconv.ParseFloat(argument, 64); err == nil {
+		if f, err := strconv.ParseFloat(written, 64); err == nil {
 			return f
 		}
 	case "compareTo":
-		if len(args) == 1 {
-			return int64(order(compare("<", of, args[0]), compare(">", of, args[0])))
+		return int64(order(compare("<", of, argument), compare(">", of, argument)))
+	case "toString":
+		return written
+	case "toHexString", "toBinaryString", "toOctalString":
+		if n, is := argument.(int64); is {
+			return strconv.FormatUint(uint64(n), map[string]int{"toHexString": 16, "toBinaryString": 2, "toOctalString": 8}[name])
 		}
+	}
+	return nil
+}
+
+// booleanMethod also has the functions of Java's Boolean.
+func booleanMethod(of bool, name string, args []any) any {
+	switch {
+	case name == "booleanValue" && len(args) == 0:
+		return of
+	case (name == "parseBoolean" || name == "valueOf") && len(args) == 1:
+		return strings.EqualFold(scalar(args[0]), "true")
 	}
 	return nil
 }
@@ -130,8 +200,14 @@ func (l *List) method(r *run, name string, args []any) (any, error) {
 		return len(l.items) == 0, nil
 	case "clear":
 		l.items = nil
-	case "iterator":
+	case "iterator", "toArray":
 		return l, nil
+	case "toJSONString":
+		return r.toJSON(l)
+	case "getFirst", "getLast":
+		if n := len(l.items); n > 0 {
+			return l.items[map[string]int{"getFirst": 0, "getLast": n - 1}[name]], nil
+		}
 	}
 	return nil, nil
 }
@@ -148,6 +224,8 @@ func (l *List) one(r *run, name string, arg any) (any, error) {
 	case "contains":
 		i, err := l.index(r, arg)
 		return i >= 0, err
+	case "containsAll", "removeAll", "retainAll":
+		return l.many(r, name, &List{elements(arg)})
 	case "indexOf":
 		i, err := l.index(r, arg)
 		return int64(i), err
@@ -181,6 +259,31 @@ func (l *List) two(r *run, name string, index, arg any) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// many calls what compares with another list.
+func (l *List) many(r *run, name string, other *List) (any, error) {
+	if name == "containsAll" {
+		for _, item := range other.items {
+			if i, err := l.index(r, item); i < 0 || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	kept := []any{}
+	for _, item := range l.items {
+		i, err := other.index(r, item)
+		if err != nil {
+			return nil, err
+		}
+		if (i >= 0) == (name == "retainAll") {
+			kept = append(kept, item)
+		}
+	}
+	changed := len(kept) != len(l.items)
+	l.items = kept
+	return changed, r.charge(entryBytes * len(kept))
 }
 
 func (l *List) addAll(r *run, items []any) (any, error) {
@@ -242,6 +345,12 @@ func (m *Map) method(r *run, name string, args []any) (any, error) {
 			return i >= 0, err
 		case "remove":
 			return m.remove(text(args[0])), nil
+		case "getAsString":
+			value, found := m.Get(text(args[0]))
+			if !found || value == nil {
+				return nil, nil
+			}
+			return r.print(value)
 		case "putAll":
 			if other, is := args[0].(*Map); is {
 				for _, key := range slices.Clone(other.keys) {
@@ -276,6 +385,8 @@ func (m *Map) all(r *run, name string) (any, error) {
 	case "clear":
 		m.keys, m.values = nil, nil
 		return nil, nil
+	case "toJSONString":
+		return r.toJSON(m)
 	case "keySet":
 		for _, key := range m.keys {
 			list.items = append(list.items, key)

@@ -130,6 +130,9 @@ func (p *parser) escaped(text *strings.Builder) node {
 var directives = map[string]bool{"set": true, "if": true, "elseif": true, "else": true, "end": true, "foreach": true, "stop": true, "break": true}
 
 // refusedDirectives are those of Velocity that we do not have.
+//
+// AWS: nor has it them: macros are "not supported by AWS" (openedx/edx-enterprise#154),
+// #parse and #include are errors, the others have no effect, as users report.
 var refusedDirectives = map[string]bool{"macro": true, "define": true, "parse": true, "include": true, "evaluate": true}
 
 // directiveName is the name behind the # that is next, or "".

@@ -33,7 +33,9 @@ func stringMethod(r *run, s, name string, args []any) (value any, err error) {
 	}
 	switch len(args) {
 	case 0:
-		value = plainMethod(s, name)
+		if value = plainMethod(s, name); name == "toCharArray" {
+			err = r.charge(entryBytes * len(s))
+		}
 	case 1:
 		value, err = textMethod(r, s, name, args[0], texts[0])
 	case 2:
@@ -59,6 +61,18 @@ func plainMethod(s, name string) any {
 		return strings.ToUpper(s)
 	case "toLowerCase":
 		return strings.ToLower(s)
+	case "toCharArray":
+		list := &List{}
+		for _, unit := range units(s) {
+			list.items = append(list.items, string(utf16.Decode([]uint16{unit})))
+		}
+		return list
+	case "intern":
+		return s
+	case "stripLeading":
+		return strings.TrimLeftFunc(s, func(c rune) bool { return c <= ' ' })
+	case "stripTrailing":
+		return strings.TrimRightFunc(s, func(c rune) bool { return c <= ' ' })
 	case "hashCode":
 		hash := int32(0)
 		for _, unit := range units(s) {
@@ -82,7 +96,13 @@ func textMethod(r *run, s, name string, arg any, other string) (any, error) {
 	case "concat":
 		return s + other, nil
 	case "compareTo":
-		return int64(strings.Compare(s, other)), nil
+		return javaCompare(units(s), units(other)), nil
+	case "compareToIgnoreCase":
+		return javaCompare(units(strings.ToLower(s)), units(strings.ToLower(other))), nil
+	case "repeat":
+		return repeat(r, s, arg)
+	case "valueOf", "copyValueOf": // of the class: the text that it is called by does not matter
+		return r.print(arg)
 	case "indexOf":
 		return unitIndex(s, strings.Index(s, other)), nil
 	case "lastIndexOf":
@@ -91,7 +111,7 @@ func textMethod(r *run, s, name string, arg any, other string) (any, error) {
 		pattern, err := compilePattern(r, s, "^(?:"+other+")$")
 		return err == nil && pattern.MatchString(s), err
 	case "split":
-		return split(r, s, other)
+		return split(r, s, other, 0)
 	case "substring":
 		return substring(s, arg, int64(len(units(s)))), nil
 	case "charAt":
@@ -108,8 +128,17 @@ func pairMethod(r *run, s, name string, args []any, texts []string) (any, error)
 		return replaceAll(s, texts[0], texts[1])
 	case "replaceAll", "replaceFirst":
 		return replacePattern(r, s, texts[0], texts[1], name == "replaceFirst")
-	case "substring":
+	case "substring", "subSequence":
 		return substring(s, args[0], args[1]), nil
+	case "split":
+		if limit, is := args[1].(int64); is {
+			return split(r, s, texts[0], limit)
+		}
+	case "startsWith":
+		if rest, is := substring(s, args[1], int64(len(units(s)))).(string); is {
+			return strings.HasPrefix(rest, texts[0]), nil
+		}
+		return false, nil
 	case "indexOf":
 		from, is := args[1].(int64)
 		all := units(s)
@@ -170,17 +199,23 @@ func compilePattern(r *run, s, pattern string) (*regexp.Regexp, error) {
 	return regexp.Compile(pattern)
 }
 
-func split(r *run, s, pattern string) (any, error) {
+// split cuts as Java does: a limit above zero is how many parts there are at most, without
+// one the empty parts at the end are dropped.
+func split(r *run, s, pattern string, limit int64) (any, error) {
 	compiled, err := compilePattern(r, s, pattern)
 	if err != nil {
 		return nil, err
 	}
-	parts := compiled.Split(s, maxMatches+2)
+	most := int64(maxMatches + 2)
+	if limit > 0 {
+		most = min(most, limit)
+	}
+	parts := compiled.Split(s, int(most))
 	if len(parts) > maxMatches+1 {
 		return nil, fmt.Errorf("%w: a regular expression fits more than %d times", ErrLimit, maxMatches)
 	}
-	for len(parts) > 1 && parts[len(parts)-1] == "" {
-		parts = parts[:len(parts)-1] // Java drops the empty ones at the end
+	for limit == 0 && len(parts) > 1 && parts[len(parts)-1] == "" {
+		parts = parts[:len(parts)-1]
 	}
 	list := &List{}
 	for _, part := range parts {
@@ -189,6 +224,32 @@ func split(r *run, s, pattern string) (any, error) {
 		}
 	}
 	return list, nil
+}
+
+// javaCompare is String.compareTo: the difference of the first characters that differ,
+// else of the lengths.
+func javaCompare(a, b []uint16) int64 {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return int64(a[i]) - int64(b[i])
+		}
+	}
+	return int64(len(a) - len(b))
+}
+
+// repeat is nil for what Java throws an exception at.
+func repeat(r *run, s string, count any) (any, error) {
+	n, is := count.(int64)
+	if !is || n < 0 {
+		return nil, nil
+	}
+	if len(s) > 0 && n > int64(maxBytes/len(s)) {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrLimit, maxBytes)
+	}
+	if err := r.charge(len(s) * int(n)); err != nil {
+		return nil, err
+	}
+	return strings.Repeat(s, int(n)), nil
 }
 
 func replaceAll(s, old, replacement string) (any, error) {

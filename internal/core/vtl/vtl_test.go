@@ -87,12 +87,36 @@ func TestLanguage(t *testing.T) {
 // TestStrings are Java's methods of strings that templates use.
 func TestStrings(t *testing.T) {
 	for template, want := range map[string]string{
-		`#set($s=" Grüße 😀 ")$s.length() $s.trim().length() $s.trim().substring(2) $s.indexOf("ß") $s.toUpperCase().substring(3).trim()`:                                                                                                 "10 8 üße 😀 4 ÜßE 😀",
-		`#set($s="a,b,,c,,")$s.split(",").size() $s.split(",")[1] $s.replace(",", "")`:                                                                                                                                                   "4 b abc",
-		`#set($s="it's")$s.replaceAll("'", "\\'") $s.replaceAll("(i)(t)", "$2$1") $s.replaceFirst("t", "T")`:                                                                                                                             `it\'s ti's iT's`,
-		`#set($s="abc")$s.contains("b") $s.startsWith("b") $s.endsWith("c") $s.matches("[a-c]+") $s.matches("b") $s.charAt(1) $s.lastIndexOf("z") $s.equals("abc") $s.equalsIgnoreCase("ABC") $s.concat("d") $s.hashCode() $s.isEmpty()`: "true false true true false b -1 true true abcd 96354 false",
-		`#set($s="abc")[$s.substring(9)][$s.nosuch()][$!s.substring(1, 2)]`:                                                                                                                                                              "[][][b]",
+		`#set($s=" Grüße 😀 ")$s.length() $s.trim().length() $s.trim().substring(2) $s.indexOf("ß") $s.toUpperCase().substring(3).trim()`:                                                                                                   "10 8 üße 😀 4 ÜßE 😀",
+		`#set($s="a,b,,c,,")$s.split(",").size() $s.split(",")[1] $s.replace(",", "")`:                                                                                                                                                     "4 b abc",
+		`#set($s="it's")$s.replaceAll("'", "\\'") $s.replaceAll("(i)(t)", "$2$1") $s.replaceFirst("t", "T")`:                                                                                                                               `it\'s ti's iT's`,
+		`#set($s="abc")$s.contains("b") $s.startsWith("b") $s.endsWith("c") $s.matches("[a-c]+") $s.matches("b") $s.charAt(1) $s.lastIndexOf("z") $s.equals("abc") $s.equalsIgnoreCase("ABC") $s.concat("d") $s.hashCode() $s.isEmpty()`:   "true false true true false b -1 true true abcd 96354 false",
+		`#set($s="a-b-c")$s.split("-", 2)[1] $s.split("-", -1).size() $s.startsWith("b", 2) $s.repeat(2) $s.toCharArray().size() $s.valueOf(5) $s.compareTo("b") $s.compareTo("a-b") $s.compareToIgnoreCase("A-B-C") $s.subSequence(0, 1)`: "b-c 3 true a-b-ca-b-c 5 5 -1 2 0 a",
+		`#set($s="  x ")[$s.stripLeading()][$s.stripTrailing()][$s.split("x",0).size()]`:                                                                                                                                                   "[x ][  x][2]",
+		`#set($s="abc")[$s.substring(9)][$s.nosuch()][$!s.substring(1, 2)]`:                                                                                                                                                                "[][][b]",
 	} {
+		if got := render(t, template); got != want {
+			t.Errorf("%s\n got %q\nwant %q", template, got, want)
+		}
+	}
+}
+
+// TestNumbers are Java's methods of numbers and booleans, and those of lists and maps that
+// the others have no test of.
+func TestNumbers(t *testing.T) {
+	for template, want := range map[string]string{
+		"#set($n = 255)$n.toString(255, 16) $n.toHexString(255) $n.toBinaryString(5) $n.parseInt('ff', 16) $n.hashCode() $n.toString()":                                           "ff ff 101 255 255 255",
+		"#set($n = 3000000000)$n.intValue() $n.longValue() $n.doubleValue() $n.shortValue()":                                                                                      "-1294967296 3000000000 3.0E9 24064",
+		"#set($n = 3.99)$n.intValue() $n.isNaN() $n.compareTo(4) $n.compare(5, 4) [$n.parseInt('x')] $n.valueOf('1.5')":                                                           "3 false -1 1 [] 1.5",
+		"#set($b = true)$b.parseBoolean('TRUE') $b.booleanValue() $b.toString() $b.equals(true) [$b.nosuch()]":                                                                    "true true true true []",
+		"#set($l = [1, 2, 3])$l.containsAll([1, 3]) $l.removeAll([2, 9]) $l $l.retainAll([3]) $l $l.getFirst() $l.toJSONString() [$l.nosuch(1, 2, 3)]":                            "true true [1,3] true [3] 3 [3] []",
+		"#set($m = {'a': 1, 'b': ['x']})$m.toJSONString() $m.getAsString('a') [$m.getAsString('z')] $m.getOrDefault('z', 2) $m.containsKey('a') $m.containsValue(1) $m.isEmpty()": `{"a":1,"b":["x"]} 1 [] 2 true true false`,
+		"#if('1' == 1)a#end#if(true == 'true')b#end#if(1 == 1.0)c#end#if($nothing == '')d#end#if([] == '[]')e#end#if('x' != 1)f#end#if('1'.equals(1))g#end":                       "abcef",
+		"$util.urlEncode('a*b~c d/é')": "a*b%7Ec+d%2F%C3%A9",
+	} {
+		if strings.Contains(template, "'1'.equals") { // a text has no methods where it is written
+			template = strings.Replace(template, "#if('1'.equals(1))", "#set($s = '1')#if($s.equals(1))", 1)
+		}
 		if got := render(t, template); got != want {
 			t.Errorf("%s\n got %q\nwant %q", template, got, want)
 		}
@@ -210,6 +234,10 @@ func TestBounds(t *testing.T) {
 		"references":  strings.Repeat("$a[", 1000) + "1" + strings.Repeat("]", 1000),
 		"json":        `$util.parseJson("` + strings.Repeat("[", 1000) + `")`,
 		"indexes":     "$input.path('$.pets[" + strings.Repeat("0,", 20000) + "0].id[*]')#set($x = [1..1000])#foreach($i in $x)$input.path('$.pets[" + strings.Repeat("0,", 20000) + "0]')#end",
+		"repeat":      "#set($s = 'x')$s.repeat(1000000000)",
+		"repeats":     "#set($s = 'x')#set($s = $s.repeat(1000000))#foreach($i in [1..1000])#set($t = $s.repeat(10))#end",
+		"characters":  "#set($s = 'x')#set($s = $s.repeat(1000000))#foreach($i in [1..1000])#set($t = $s.toCharArray())#end",
+		"retain":      "#set($l = [1..1000])#foreach($i in [1..1000])#set($void = $l.retainAll([1000..1]))#end",
 		"regexp":      "#set($s = 'x')$s.matches('" + strings.Repeat("(a|b)", 300) + "')",
 	} {
 		started := time.Now()
