@@ -30,6 +30,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/invoke"
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
@@ -86,54 +87,27 @@ type HandlerFunc func(w http.ResponseWriter, r *Request)
 // ServeFront calls the function.
 func (f HandlerFunc) ServeFront(w http.ResponseWriter, r *Request) { f(w, r) }
 
+// Mapped serves an API that a domain name of a user leads to.
+type Mapped interface {
+	ServeMapped(w http.ResponseWriter, r *Request, lead *domain.Lead)
+}
+
+// Names knows the domain names of users; *domain.Names is one.
+type Names interface {
+	Serves(host string) bool
+	Lead(host, path string) *domain.Lead
+}
+
 // Directory knows what serves each API. The kinds of APIs enter their ids when
 // they start and when an API is made, and take them out when it is deleted.
 type Directory struct {
-	mu    sync.RWMutex
-	apis  map[string]Handler
-	names map[string]Handler // domain names of users; "*.example.org" for all of one label more
+	mu   sync.RWMutex
+	apis map[string]Handler
 }
 
 // NewDirectory is an empty one.
 func NewDirectory() *Directory {
-	return &Directory{apis: map[string]Handler{}, names: map[string]Handler{}}
-}
-
-// EnterName makes h serve a domain name, unless something serves it: all kinds of
-// APIs share their domain names.
-func (d *Directory) EnterName(name string, h Handler) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.names[name] != nil {
-		return false
-	}
-	d.names[name] = h
-	return true
-}
-
-// RemoveName takes a domain name out.
-func (d *Directory) RemoveName(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.names, name)
-}
-
-// Serves tells whether a name is a domain name of a user.
-func (d *Directory) Serves(name string) bool { return d.named(name) != nil }
-
-// named is what serves a domain name, or nil.
-func (d *Directory) named(host string) Handler {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if len(d.names) == 0 {
-		return nil
-	}
-	name := hostname(host)
-	if h := d.names[name]; h != nil {
-		return h
-	}
-	_, parent, _ := strings.Cut(name, ".")
-	return d.names["*."+parent]
+	return &Directory{apis: map[string]Handler{}}
 }
 
 // Enter makes h serve the API.
@@ -161,6 +135,7 @@ func (d *Directory) Find(id string) Handler {
 type Config struct {
 	URLs   Handler // serves all function URLs, whether an id exists or not
 	APIs   *Directory
+	Names  Names // nil: there are none
 	Room   *intake.Room
 	Clock  clock.Clock
 	Logger *slog.Logger
@@ -216,11 +191,26 @@ func (d *Door) serveAPI(w http.ResponseWriter, r *Request) {
 
 // Named serves the domain names of users; nil for a host that is none.
 func (d *Door) Named(host string) http.Handler {
-	h := d.config.APIs.named(host)
-	if h == nil {
+	if d.config.Names == nil || !d.config.Names.Serves(hostname(host)) {
 		return nil
 	}
-	return d.handler("", func(w http.ResponseWriter, r *Request) { h.ServeFront(w, r) })
+	return d.handler("", d.serveNamed)
+}
+
+// serveNamed serves a request for a domain name.
+func (d *Door) serveNamed(w http.ResponseWriter, r *Request) {
+	lead := d.config.Names.Lead(r.Domain, r.Path)
+	if lead == nil {
+		Refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden") // AWS: a path without a mapping
+		return
+	}
+	r.ID, r.Region = lead.Mapping.API, lead.Scope.Region
+	api, found := d.config.APIs.Find(r.ID).(Mapped)
+	if !found {
+		Refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+		return
+	}
+	api.ServeMapped(w, r, lead)
 }
 
 func (d *Door) handler(prefix string, serve func(w http.ResponseWriter, r *Request)) http.Handler {

@@ -439,8 +439,8 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	services, err := s.guarded(append(sqs.Services(s.queues),
 		api.Service(),
 		s3.Service(s.objects),
-		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Front: func() apigateway.Front { return s.restFront }, Pass: s.mayPassToAPIs}), // before the second version: calls inside the process find it by their common name
-		apigatewayv2.Service(apigatewayv2.Config{APIs: httpAPIs, Address: apiserver.Address}),
+		apigateway.Service(apigateway.Config{APIs: s.restAPIs, Names: s.names, Front: func() apigateway.Front { return s.restFront }, Pass: s.mayPassToAPIs}), // before the second version: calls inside the process find it by their common name
+		apigatewayv2.Service(apigatewayv2.Config{APIs: httpAPIs, Names: s.names, Address: apiserver.Address}),
 		sns.New(s.topics),
 		events.Service(s.buses),
 		ssm.Service(s.parameters),
@@ -454,7 +454,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 		return err
 	}
 	room := intake.NewRoom()
-	door := front.New(front.Config{APIs: s.apis, URLs: s.urlServer(keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
+	door := front.New(front.Config{APIs: s.apis, Names: s.names, URLs: s.urlServer(keys), Room: room, Clock: clock.System, Logger: s.config.Logger})
 	if err := s.buildREST(keys, services); err != nil {
 		return err
 	}

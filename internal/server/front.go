@@ -4,10 +4,11 @@ import (
 	"context"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
+	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
-	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
@@ -35,17 +36,44 @@ const (
 	outsideIdle   = 16 // connections that wait for the next request, a host
 )
 
-// openHTTPAPIs reads the APIs of API Gateway's second version. Requests come after all
+// openHTTPAPIs reads the APIs of API Gateway's second version, and the domain names. Requests come after all
 // is built, which serves them.
 func (s *Server) openHTTPAPIs(state *localstore.Store) (*httpapi.APIs, error) {
-	return httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
+	apis, err := httpapi.New(httpapi.Config{Store: state, Clock: clock.System,
 		Made: func(id string) { s.apis.Enter(id, s.httpFront) },
 		Gone: func(id string) { s.apis.Remove(id); s.httpFront.Forget(id); s.sockets.Forget(id) },
 		// Stages of HTTP APIs have nothing open.
 		StageGone: func(api, stage string) { s.sockets.ForgetStage(api, stage) },
-		Named:     func(name string) bool { return s.apis.EnterName(name, front.HandlerFunc(s.httpFront.ServeName)) },
-		Unnamed:   s.apis.RemoveName,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return apis, s.openNames(state, apis)
+}
+
+// openNames reads the domain names of users, which lead to APIs of all kinds.
+func (s *Server) openNames(state *localstore.Store, apis *httpapi.APIs) (err error) {
+	s.names, err = domain.Open(context.Background(), domain.Config{Store: state, Clock: clock.System,
+		Find: func(ctx context.Context, scope domain.Scope, id, stage string) (domain.Kind, error) {
+			if api, err := s.restAPIs.Get(restapi.ID{Scope: restapi.Scope(scope), ID: id}); err == nil {
+				if stage != "" && api.Stages[stage] == nil {
+					return "", domain.ErrNoStage
+				}
+				return domain.REST, nil
+			}
+			api, err := apis.Get(ctx, httpapi.Scope(scope), id)
+			if httpapi.IsMissing(err) {
+				return "", domain.ErrNoAPI
+			} else if err != nil {
+				return "", err
+			}
+			_, err = apis.Stage(ctx, httpapi.Scope(scope), id, stage)
+			if httpapi.IsMissing(err) {
+				return "", domain.ErrNoStage
+			}
+			return domain.Kind(api.ProtocolType), err
+		}})
+	return err
 }
 
 // buildHTTPAPIs makes what serves them; services are those that integrations call.
@@ -62,15 +90,8 @@ func (s *Server) buildHTTPAPIs(apis *httpapi.APIs, keys *identity.Keys, services
 	s.httpFront = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Services: local.New(queryFirst(services)), Roles: &roles.Roles{Assume: s.apisMayAssume()}, Callers: s.callers(keys),
 		Outside: outside, ForFunctions: forFunctions, May: may, Sockets: s.sockets.Serve, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	all, err := apis.All(context.Background())
-	if err != nil {
-		return err
-	}
 	for i := range all {
 		s.apis.Enter(all[i].ID, s.httpFront)
-	}
-	names, err := apis.Names(context.Background())
-	for _, name := range names {
-		s.apis.EnterName(name, front.HandlerFunc(s.httpFront.ServeName))
 	}
 	return err
 }

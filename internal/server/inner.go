@@ -114,7 +114,7 @@ func (s *Server) isAllowedHost(name string) bool {
 // named tells whether a name is one of the server's own, beside those that it has
 // anywhere: a user's domain name, one of the configuration, a host form below it.
 func (s *Server) named(name string) bool {
-	return s.apis.Serves(name) || s.isAllowedHost(name) || s.isDoor(name)
+	return s.names.Serves(name) || s.isAllowedHost(name) || s.isDoor(name)
 }
 
 // fromFunctions tells whether a listener's connections come from functions.

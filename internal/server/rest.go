@@ -6,6 +6,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
@@ -19,7 +20,8 @@ import (
 // openREST reads the REST APIs.
 func (s *Server) openREST(ctx context.Context, state store.Store) (err error) {
 	s.restAPIs, err = restapi.Open(ctx, restapi.Config{Store: state, Clock: clock.System,
-		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) }, Named: s.nameREST, Unnamed: s.apis.RemoveName})
+		Entered: s.enterREST, Removed: func(id restapi.ID) { s.apis.Remove(id.ID) },
+		Leading: func(id restapi.ID) string { return s.names.Leading(domain.Scope(id.Scope), id.ID) }})
 	return err
 }
 
@@ -39,12 +41,21 @@ func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) error 
 
 // enterREST opens the door for an API. Requests come after all is built.
 func (s *Server) enterREST(id restapi.ID) {
-	s.apis.Enter(id.ID, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.Serve(w, r, id) }))
+	s.apis.Enter(id.ID, restDoor{s, id})
 }
 
-// nameREST opens the door for a domain name.
-func (s *Server) nameREST(name string) bool {
-	return s.apis.EnterName(name, front.HandlerFunc(func(w http.ResponseWriter, r *front.Request) { s.restFront.ServeName(w, r) }))
+// restDoor is the door of a REST API.
+type restDoor struct {
+	server *Server
+	id     restapi.ID
+}
+
+func (d restDoor) ServeFront(w http.ResponseWriter, r *front.Request) {
+	d.server.restFront.Serve(w, r, d.id)
+}
+
+func (d restDoor) ServeMapped(w http.ResponseWriter, r *front.Request, lead *domain.Lead) {
+	d.server.restFront.ServeMapped(w, r, lead)
 }
 
 // mayInvokeAPI decides whether a caller may call a method with IAM authorization.

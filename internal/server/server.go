@@ -29,6 +29,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/iam"
@@ -163,6 +164,7 @@ type Server struct {
 	control    *control.Control
 	apis       *front.Directory // what serves each API of API Gateway
 	urls       *functionurl.URLs
+	names      *domain.Names
 	httpFront  *apiserver.Server // serves HTTP APIs
 	sockets    *socketserver.Server
 	closers    []func() error // in the order of construction

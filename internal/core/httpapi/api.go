@@ -242,33 +242,25 @@ func (b *Builder) Route(r *Route) error { return b.c.addRoute(r) }
 
 // Tags of an API or a stage, which an ARN names.
 
-// resource reads the ARN of what has tags: of an API, of a stage or a domain name.
-func resource(text string) (api, stage, domain string, err error) {
+// resource reads the ARN of what has tags: of an API or of a stage.
+func resource(text string) (api, stage string, err error) {
 	_, path, ok := strings.Cut(text, "::/")
 	fields := strings.Split(path, "/")
 	switch {
 	case ok && strings.HasPrefix(text, "arn:aws:apigateway:") && len(fields) == 2 && fields[0] == "apis":
-		return fields[1], "", "", nil
+		return fields[1], "", nil
 	case ok && strings.HasPrefix(text, "arn:aws:apigateway:") && len(fields) == 4 && fields[0] == "apis" && fields[2] == "stages":
-		return fields[1], fields[3], "", nil
-	case ok && strings.HasPrefix(text, "arn:aws:apigateway:") && len(fields) == 2 && fields[0] == "domainnames":
-		return "", "", fields[1], nil
+		return fields[1], fields[3], nil
 	}
-	return "", "", "", bad("Invalid resource ARN: %s", text)
+	return "", "", bad("Invalid resource ARN: %s", text)
 }
 
 // Tags reads the tags of what an ARN names.
 func (a *APIs) Tags(ctx context.Context, s Scope, name string) (map[string]string, error) {
-	api, stage, domain, err := resource(name)
+	api, stage, err := resource(name)
 	switch {
 	case err != nil:
 		return nil, err
-	case domain != "":
-		d, err := a.Domain(ctx, s, domain)
-		if err != nil {
-			return nil, err
-		}
-		return d.Tags, nil
 	case stage != "":
 		row, err := a.Stage(ctx, s, api, stage)
 		if err != nil {
@@ -285,7 +277,7 @@ func (a *APIs) Tags(ctx context.Context, s Scope, name string) (map[string]strin
 
 // Tag adds tags to what an ARN names, and removes those of the names given.
 func (a *APIs) Tag(ctx context.Context, s Scope, name string, add map[string]string, remove []string) error {
-	api, stage, domain, err := resource(name)
+	api, stage, err := resource(name)
 	if err != nil {
 		return err
 	}
@@ -298,10 +290,6 @@ func (a *APIs) Tag(ctx context.Context, s Scope, name string, add map[string]str
 			delete(*tags, key)
 		}
 		return checkTags(*tags)
-	}
-	if domain != "" {
-		_, err := a.UpdateDomain(ctx, s, domain, func(d *Domain) error { return apply(&d.Tags) })
-		return err
 	}
 	return a.change(ctx, s, api, func(c *change) error {
 		if stage == "" {

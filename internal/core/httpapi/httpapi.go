@@ -65,10 +65,6 @@ type Config struct {
 	Gone func(id string)
 	// StageGone is told of a stage that was deleted, while its API is still there.
 	StageGone func(api, stage string)
-	// Named is asked before a domain name is made; false: it is taken, by this or
-	// another kind of APIs. Unnamed is told that it is free again.
-	Named   func(name string) bool
-	Unnamed func(name string)
 }
 
 // APIs are all of them.
@@ -82,7 +78,7 @@ func New(c Config) (*APIs, error) {
 	if c.Clock == nil {
 		c.Clock = clock.System
 	}
-	for _, told := range []*func(string){&c.Made, &c.Gone, &c.Unnamed} {
+	for _, told := range []*func(string){&c.Made, &c.Gone} {
 		if *told == nil {
 			*told = func(string) {}
 		}
@@ -90,20 +86,15 @@ func New(c Config) (*APIs, error) {
 	if c.StageGone == nil {
 		c.StageGone = func(string, string) {}
 	}
-	if c.Named == nil {
-		c.Named = func(string) bool { return true }
-	}
 	return &APIs{config: c}, nil
 }
 
 // The tables. Rows of what belongs to an API are below it, so that they go with it.
 const (
-	service     = "apigatewayv2"
-	tableAPI    = "api"
-	tableIndex  = "api-id"
-	tableParts  = "part"
-	tableDomain = "domain"
-	tableOwner  = "domain-name"
+	service    = "apigatewayv2"
+	tableAPI   = "api"
+	tableIndex = "api-id"
+	tableParts = "part"
 
 	partRoute       = "route"
 	partIntegration = "integration"
@@ -221,19 +212,6 @@ func (a *APIs) All(ctx context.Context) (list []API, err error) {
 		return err
 	})
 	return list, err
-}
-
-// Names reads the domain names of all scopes.
-func (a *APIs) Names(ctx context.Context) (names []string, err error) {
-	lo, hi := tuple.Range(service, tableDomain)
-	err = a.view(ctx, func(snap store.Snap) error {
-		all, err := each[Domain](snap, lo, hi)
-		for i := range all {
-			names = append(names, all[i].Name)
-		}
-		return err
-	})
-	return names, err
 }
 
 // Live is a stage as requests find it.

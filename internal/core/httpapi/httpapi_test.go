@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -247,57 +246,4 @@ func FuzzParseExpression(f *testing.F) {
 			t.Errorf("%q became %q", text, got)
 		}
 	})
-}
-
-func TestTheLongestMappingLeads(t *testing.T) {
-	w := open(t)
-	id := w.api()
-	for _, name := range []string{"api.example.org", "*.wild.example.org"} {
-		if _, err := w.CreateDomain(t.Context(), scope, Domain{Name: name}); err != nil {
-			t.Fatal(err)
-		}
-		for _, key := range []string{"", "v1", "v1/deep"} {
-			if _, err := w.CreateMapping(t.Context(), scope, name, Mapping{APIID: id, Stage: DefaultStage, Key: key}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for path, want := range map[string]string{"/": " /", "/x": " /x", "/v1": "v1 /", "/v1/x": "v1 /x", "/v1/deep": "v1/deep /", "/v1/deep/": "v1/deep /", "/v10": " /v10", "/v1/deeper": "v1 /deeper"} {
-		for _, host := range []string{"api.example.org", "x.wild.example.org"} {
-			lead, known, err := w.Lead(t.Context(), host, path)
-			if err != nil || !known || lead == nil || lead.Mapping.Key+" "+lead.Rest != want {
-				t.Errorf("%s%s: %+v %v", host, path, lead, err)
-			}
-		}
-	}
-	if _, known, _ := w.Lead(t.Context(), "x.y.wild.example.org", "/"); known {
-		t.Error("a wildcard stands for two labels")
-	}
-	if err := w.DeleteDomain(t.Context(), scope, "api.example.org"); err != nil {
-		t.Fatal(err)
-	}
-	if _, known, _ := w.Lead(t.Context(), "api.example.org", "/"); known {
-		t.Error("a domain name that is gone leads")
-	}
-}
-
-// TestADomainNameIsClaimedOnce: a name that another kind of API has is refused, and
-// one that could not be made is free again.
-func TestADomainNameIsClaimedOnce(t *testing.T) {
-	taken, freed := true, 0
-	w := open(t)
-	w.config.Named, w.config.Unnamed = func(string) bool { return !taken }, func(string) { freed++ }
-	var refused *Error
-	if _, err := w.CreateDomain(t.Context(), scope, Domain{Name: "a.example.com"}); !errors.As(err, &refused) || refused.Kind != Conflict || freed != 0 {
-		t.Errorf("%v, freed %d", err, freed)
-	}
-	taken = false
-	if _, err := w.CreateDomain(t.Context(), scope, Domain{Name: "a.example.com"}); err != nil || freed != 0 {
-		t.Errorf("%v, freed %d", err, freed)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := w.CreateDomain(ended, scope, Domain{Name: "b.example.com"}); err == nil || freed != 1 {
-		t.Errorf("%v, freed %d", err, freed)
-	}
 }

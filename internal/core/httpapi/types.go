@@ -220,34 +220,3 @@ type Definition struct {
 	Answers   map[string]bool                  `json:",omitempty"` // routes with a route response
 	Responses map[string][]IntegrationResponse `json:",omitempty"` // by integration
 }
-
-// Domain is a name of the user's own that leads to APIs.
-type Domain struct {
-	Name             string            `json:"DomainName"`
-	MappingSelection string            `json:"ApiMappingSelectionExpression,omitempty"`
-	Configurations   []DomainConfig    `json:"DomainNameConfigurations"`
-	RoutingMode      string            `json:"RoutingMode,omitempty"`
-	Tags             map[string]string `json:"Tags,omitempty"`
-	ARN              string            `json:"DomainNameArn,omitempty"`
-	Scope            Scope             // not of the API model
-}
-
-// DomainConfig is how a domain is reached.
-type DomainConfig struct {
-	APIGatewayDomainName string `json:"ApiGatewayDomainName,omitempty"`
-	CertificateARN       string `json:"CertificateArn,omitempty"`
-	CertificateName      string `json:"CertificateName,omitempty"`
-	Status               string `json:"DomainNameStatus,omitempty"`
-	EndpointType         string `json:"EndpointType,omitempty"`
-	HostedZoneID         string `json:"HostedZoneId,omitempty"`
-	IPAddressType        string `json:"IpAddressType,omitempty"`
-	SecurityPolicy       string `json:"SecurityPolicy,omitempty"`
-}
-
-// Mapping leads the paths of a domain below a key to a stage of an API.
-type Mapping struct {
-	ID    string `json:"ApiMappingId"`
-	APIID string `json:"ApiId"`
-	Key   string `json:"ApiMappingKey"` // "" for all paths; "v1", "shop/v2"
-	Stage string `json:"Stage"`
-}

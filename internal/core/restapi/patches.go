@@ -497,6 +497,18 @@ func PatchAccount(c *Account, patches []Patch) error {
 	return edits[Account]{"/cloudwatchRoleArn": optionalEdit(func(c *Account) *string { return &c.CloudwatchRoleArn })}.apply(c, patches)
 }
 
+// DomainName is what can be changed of a domain name.
+type DomainName struct {
+	CertificateArn, CertificateName                 string
+	RegionalCertificateArn, RegionalCertificateName string
+	SecurityPolicy                                  string
+}
+
+// BasePathMapping leads a path of a domain name to an API.
+type BasePathMapping struct {
+	BasePath, RestApiId, Stage string
+}
+
 // PatchDomain changes a domain name.
 func PatchDomain(d *DomainName, patches []Patch) error { return domainEdits.apply(d, patches) }
 

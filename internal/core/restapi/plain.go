@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lambkin-dev/lambkin/internal/base/hosts"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
@@ -57,27 +56,6 @@ const (
 	Month = "MONTH"
 )
 
-// DomainName is a name of the user's own.
-type DomainName struct {
-	DomainName                      string
-	CertificateArn, CertificateName string
-	RegionalCertificateArn          string
-	RegionalCertificateName         string
-	SecurityPolicy                  string
-	EndpointTypes                   []string
-	CertificateUploadDate           time.Time
-	Mappings                        map[string]*BasePathMapping `json:",omitempty"` // by base path
-	Tags                            map[string]string           `json:",omitempty"`
-}
-
-// NoBasePath is the base path of a mapping for all paths.
-const NoBasePath = "(none)"
-
-// BasePathMapping leads a path of a domain name to an API.
-type BasePathMapping struct {
-	BasePath, RestApiId, Stage string
-}
-
 // Account is what an account sets for all its APIs.
 type Account struct{ CloudwatchRoleArn string }
 
@@ -86,7 +64,7 @@ const accountID = "account"
 
 // PlainValue is what is kept beside the APIs, each in a row.
 type PlainValue interface {
-	APIKey | UsagePlan | DomainName | Account
+	APIKey | UsagePlan | Account
 }
 
 // plainKey names one.
@@ -102,8 +80,6 @@ func kindOf(value any) (kind, word string) {
 		return "key", "API Key"
 	case *UsagePlan:
 		return "plan", "Usage Plan"
-	case *DomainName:
-		return "domain", "domain name"
 	case *Account:
 		return "account", "account"
 	}
@@ -113,7 +89,7 @@ func kindOf(value any) (kind, word string) {
 func (a *APIs) readPlain(snap store.Snap) error {
 	for kind, made := range map[string]func() any{
 		"key": func() any { return &APIKey{} }, "plan": func() any { return &UsagePlan{} },
-		"domain": func() any { return &DomainName{} }, "account": func() any { return &Account{} },
+		"account": func() any { return &Account{} },
 	} {
 		lo, hi := tuple.Range("restapi", kind)
 		err := store.Each(snap, lo, hi, func(e *store.Entry) (bool, error) {
@@ -270,17 +246,10 @@ func (a *APIs) CreateKey(ctx context.Context, scope Scope, wanted APIKey) (*APIK
 	})
 }
 
-// keyIndex finds keys, their plans and domain names without a look at all of them.
+// keyIndex finds keys and their plans without a look at all of them.
 type keyIndex struct {
 	keys  map[scoped]*APIKey      // by value
 	plans map[scoped][]*UsagePlan // by the id of a key
-
-	domains map[string]scopedDomain // by name, in small letters
-}
-
-type scopedDomain struct {
-	Scope
-	domain *DomainName
 }
 
 type scoped struct {
@@ -295,11 +264,9 @@ func (a *APIs) index() *keyIndex {
 	if a.indexed != nil {
 		return a.indexed
 	}
-	made := &keyIndex{map[scoped]*APIKey{}, map[scoped][]*UsagePlan{}, map[string]scopedDomain{}}
+	made := &keyIndex{map[scoped]*APIKey{}, map[scoped][]*UsagePlan{}}
 	for at, value := range a.plain {
 		switch v := value.(type) {
-		case *DomainName:
-			made.domains[strings.ToLower(v.DomainName)] = scopedDomain{at.Scope, v}
 		case *APIKey:
 			made.keys[scoped{at.Scope, v.Value}] = v
 		case *UsagePlan:
@@ -445,41 +412,6 @@ func (a *APIs) PlanFor(scope Scope, key, api, stage string) *UsagePlan {
 		}
 	}
 	return nil
-}
-
-// CreateDomain makes a domain name.
-func (a *APIs) CreateDomain(ctx context.Context, scope Scope, wanted DomainName) (*DomainName, error) {
-	if hosts.Platform(wanted.DomainName) {
-		return nil, fail(BadRequest, "Invalid domain name: %s", wanted.DomainName)
-	}
-	wanted.CertificateUploadDate = a.config.Clock.Now().UTC()
-	name := strings.ToLower(wanted.DomainName)
-	claimed := false
-	made, err := create(ctx, a, scope, wanted.DomainName, MaxDomains, &wanted, func([]*DomainName) error {
-		claimed = !a.nameTaken(name) && (a.config.Named == nil || a.config.Named(name))
-		if !claimed {
-			return fail(BadRequest, "The domain name you provided already exists.")
-		}
-		return nil
-	})
-	if err != nil && claimed && a.config.Unnamed != nil {
-		a.config.Unnamed(name)
-	}
-	return made, err
-}
-
-// nameTaken tells whether any account has a domain name: hosts do not name accounts.
-func (a *APIs) nameTaken(name string) bool {
-	return a.index().domains[strings.ToLower(name)].domain != nil
-}
-
-// DeleteDomain deletes a domain name with its mappings.
-func (a *APIs) DeleteDomain(ctx context.Context, scope Scope, name string) error {
-	err := remove(ctx, a, scope, name, func(*DomainName) error { return nil })
-	if err == nil && a.config.Unnamed != nil {
-		a.config.Unnamed(strings.ToLower(name))
-	}
-	return err
 }
 
 // GetAccount is the account's settings.

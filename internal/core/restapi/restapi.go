@@ -1,6 +1,6 @@
 // Package restapi keeps the configuration of API Gateway's REST APIs: their
 // resources, methods and integrations, their deployments and stages, the API keys
-// and usage plans, the domain names.
+// and usage plans.
 //
 // It promises: a deployment is a snapshot that nothing changes; a change is checked
 // as AWS checks it and durable when it returns; what is read is never half of a
@@ -41,7 +41,6 @@ const (
 	MaxModels       = 1000
 	MaxKeys         = 10_000
 	MaxPlans        = 300
-	MaxDomains      = 120
 	maxPolicyBytes  = 8192
 	maxDefinition   = 12 << 20 // bytes of an API; AWS: none of its own, but its parts are bounded
 	maxTags         = 50
@@ -69,10 +68,8 @@ type Config struct {
 	// They are called by Open too, and never at once.
 	Entered func(id ID)
 	Removed func(id ID)
-	// Named and Unnamed are told of the domain names in the same way. Named is asked
-	// before one is made; false: APIs of another kind have it.
-	Named   func(name string) bool
-	Unnamed func(name string)
+	// Leading is a domain name that leads to an API, or ""; nil: there are none.
+	Leading func(id ID) string
 }
 
 // APIs holds all REST APIs.
@@ -83,7 +80,7 @@ type APIs struct {
 	counting sync.Mutex // held by Count
 	mu       sync.RWMutex
 	apis     map[ID]*API
-	plain    map[plainKey]any // *APIKey, *UsagePlan, *DomainName, *Account
+	plain    map[plainKey]any // *APIKey, *UsagePlan, *Account
 	indexed  *keyIndex        // nil: to be made
 }
 
@@ -119,11 +116,6 @@ func Open(ctx context.Context, config Config) (*APIs, error) {
 	if config.Entered != nil {
 		for id := range a.apis {
 			config.Entered(id)
-		}
-	}
-	if config.Named != nil {
-		for name := range a.index().domains {
-			config.Named(name)
 		}
 	}
 	return a, nil
@@ -311,11 +303,9 @@ func (a *APIs) Delete(ctx context.Context, id ID) error {
 	if _, err := a.Get(id); err != nil {
 		return err
 	}
-	for _, domain := range Plain[DomainName](a, id.Scope) {
-		for _, m := range domain.Mappings {
-			if m.RestApiId == id.ID {
-				return Invalid("Please remove all base path mappings related to the domain name %s before deleting the API", domain.DomainName)
-			}
+	if a.config.Leading != nil {
+		if name := a.config.Leading(id); name != "" {
+			return Invalid("Please remove all base path mappings related to the domain name %s before deleting the API", name)
 		}
 	}
 	batch := &store.Batch{}
@@ -403,8 +393,6 @@ func (a *APIs) TagsOf(ctx context.Context, scope Scope, name string, change func
 		return tagsOfPlain(ctx, a, scope, parts[1], change, func(k *APIKey) *map[string]string { return &k.Tags })
 	case len(parts) == 2 && parts[0] == "usageplans":
 		return tagsOfPlain(ctx, a, scope, parts[1], change, func(p *UsagePlan) *map[string]string { return &p.Tags })
-	case len(parts) == 2 && parts[0] == "domainnames":
-		return tagsOfPlain(ctx, a, scope, parts[1], change, func(d *DomainName) *map[string]string { return &d.Tags })
 	}
 	return nil, Invalid("Invalid ARN specified in the request")
 }

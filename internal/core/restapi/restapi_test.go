@@ -347,34 +347,17 @@ func TestKeysAndPlans(t *testing.T) {
 	wantRefusal(t, err, NotFound, "Invalid API Key identifier specified")
 }
 
-// TestDomainNamesLeadToStages.
-func TestDomainNamesLeadToStages(t *testing.T) {
+// TestAnAPIBehindADomainNameStays.
+func TestAnAPIBehindADomainNameStays(t *testing.T) {
 	a := open(t, openStore(t))
-	ctx := t.Context()
 	id := a.made(t)
-	a.withMethod(t, id)
-	if _, err := a.Deploy(ctx, id, "", &Stage{StageName: "s"}); err != nil {
-		t.Fatal(err)
+	leading := "api.example.com"
+	a.config.Leading = func(ID) string { return leading }
+	wantRefusal(t, a.Delete(t.Context(), id), BadRequest, "Please remove all base path mappings related to the domain name api.example.com before deleting the API")
+	leading = ""
+	if err := a.Delete(t.Context(), id); err != nil {
+		t.Error(err)
 	}
-	a.config.Named = func(name string) bool { return name != "http.example.com" }
-	_, err := a.CreateDomain(ctx, here, DomainName{DomainName: "HTTP.example.com"})
-	wantRefusal(t, err, BadRequest, "The domain name you provided already exists.")
-	_, err = a.CreateDomain(ctx, here, DomainName{DomainName: "localhost"})
-	wantRefusal(t, err, BadRequest, "Invalid domain name: localhost")
-	if _, err := a.CreateDomain(ctx, here, DomainName{DomainName: "api.example.com"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.PutMapping(ctx, here, "api.example.com", "", &BasePathMapping{BasePath: "v1", RestApiId: id.ID, Stage: "s"}); err != nil {
-		t.Fatal(err)
-	}
-	wantRefusal(t, a.PutMapping(ctx, here, "api.example.com", "", &BasePathMapping{BasePath: "v1", RestApiId: id.ID, Stage: "s"}), Conflict, "Base path already exists for this domain name")
-	if found, stage, rest, ok := a.ForHost("API.example.com", "/v1/pets/2"); !ok || found != id || stage != "s" || rest != "/pets/2" {
-		t.Errorf("%v %v %v %v", found, stage, rest, ok)
-	}
-	if _, _, _, ok := a.ForHost("api.example.com", "/v2"); ok {
-		t.Error("a path without a mapping leads somewhere")
-	}
-	wantRefusal(t, a.Delete(ctx, id), BadRequest, "base path mappings")
 }
 
 // TestGatewayResponsesFallBack to those for all 4xx and 5xx.

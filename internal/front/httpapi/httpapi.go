@@ -25,6 +25,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/hosts"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
@@ -45,7 +46,6 @@ const (
 
 // APIs knows the stages; *httpapi.APIs is one.
 type APIs interface {
-	Lead(ctx context.Context, host, path string) (*httpapi.Lead, bool, error)
 	Live(ctx context.Context, id string, names ...string) (*httpapi.Live, error)
 	Definition(ctx context.Context, s httpapi.Scope, api, deployment string) (*httpapi.Definition, error)
 }
@@ -112,7 +112,7 @@ type exchange struct {
 	values map[string]string
 	body   []byte
 	// mapping is the key of a domain's mapping, when the request came by one.
-	mapping *httpapi.Mapping
+	mapping *domain.Mapping
 
 	authorized authorized
 	answer     *proxy.Answer
@@ -187,20 +187,11 @@ func (s *Server) ServeFront(w http.ResponseWriter, r *front.Request) {
 	s.serve(w, x)
 }
 
-// ServeName answers a request for a domain name of a user.
-func (s *Server) ServeName(w http.ResponseWriter, r *front.Request) {
-	x := &exchange{server: s, r: r, id: front.ExtendedID(), full: r.Path}
-	lead, _, err := s.config.APIs.Lead(r.Context(), r.Domain, r.Path)
-	switch {
-	case err != nil:
-		s.internal(w, x, err)
-		return
-	case lead == nil:
-		x.refuse(w, forbidden) // AWS: a path without a mapping
-		return
-	}
-	x.path, x.mapping = lead.Rest, &lead.Mapping
-	x.live, err = s.config.APIs.Live(r.Context(), lead.Mapping.APIID, lead.Mapping.Stage)
+// ServeMapped answers a request for a domain name of a user.
+func (s *Server) ServeMapped(w http.ResponseWriter, r *front.Request, lead *domain.Lead) {
+	x := &exchange{server: s, r: r, id: front.ExtendedID(), full: r.Path, path: lead.Rest, mapping: &lead.Mapping}
+	var err error
+	x.live, err = s.config.APIs.Live(r.Context(), lead.Mapping.API, lead.Mapping.Stage)
 	switch {
 	case httpapi.IsMissing(err):
 		x.refuse(w, notFound)

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
 	"github.com/lambkin-dev/lambkin/internal/front"
@@ -137,14 +138,10 @@ func (s *Server) Serve(w http.ResponseWriter, r *front.Request, id restapi.ID) {
 	s.serve(s.newExchange(w, r, id, rest), api, stage)
 }
 
-// ServeName answers one request to a domain name.
-func (s *Server) ServeName(w http.ResponseWriter, r *front.Request) {
-	id, stage, rest, found := s.config.APIs.ForHost(r.Domain, r.Path)
+// ServeMapped answers one request to a domain name.
+func (s *Server) ServeMapped(w http.ResponseWriter, r *front.Request, lead *domain.Lead) {
+	id, stage, rest := restapi.ID{Scope: restapi.Scope(lead.Scope), ID: lead.Mapping.API}, lead.Mapping.Stage, lead.Rest
 	e := s.newExchange(w, r, id, rest)
-	if !found {
-		s.serve(e, nil, "")
-		return
-	}
 	if e.base = strings.TrimSuffix(r.Path, rest); rest == "/" {
 		e.base = strings.TrimSuffix(r.Path, "/")
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/apigatewayapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/member"
@@ -38,6 +39,7 @@ type Front interface {
 // is made later.
 type Config struct {
 	APIs  *restapi.APIs
+	Names *domain.Names
 	Front func() Front
 	// Pass tells whether a caller may hand a role to API Gateway; nil: every one may.
 	Pass func(ctx context.Context, call *wire.Call, roleARN string) error
@@ -45,13 +47,14 @@ type Config struct {
 
 type api struct {
 	apis  *restapi.APIs
+	names *domain.Names
 	front func() Front
 	pass  func(ctx context.Context, call *wire.Call, roleARN string) error
 }
 
 // Service is the table of the operations.
 func Service(c Config) *wire.Service {
-	a := &api{c.APIs, c.Front, c.Pass}
+	a := &api{c.APIs, c.Names, c.Front, c.Pass}
 	operations := slices.Concat(a.restAPIs(), a.documents(), a.resources(), a.methods(), a.integrations(), a.models(), a.validators(), a.authorizers(), a.answers(), a.deployments(), a.stages(), a.keys(), a.plans(), a.usage(), a.domains(), a.tests())
 	for i := range operations {
 		operations[i].Do = a.marking(&operations[i])
@@ -95,6 +98,7 @@ var faults = map[restapi.Code]func(string, ...any) *fault.Fault{
 }
 
 func translate(err error) error {
+	err = domainError(err)
 	var refusal *restapi.Error
 	if errors.As(err, &refusal) {
 		return faults[refusal.Code]("%s", refusal.Message)

@@ -102,12 +102,12 @@ func (a *api) deleteRestAPI(ctx context.Context, call *wire.Call, in *apigateway
 }
 
 func (a *api) getTags(ctx context.Context, call *wire.Call, in *apigatewayapi.GetTagsInput) (*apigatewayapi.Tags, error) {
-	tags, err := a.apis.TagsOf(ctx, scope(call), *in.ResourceArn, nil)
+	tags, err := a.tagsOf(ctx, call, *in.ResourceArn, nil)
 	return &apigatewayapi.Tags{Tags: tags}, err
 }
 
 func (a *api) tagResource(ctx context.Context, call *wire.Call, in *apigatewayapi.TagResourceInput) (*struct{}, error) {
-	_, err := a.apis.TagsOf(ctx, scope(call), *in.ResourceArn, func(tags map[string]string) {
+	_, err := a.tagsOf(ctx, call, *in.ResourceArn, func(tags map[string]string) {
 		for key, value := range in.Tags {
 			tags[key] = value
 		}
@@ -116,7 +116,7 @@ func (a *api) tagResource(ctx context.Context, call *wire.Call, in *apigatewayap
 }
 
 func (a *api) untagResource(ctx context.Context, call *wire.Call, in *apigatewayapi.UntagResourceInput) (*struct{}, error) {
-	_, err := a.apis.TagsOf(ctx, scope(call), *in.ResourceArn, func(tags map[string]string) {
+	_, err := a.tagsOf(ctx, call, *in.ResourceArn, func(tags map[string]string) {
 		for _, key := range in.TagKeys {
 			delete(tags, key)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	v2 "github.com/lambkin-dev/lambkin/internal/api/apigatewayv2api"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/member"
@@ -20,19 +21,21 @@ import (
 
 // Config is what the service works with.
 type Config struct {
-	APIs *httpapi.APIs
+	APIs  *httpapi.APIs
+	Names *domain.Names
 	// Address is how a client that reaches us at endpoint reaches an API.
 	Address func(endpoint, id, region string) string
 }
 
 type api struct {
 	apis    *httpapi.APIs
+	names   *domain.Names
 	address func(endpoint, id, region string) string
 }
 
 // Service is the table of the operations.
 func Service(c Config) *wire.Service {
-	a := &api{apis: c.APIs, address: c.Address}
+	a := &api{apis: c.APIs, names: c.Names, address: c.Address}
 	return wire.NewService(v2.Model, append(a.parts(),
 		v2.HandleCreateApi(a.createAPI),
 		v2.HandleGetApi(a.getAPI),
@@ -249,7 +252,7 @@ func (a *api) deleteCORS(ctx context.Context, call *wire.Call, in *v2.DeleteCors
 }
 
 func (a *api) getTags(ctx context.Context, call *wire.Call, in *v2.GetTagsInput) (*v2.GetTagsOutput, error) {
-	tags, err := a.apis.Tags(ctx, scope(call), *in.ResourceArn)
+	tags, err := a.tags(ctx, call, *in.ResourceArn)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -259,10 +262,28 @@ func (a *api) getTags(ctx context.Context, call *wire.Call, in *v2.GetTagsInput)
 	return &v2.GetTagsOutput{Tags: tags}, nil
 }
 
+func (a *api) tags(ctx context.Context, call *wire.Call, resource string) (map[string]string, error) {
+	name, found := named(call, resource)
+	if !found {
+		return a.apis.Tags(ctx, scope(call), resource)
+	}
+	row, err := a.names.Get(nameScope(call), name)
+	if err != nil {
+		return nil, err
+	}
+	return row.Tags, nil
+}
+
 func (a *api) tagResource(ctx context.Context, call *wire.Call, in *v2.TagResourceInput) (*v2.TagResourceOutput, error) {
+	if name, found := named(call, *in.ResourceArn); found {
+		return &v2.TagResourceOutput{}, a.tagDomain(ctx, call, name, in.Tags, nil)
+	}
 	return &v2.TagResourceOutput{}, translate(a.apis.Tag(ctx, scope(call), *in.ResourceArn, in.Tags, nil))
 }
 
 func (a *api) untagResource(ctx context.Context, call *wire.Call, in *v2.UntagResourceInput) (*v2.UntagResourceOutput, error) {
+	if name, found := named(call, *in.ResourceArn); found {
+		return nil, a.tagDomain(ctx, call, name, nil, in.TagKeys)
+	}
 	return nil, translate(a.apis.Tag(ctx, scope(call), *in.ResourceArn, nil, in.TagKeys))
 }

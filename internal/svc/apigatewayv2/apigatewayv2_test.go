@@ -36,7 +36,7 @@ func TestNoMemberIsLost(t *testing.T) {
 	for _, c := range []struct{ core, shape any }{
 		{shown{}.full(), v2.Api{}}, {httpapi.CORS{}, v2.Cors{}}, {httpapi.Route{}, v2.Route{}}, {httpapi.Integration{}, v2.Integration{}}, {httpapi.Authorizer{}, v2.Authorizer{}},
 		{httpapi.JWTConfig{}, v2.JWTConfiguration{}}, {httpapi.Stage{}, v2.Stage{}}, {httpapi.Settings{}, v2.RouteSettings{}}, {httpapi.AccessLog{}, v2.AccessLogSettings{}},
-		{httpapi.Deployment{}, v2.Deployment{}}, {httpapi.Mapping{}, v2.ApiMapping{}}, {httpapi.RouteResponse{}, v2.RouteResponse{}}, {httpapi.IntegrationResponse{}, v2.IntegrationResponse{}}, {httpapi.Constraint{}, v2.ParameterConstraints{}},
+		{httpapi.Deployment{}, v2.Deployment{}}, {apiMapping{}, v2.ApiMapping{}}, {httpapi.RouteResponse{}, v2.RouteResponse{}}, {httpapi.IntegrationResponse{}, v2.IntegrationResponse{}}, {httpapi.Constraint{}, v2.ParameterConstraints{}},
 	} {
 		core, shape := names(c.core), names(c.shape)
 		for name := range shape {

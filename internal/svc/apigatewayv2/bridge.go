@@ -139,6 +139,7 @@ func entries(old, given json.RawMessage) (json.RawMessage, error) {
 
 // translate turns an error of core into AWS's.
 func translate(err error) error {
+	err = domainError(err)
 	var refusal *httpapi.Error
 	if !errors.As(err, &refusal) {
 		return err

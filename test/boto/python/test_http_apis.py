@@ -477,17 +477,6 @@ def handler(event, context):
         self.addCleanup(self.gw.delete_domain_name, DomainName=domain)
         self.assertEqual(made["DomainNameConfigurations"][0]["DomainNameStatus"], "AVAILABLE")
         self.fails("ConflictException", self.gw.create_domain_name, DomainName=domain)
-        rest = client("apigateway")  # REST APIs share the names
-        with self.assertRaises(rest.exceptions.BadRequestException):
-            rest.create_domain_name(domainName=domain.upper(), endpointConfiguration={"types": ["REGIONAL"]})
-        with self.assertRaises(rest.exceptions.NotFoundException):
-            rest.delete_domain_name(domainName=domain)
-        other = f"rest-{api}.example.com"
-        rest.create_domain_name(domainName=other, endpointConfiguration={"types": ["REGIONAL"]})
-        self.fails("ConflictException", self.gw.create_domain_name, DomainName=other)
-        rest.delete_domain_name(domainName=other)
-        self.gw.create_domain_name(DomainName=other, DomainNameConfigurations=[{}])
-        self.gw.delete_domain_name(DomainName=other)
         self.assertEqual(message(request(f"http://{SERVER}", path="/pets", host=domain)), (403, "Forbidden"))
         root = self.gw.create_api_mapping(DomainName=domain, ApiId=api, Stage="prod")
         v1 = self.gw.create_api_mapping(DomainName=domain, ApiId=api, Stage="prod", ApiMappingKey="shop/v1")
@@ -500,6 +489,71 @@ def handler(event, context):
         self.assertEqual(request(f"http://{SERVER}", path="/shop/v1/pets", host=domain)[0], 200)
         self.assertEqual([m["ApiMappingKey"] for m in self.gw.get_api_mappings(DomainName=domain)["Items"]], ["shop/v1"])
         self.assertEqual(self.gw.get_api_mapping(DomainName=domain, ApiMappingId=v1["ApiMappingId"])["Stage"], "prod")
+
+    def test_both_versions_share_domain_names(self):
+        """Sources: the pages "API mappings" and "Custom domain names" of the developer guide; the text about edges as users report it."""
+        rest = client("apigateway")
+        name = self.function("def handler(e, c):\n    return e['requestContext']['domainName'] + ' ' + e['rawPath']\n")
+        api, _ = self.http_api()
+        self.route(api, "$default", self.integration(api, name))
+        self.gw.create_stage(ApiId=api, StageName="prod", AutoDeploy=True)
+        rest_api = rest.create_rest_api(name=self.name("rest"))["id"]
+        self.addCleanup(rest.delete_rest_api, restApiId=rest_api)
+        root = rest.get_resources(restApiId=rest_api)["items"][0]["id"]
+        at = {"restApiId": rest_api, "resourceId": root, "httpMethod": "GET"}
+        rest.put_method(authorizationType="NONE", **at)
+        rest.put_integration(type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'}, **at)
+        rest.put_method_response(statusCode="200", **at)
+        rest.put_integration_response(statusCode="200", responseTemplates={"application/json": "rest $context.domainName $context.path"}, **at)
+        rest.create_deployment(restApiId=rest_api, stageName="dev")
+        first, second, edge = f"one-{api}.example.com", f"two-{api}.example.com", f"edge-{api}.example.com"
+        rest.create_domain_name(domainName=first, regionalCertificateArn="arn:aws:acm:us-east-1:1:certificate/x", endpointConfiguration={"types": ["REGIONAL"]}, tags={"a": "1"})
+        self.gw.create_domain_name(DomainName=second, DomainNameConfigurations=[{"CertificateArn": "arn:aws:acm:us-east-1:1:certificate/y"}])
+        rest.create_domain_name(domainName=edge)
+        for made in (first, second, edge):
+            self.addCleanup(self.gw.delete_domain_name, DomainName=made)
+            self.fails("ConflictException", self.gw.create_domain_name, DomainName=made, message="The domain name resource already exists.")
+            with self.assertRaises(rest.exceptions.BadRequestException):
+                rest.create_domain_name(domainName=made.upper())
+        # Each sees what the other made.
+        shown = self.gw.get_domain_name(DomainName=first)
+        self.assertEqual((shown["DomainNameConfigurations"][0]["CertificateArn"], shown["DomainNameConfigurations"][0]["EndpointType"], shown["Tags"]), ("arn:aws:acm:us-east-1:1:certificate/x", "REGIONAL", {"a": "1"}))
+        self.assertEqual(rest.get_domain_name(domainName=second)["regionalCertificateArn"], "arn:aws:acm:us-east-1:1:certificate/y")
+        for listed in ([d["domainName"] for d in rest.get_domain_names(limit=500)["items"]], [d["DomainName"] for d in self.gw.get_domain_names()["Items"]]):
+            self.assertLessEqual({first, second, edge}, set(listed))
+        # A name leads to APIs of both kinds, whichever version made it or maps it.
+        for domain in (first, second):
+            self.gw.create_api_mapping(DomainName=domain, ApiId=api, Stage="prod", ApiMappingKey="shop/v2")
+            deep = self.gw.create_api_mapping(DomainName=domain, ApiId=rest_api, Stage="dev", ApiMappingKey="shop/v2/deep")
+            rest.create_base_path_mapping(domainName=domain, basePath="plain", restApiId=rest_api, stage="dev")
+
+            def ask(path, domain=domain):
+                code, _, body = request(f"http://{SERVER}", path=path, host=domain)
+                return [code, body]
+
+            self.assertEqual(ask("/shop/v2/x"), [200, f"{domain} /shop/v2/x".encode()])
+            self.assertEqual(ask("/shop/v2/deep"), [200, f"rest {domain} /shop/v2/deep".encode()])
+            self.assertEqual(ask("/plain"), [200, f"rest {domain} /plain".encode()])
+            self.assertEqual(ask("/other")[0], 403)
+            self.assertEqual([(m["basePath"], m["restApiId"]) for m in rest.get_base_path_mappings(domainName=domain)["items"]], [("plain", rest_api), ("shop/v2", api), ("shop/v2/deep", rest_api)])
+            self.assertEqual({m["ApiMappingKey"]: m["Stage"] for m in self.gw.get_api_mappings(DomainName=domain)["Items"]}, {"plain": "dev", "shop/v2": "prod", "shop/v2/deep": "dev"})
+            self.gw.update_api_mapping(DomainName=domain, ApiId=rest_api, ApiMappingId=deep["ApiMappingId"], ApiMappingKey="moved")
+            self.assertEqual(ask("/moved"), [200, f"rest {domain} /moved".encode()])
+        with self.assertRaises(rest.exceptions.BadRequestException):
+            rest.create_base_path_mapping(domainName=second, basePath="http", restApiId=api, stage="prod")
+        self.fails("BadRequestException", self.gw.create_api_mapping, DomainName=edge, ApiId=api, Stage="prod", message="Only REGIONAL domain names can be managed through the API Gateway V2 API. For EDGE domain names, please use the API Gateway V1 API. Also note that only REST APIs can be attached to EDGE domain names.")
+        self.fails("NotFoundException", self.gw.create_api_mapping, DomainName=first, ApiId="none", Stage="prod", ApiMappingKey="x", message="Invalid API identifier specified none")
+        socket = self.gw.create_api(Name="ws", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")["ApiId"]
+        self.addCleanup(self.gw.delete_api, ApiId=socket)
+        self.gw.create_stage(ApiId=socket, StageName="prod")
+        self.fails("BadRequestException", self.gw.create_api_mapping, DomainName=first, ApiId=socket, Stage="prod", ApiMappingKey="ws")
+        # Tags are one thing too.
+        named = self.gw.get_domain_name(DomainName=second)["DomainNameArn"]
+        self.gw.tag_resource(ResourceArn=named, Tags={"x": "1", "y": "2"})
+        rest.untag_resource(resourceArn=named, tagKeys=["x"])
+        self.assertEqual((self.gw.get_tags(ResourceArn=named)["Tags"], rest.get_tags(resourceArn=named)["tags"]), ({"y": "2"}, {"y": "2"}))
+        with self.assertRaises(rest.exceptions.BadRequestException):
+            rest.delete_rest_api(restApiId=rest_api)  # while names lead to it
 
     def test_openapi(self):
         name = self.function("def handler(e, c):\n    return e['routeKey']\n")
