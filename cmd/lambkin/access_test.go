@@ -12,6 +12,7 @@ import (
 // TestWhoMayCallAServer asks the real binary as a web page that it lists, as one
 // that it does not, and as a function that wants to change code.
 func TestWhoMayCallAServer(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}

@@ -202,6 +202,7 @@ func (e *editor) stops(source string, line int) (thread int, values map[string]s
 
 // TestDebug steps into a function as a developer does: breakpoint, variable, on.
 func TestDebug(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}

@@ -17,6 +17,7 @@ const pipelineTimeout = 5 * time.Minute
 
 // TestDemoOfThePipeline runs the command as a user does who has no boto3.
 func TestDemoOfThePipeline(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}

@@ -14,6 +14,7 @@ import (
 // TestEgressOfAServer: a function of the real binary reaches the one server that
 // --egress-allow names, at its port, until its own LAMBKIN_EGRESS says less.
 func TestEgressOfAServer(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}

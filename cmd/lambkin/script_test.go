@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 // binary against the one server of the test, whose endpoint is in
 // LAMBKIN_ENDPOINT and whose data folder is in SERVED. A PATH of BARE_PATH has no other program. Scripts whose name begins with "offline" have no server.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}
@@ -72,6 +73,9 @@ func serveForScripts(t *testing.T, flags ...string) (endpoint, data string) {
 	listener.Close()
 	var output bytes.Buffer
 	data = filepath.Join(folder, "data")
+	if err := platform.Prepare(data); err != nil {
+		t.Fatal(err)
+	}
 	server := exec.Command(binary, append([]string{"serve", "--data", data, "--listen", address}, flags...)...)
 	server.Stdout, server.Stderr = &output, &output
 	if err := server.Start(); err != nil {

@@ -92,6 +92,7 @@ func await(t *testing.T, so func() bool) {
 }
 
 func TestAnOrdinaryUserMustAcceptWeakIsolation(t *testing.T) {
+	t.Parallel()
 	o := newOrdinary(t)
 	out, err := o.command("serve", "--listen", "127.0.0.1:0").CombinedOutput()
 	if strings.Contains(string(out), sandbox.ErrNoUserNamespaces.Error()) {
@@ -126,6 +127,7 @@ func TestAnOrdinaryUserMustAcceptWeakIsolation(t *testing.T) {
 }
 
 func TestDoctorTellsAnOrdinaryUserWhatIsWeak(t *testing.T) {
+	t.Parallel()
 	o := newOrdinary(t)
 	out, err := o.command("doctor", "--output", "json").Output()
 	if exit, ok := err.(*exec.ExitError); ok && strings.Contains(string(exit.Stderr), sandbox.ErrNoUserNamespaces.Error()) {

@@ -103,6 +103,7 @@ func (d *developer) shows(want string) {
 
 // TestWatch edits a function as a developer does, while lambkin watches it.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root for its sandbox; run the tests as root")
 	}

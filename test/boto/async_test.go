@@ -17,6 +17,7 @@ const patience = 2 * time.Minute
 // TestAcceptedEventsSurviveAKill accepts events while the function has no place to run in,
 // kills the server, and lets the function run after the restart.
 func TestAcceptedEventsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p, err := platform.Start(ctx, binary, t.TempDir())

@@ -3,17 +3,21 @@
 // test/clients, on the Python that comes inside the binary.
 //
 // The suites are the unittest files of python/; each is a subtest. The clients
-// are installed once, into .cache of the repository. Start reading at TestMain.
+// are installed once, into .cache of the repository. The tests run side by side:
+// pool.mu guards the servers that they share, one test at a time on each. Start
+// reading at TestMain.
 package boto
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +29,7 @@ import (
 const suiteTimeout = 5 * time.Minute
 
 var (
-	server    *platform.Platform
+	servers   pool
 	binary    string
 	installed *clients.Clients
 )
@@ -45,25 +49,73 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	binary, err = platform.Build(ctx, folder)
-	if err == nil {
-		// Retries after seconds instead of minutes; an event is still three minutes young.
-		server, err = platform.Start(ctx, binary, folder, "--retry-speed=120")
-	}
-	if err != nil {
+	if binary, err = platform.Build(ctx, folder); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	servers.folder = folder
 	code := m.Run()
-	if err := server.Stop(); err != nil {
+	if err := servers.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	if log := server.Log(); strings.Contains(log, "panic") || strings.Contains(log, "goroutine ") {
-		fmt.Fprintln(os.Stderr, "the server panicked:\n"+log)
 		return 1
 	}
 	return code
+}
+
+// pool is servers that tests use one after the other: they look at all that an
+// account has.
+type pool struct {
+	folder string
+
+	mu        sync.Mutex
+	idle, all []*platform.Platform
+}
+
+// borrow takes a server until the test ends.
+func (p *pool) borrow(t *testing.T) *platform.Platform {
+	t.Helper()
+	server, err := p.take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.idle = append(p.idle, server)
+	})
+	return server
+}
+
+// take takes an idle server or starts one.
+func (p *pool) take() (*platform.Platform, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if last := len(p.idle) - 1; last >= 0 {
+		server := p.idle[last]
+		p.idle = p.idle[:last]
+		return server, nil
+	}
+	folder, err := os.MkdirTemp(p.folder, "server-")
+	if err != nil {
+		return nil, err
+	}
+	// Retries after seconds instead of minutes; an event is still three minutes young.
+	server, err := platform.Start(context.Background(), binary, folder, "--retry-speed=120")
+	if err == nil {
+		p.all = append(p.all, server)
+	}
+	return server, err
+}
+
+// stop ends all servers and looks for a panic in what they said.
+func (p *pool) stop() (err error) {
+	for _, server := range p.all {
+		err = errors.Join(err, server.Stop())
+		if log := server.Log(); strings.Contains(log, "panic") || strings.Contains(log, "goroutine ") {
+			err = errors.Join(err, errors.New("the server panicked:\n"+log))
+		}
+	}
+	return err
 }
 
 // environ is what a program with boto3 finds around it: nothing of the machine's
@@ -78,6 +130,7 @@ func environ(t *testing.T, server *platform.Platform) []string {
 }
 
 func TestOfficialClients(t *testing.T) {
+	t.Parallel()
 	suites, err := filepath.Glob("python/test_*.py")
 	if err != nil || len(suites) == 0 {
 		t.Fatalf("no suites: %v", err)
@@ -87,7 +140,10 @@ func TestOfficialClients(t *testing.T) {
 		if module == enforcing {
 			continue // it has a server of its own
 		}
-		t.Run(module, func(t *testing.T) { runSuite(t, server, module) })
+		t.Run(module, func(t *testing.T) {
+			t.Parallel()
+			runSuite(t, servers.borrow(t), module)
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 const enforcing = "test_enforce"
 
 func TestPermissionsAreEnforced(t *testing.T) {
+	t.Parallel()
 	enforced, err := platform.Start(t.Context(), binary, t.TempDir(), "--retry-speed=120", "--iam=enforce")
 	if err != nil {
 		t.Fatal(err)

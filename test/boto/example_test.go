@@ -13,6 +13,8 @@ import (
 // TestExampleOfAQueueAndItsWorker runs the script of examples/worker as a user
 // does, twice: the second time over what the first has made.
 func TestExampleOfAQueueAndItsWorker(t *testing.T) {
+	t.Parallel()
+	server := servers.borrow(t)
 	for range 2 {
 		runExample(t, server, []string{"worker/setup.py"}, "17 orders were handled, such as order ", "in the dead-letter queue: orders 0, 7, 14\n")
 	}
@@ -21,6 +23,8 @@ func TestExampleOfAQueueAndItsWorker(t *testing.T) {
 // TestExampleOfAPipeline does so with docs/pipeline.md: an object, a queue, a
 // topic and a schedule. Then it is taken down, twice.
 func TestExampleOfAPipeline(t *testing.T) {
+	t.Parallel()
+	server := servers.borrow(t)
 	for _, report := range []string{"the report: 25 orders, 155.00\n", "the report: 50 orders, 310.00\n"} {
 		runExample(t, server, []string{"pipeline/setup.py"}, "25 orders were priced, such as {'order': '1', 'item': 'tea', ", "in the dead-letter queue: orders 26, 27\n", report)
 	}

@@ -33,6 +33,7 @@ func gvisorServer(t *testing.T) *platform.Platform {
 // TestOfficialClientsUnderGvisor runs suites of the first tier unchanged: what a
 // caller sees is the same.
 func TestOfficialClientsUnderGvisor(t *testing.T) {
+	t.Parallel()
 	p := gvisorServer(t)
 	for _, module := range []string{"test_invoke", "test_custom", "test_layers", "test_bytecode", "test_websockets", "test_inside"} {
 		t.Run(module, func(t *testing.T) { runSuite(t, p, module) })
@@ -48,6 +49,7 @@ func TestOfficialClientsUnderGvisor(t *testing.T) {
 // TestNothingOfGvisorSurvivesAKill kills the server by SIGKILL while a function
 // runs: every process under it ends at once, and the next server clears the rest.
 func TestNothingOfGvisorSurvivesAKill(t *testing.T) {
+	t.Parallel()
 	p := gvisorServer(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

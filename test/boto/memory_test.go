@@ -14,6 +14,7 @@ import (
 // little: functions of a large MemorySize that hold little run side by side, and
 // make room for one that holds much.
 func TestFunctionsShareAMemoryBudgetByWhatTheyHold(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p, err := platform.Start(ctx, binary, t.TempDir(), "--memory-budget", "512MiB")

@@ -12,6 +12,7 @@ import (
 // TestProvisionedConcurrencySurvivesAKill kills the server with provisioned
 // environments and expects them ready, and serving, after the restart.
 func TestProvisionedConcurrencySurvivesAKill(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p, err := platform.Start(ctx, binary, t.TempDir())

@@ -12,6 +12,7 @@ import (
 // TestSnapshotsAreMadeAgainAfterAKill kills the server with a snapshot and expects
 // the version to be served from a new one after the restart.
 func TestSnapshotsAreMadeAgainAfterAKill(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p, err := platform.Start(ctx, binary, t.TempDir())

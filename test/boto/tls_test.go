@@ -26,6 +26,7 @@ import (
 // trust the authority of the data folder speak to it under the names that the
 // server has, others do not, and a second start has the same authority.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	secure, err := platform.Start(t.Context(), binary, t.TempDir(), "--tls=127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

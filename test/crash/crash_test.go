@@ -67,12 +67,18 @@ type load struct {
 	writes atomic.Int64
 }
 
-func TestAcknowledgedWritesSurviveKills(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: the server needs root to isolate functions")
-	}
+func TestMain(m *testing.M) {
+	flag.Parse()
 	if *seed == 0 {
 		*seed = rand.Uint64()
+	}
+	os.Exit(m.Run())
+}
+
+func TestAcknowledgedWritesSurviveKills(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: the server needs root to isolate functions")
 	}
 	t.Logf("the random seed is %d (-seed %d writes the same again)", *seed, *seed)
 	kills := shortKills

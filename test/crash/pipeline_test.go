@@ -36,11 +36,9 @@ const (
 // message, call and tick was handled, FIFO order was kept, nothing is stuck in a
 // queue, and the dead-letter queue holds the orders that are wrong and no others.
 func TestPipelineSurvivesKills(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root to isolate functions")
-	}
-	if *seed == 0 {
-		*seed = rand.Uint64()
 	}
 	t.Logf("the random seed is %d (-seed %d writes the same again)", *seed, *seed)
 	kills := shortPipelineKills

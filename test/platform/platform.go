@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -53,8 +54,11 @@ type Platform struct {
 	cmd     *exec.Cmd
 }
 
-// builtVariable names the binary of this tree where one is built already, as by ./check.
-const builtVariable = "LAMBKIN_BUILT"
+// What ./check has made ready for all suites. A suite that runs alone does without.
+const (
+	builtVariable    = "LAMBKIN_BUILT"    // the binary of this tree
+	preparedVariable = "LAMBKIN_PREPARED" // the folder runtimes of a server that ran: Python unpacked and compiled, boto3 installed
+)
 
 // Build compiles the binary of this tree into folder, or takes the one that is built.
 func Build(ctx context.Context, folder string) (string, error) {
@@ -79,7 +83,11 @@ func place(from, to string) error {
 		return err
 	}
 	defer source.Close()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	info, err := source.Stat()
+	if err != nil {
+		return err
+	}
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, info.Mode())
 	if err != nil {
 		return err
 	}
@@ -97,7 +105,38 @@ func Start(ctx context.Context, binary, folder string, args ...string) (*Platfor
 	defer listener.Close()
 	p := &Platform{Address: listener.Addr().String(), Data: filepath.Join(folder, "data"), binary: binary, args: args, log: filepath.Join(folder, "serve.log")}
 	listener.Close()
+	if err := Prepare(p.Data); err != nil {
+		return nil, err
+	}
 	return p, p.Restart(ctx)
+}
+
+// Prepare gives a new data folder the runtimes that are prepared, if any are: a
+// server needs seconds to make them. It uses those of its own release only.
+func Prepare(data string) error {
+	prepared := os.Getenv(preparedVariable)
+	target := filepath.Join(data, "runtimes")
+	if _, err := os.Stat(target); prepared == "" || err == nil {
+		return nil
+	}
+	return filepath.WalkDir(prepared, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(prepared, path)
+		if err != nil {
+			return err
+		}
+		switch name = filepath.Join(target, name); {
+		case entry.IsDir():
+			return os.MkdirAll(name, 0o755)
+		case entry.Type() == fs.ModeSymlink:
+			link, err := os.Readlink(path)
+			return errors.Join(err, os.Symlink(link, name))
+		default:
+			return place(path, name)
+		}
+	})
 }
 
 // Restart runs the server again over the same data folder and address, and
@@ -278,6 +317,7 @@ func (p *Platform) WaitActive(ctx context.Context, name string) error {
 		case configuration.State == "Active" && configuration.LastUpdateStatus != "InProgress":
 			return nil
 		}
+		unix.Nanosleep(&unix.Timespec{Nsec: int64(5 * time.Millisecond)}, nil) // the server needs the core
 	}
 	return fmt.Errorf("function %s did not become active within %s", name, ReadyTimeout)
 }
