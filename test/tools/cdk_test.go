@@ -52,18 +52,28 @@ def handler(event, context):
     return {"statusCode": 200, "body": os.environ["GREETING"] + " " + str((event.get("pathParameters") or {}).get("name"))}
 `
 
+// Who bootstraps and who deploys have no more than the CDK's guide wants:
+// https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html and security-iam.html.
+const (
+	cdkBootstrapper = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:*","ecr:*","ssm:*","s3:*","iam:*"],"Resource":"*"}]}`
+	cdkDeveloper    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::*:role/cdk-*"}]}`
+)
+
 // TestCDK bootstraps, deploys, compares, changes, breaks, mends and destroys an
-// application of the CDK in Python.
+// application of the CDK in Python, where policies count: the developer may do
+// nothing but assume the roles of the bootstrap stack.
 func TestCDK(t *testing.T) {
 	t.Parallel()
 	library, aws, node := install(t, clients.CDK), install(t, clients.AWS), installNode(t)
-	p := newProject(t, append([]string{library.Bin, aws.Bin}, node...)...)
+	p := newStrictProject(t, append([]string{library.Bin, aws.Bin}, node...)...)
 	p.write("shop/app.py", cdkApp)
 	p.write("shop/code/app.py", cdkHandler)
 	p.write("shop/cdk.json", `{"app": "`+filepath.Join(library.Bin, "python3")+` app.py"}`)
 
+	p.as("bootstrapper", cdkBootstrapper)
 	p.run("shop", "cdk", "bootstrap", "aws://000000000000/us-east-1")
 	p.run("shop", "cdk", "bootstrap", "aws://000000000000/us-east-1") // again: nothing to do
+	p.as("developer", cdkDeveloper)
 	outputs := p.cdkDeploy()
 	p.answers(outputs["Url"], 200, "hello None")
 	p.answers(outputs["ApiUrl"]+"/items/pen", 200, "hello pen")

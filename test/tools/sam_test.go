@@ -2,6 +2,7 @@ package tools
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,24 +10,47 @@ import (
 	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
+// samDeveloper is what SAM's guide gives to who deploys: "Grant specific IAM permissions" of
+// https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-permissions-cloudformation.html,
+// without the part for images.
+const samDeveloper = `{"Version": "2012-10-17", "Statement": [
+  {"Sid": "CloudFormationTemplate", "Effect": "Allow", "Action": ["cloudformation:CreateChangeSet"], "Resource": ["arn:aws:cloudformation:*:aws:transform/Serverless-2016-10-31"]},
+  {"Sid": "CloudFormationStack", "Effect": "Allow", "Action": ["cloudformation:CreateChangeSet", "cloudformation:CreateStack", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet",
+   "cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks", "cloudformation:ExecuteChangeSet", "cloudformation:GetTemplateSummary", "cloudformation:ListStackResources",
+   "cloudformation:UpdateStack"], "Resource": ["arn:aws:cloudformation:*:000000000000:stack/*"]},
+  {"Sid": "S3", "Effect": "Allow", "Action": ["s3:CreateBucket", "s3:GetObject", "s3:PutObject"], "Resource": ["arn:aws:s3:::*/*"]},
+  {"Sid": "Lambda", "Effect": "Allow", "Action": ["lambda:AddPermission", "lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags",
+   "lambda:RemovePermission", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"], "Resource": ["arn:aws:lambda:*:000000000000:function:*"]},
+  {"Sid": "IAM", "Effect": "Allow", "Action": ["iam:CreateRole", "iam:AttachRolePolicy", "iam:DeleteRole", "iam:DetachRolePolicy", "iam:GetRole", "iam:TagRole"], "Resource": ["arn:aws:iam::000000000000:role/*"]},
+  {"Sid": "IAMPassRole", "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}},
+  {"Sid": "APIGateway", "Effect": "Allow", "Action": ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"], "Resource": ["arn:aws:apigateway:*::*"]}]}`
+
+// samManaged are the managed policies that the same page names, and one for the queue
+// that the test adds.
+var samManaged = []string{"AWSCloudFormationFullAccess", "IAMFullAccess", "AWSLambda_FullAccess", "AmazonAPIGatewayAdministrator", "AmazonS3FullAccess", "AmazonSQSFullAccess"}
+
 // TestSAM takes the official hello-world project from source to an answering URL,
-// changes it, breaks it, mends it and removes it.
+// changes it, breaks it, mends it and removes it, where policies count.
 func TestSAM(t *testing.T) {
 	t.Parallel()
 	sam, aws := install(t, clients.SAM), install(t, clients.AWS)
-	p := newProject(t, sam.Bin, aws.Bin)
+	p := newStrictProject(t, sam.Bin, aws.Bin)
 	// Without a network SAM takes the template that its own package brings.
 	p.run("", "sam", "init", "--no-interactive", "--name", "hello", "--runtime", "python3.14", "--dependency-manager", "pip", "--app-template", "hello-world")
 	p.run("hello", "sam", "build")
-	deploy := []string{"deploy", "--resolve-s3", "--stack-name", "hello", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"}
+	p.as("developer", samDeveloper)
+	p.aws("s3", "mb", "s3://packages")
+	deploy := []string{"deploy", "--s3-bucket", "packages", "--config-env", "none", "--stack-name", "hello", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"}
 	out := p.run("hello", "sam", deploy...)
 	p.contains(out, "Successfully created/updated stack - hello")
 	url := regexp.MustCompile(`https?://\S+/hello/?`).FindString(out)
 	p.says(url, "hello world")
+	p.contains(p.run("hello", "sam", deploy...), "No changes to deploy. Stack hello is up to date")
+	p.as("master", "", samManaged...)
+	deploy = append(slices.Delete(deploy, 1, 5), "--resolve-s3")
 	p.contains(p.run("hello", "sam", "list", "resources", "--stack-name", "hello", "--output", "json"), `"LogicalResourceId": "HelloWorldFunction"`)
 	p.contains(p.run("hello", "sam", "remote", "invoke", "HelloWorldFunction", "--stack-name", "hello", "--event-file", "events/event.json"), "hello world")
 	p.eventually("START RequestId", "hello", "sam", "logs", "--stack-name", "hello", "--name", "HelloWorldFunction")
-	p.contains(p.run("hello", "sam", deploy...), "No changes to deploy. Stack hello is up to date")
 
 	// Code alone, past CloudFormation.
 	p.replace("hello/hello_world/app.py", "hello world", "hello sync")

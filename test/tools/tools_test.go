@@ -21,6 +21,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,11 +45,31 @@ type project struct {
 	server  *platform.Platform
 	folder  string
 	environ []string
-	answer  string // to what the tool asks
+	hand    []string // environ of the test's own hand, the AWS command line
+	answer  string   // to what the tool asks
 }
 
 // newProject starts a server. path are the folders of the tool's commands.
 func newProject(t *testing.T, path ...string) *project {
+	t.Helper()
+	return startProject(t, nil, path)
+}
+
+// newStrictProject starts a server that decides each call by policies, where the
+// tool speaks TLS only and has the rights of nobody until it has become a user (as).
+func newStrictProject(t *testing.T, path ...string) *project {
+	t.Helper()
+	p := startProject(t, []string{"--iam=enforce", "--tls=127.0.0.1:0"}, path)
+	secure := regexp.MustCompile(`https://127\.0\.0\.1:(\d+)`).FindStringSubmatch(p.server.Log())
+	if secure == nil {
+		t.Fatalf("the server tells no address with TLS:\n%s", p.server.Log())
+	}
+	p.environ = append(slices.Clone(p.environ), "AWS_ENDPOINT_URL=https://localhost:"+secure[1], "AWS_CA_BUNDLE="+filepath.Join(p.server.Data, "tls", "ca.pem"),
+		"AWS_ACCESS_KEY_ID=AKIANOBODYNOBODYNOBO", "AWS_SECRET_ACCESS_KEY=none")
+	return p
+}
+
+func startProject(t *testing.T, serve, path []string) *project {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: the server needs root to isolate functions")
@@ -57,7 +79,7 @@ func newProject(t *testing.T, path ...string) *project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := platform.Start(context.Background(), binary, folder)
+	server, err := platform.Start(context.Background(), binary, folder, serve...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +101,23 @@ func newProject(t *testing.T, path ...string) *project {
 		"AWS_ACCESS_KEY_ID=" + platform.Key.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + platform.Key.SecretAccessKey,
 		"SAM_CLI_TELEMETRY=0", "CDK_DISABLE_CLI_TELEMETRY=true", "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off",
 	}
+	p.hand = p.environ
 	return p
+}
+
+// as makes the tool a user with that inline policy, if it is not empty, and AWS's
+// managed policies of those names.
+func (p *project) as(user, policy string, managed ...string) {
+	p.t.Helper()
+	p.aws("iam", "create-user", "--user-name", user)
+	if policy != "" {
+		p.aws("iam", "put-user-policy", "--user-name", user, "--policy-name", "own", "--policy-document", policy)
+	}
+	for _, name := range managed {
+		p.aws("iam", "attach-user-policy", "--user-name", user, "--policy-arn", "arn:aws:iam::aws:policy/"+name)
+	}
+	key := strings.Fields(p.aws("iam", "create-access-key", "--user-name", user, "--query", "AccessKey.[AccessKeyId,SecretAccessKey]", "--output", "text"))
+	p.environ = append(slices.Clone(p.environ), "AWS_ACCESS_KEY_ID="+key[0], "AWS_SECRET_ACCESS_KEY="+key[1])
 }
 
 // install brings a set of Python packages; its commands are in the folder returned.
@@ -170,6 +208,9 @@ func (p *project) try(folder, name string, args ...string) (string, error) {
 	begin := time.Now()
 	command := exec.CommandContext(ctx, path, args...)
 	command.Dir, command.Env, command.WaitDelay = filepath.Join(p.folder, folder), p.environ, 10*time.Second
+	if name == "aws" {
+		command.Env = p.hand
+	}
 	command.Stdin = strings.NewReader(p.answer)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
@@ -262,7 +303,7 @@ func (p *project) eventually(word, folder, name string, args ...string) {
 	p.t.Errorf("%q was never said by %s %s:\n%s", word, name, strings.Join(args, " "), out)
 }
 
-// aws runs the AWS command line.
+// aws runs the AWS command line, as the root of the account.
 //
 // AWS: its version 1 takes no AWS_ENDPOINT_URL for SQS in us-east-1, where it has
 // legacy names of its own (awscli/customizations/overridesslcommonname.py).
