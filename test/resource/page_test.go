@@ -38,8 +38,9 @@ Written from the code (` + "`go test ./test/resource -update`" + `): what a temp
 *inert* ones are checked, kept and shown, but change nothing here; a template that sets a *refused* one fails when the change set is made, and says why. A type that is not in
 this list fails in the same way. Required properties are marked with an asterisk; those whose change makes a new resource with ` + "`r`" + `.
 
-The handlers of the CDK for ` + "`Custom::S3AutoDeleteObjects`" + ` and ` + "`Custom::LogRetention`" + ` are written in Node.js, which this platform does not run. Their functions (known by the logical ids
-that the CDK gives them) get a program in Python that does the same. Its handlers in Python, as that of ` + "`Custom::S3BucketNotifications`" + `, run as they are.
+The CDK writes some handlers of custom resources in Node.js, which this platform does not run. Those of ` + "`Custom::S3AutoDeleteObjects`, `Custom::LogRetention` and `Custom::AWS`" + ` (AwsCustomResource), known by
+the logical ids that the CDK gives to their functions, and the onEvent handler of its provider framework get a program in Python that does the same; a provider with isComplete needs Step Functions and
+is refused with the runtime of its function. Handlers in Python, as those of ` + "`Custom::S3BucketNotifications` and `Custom::CDKBucketDeployment`" + `, run as they are, the latter whatever the processor.
 
 Types of the service AWS::CloudFormation and custom resources belong to the engine itself.
 `

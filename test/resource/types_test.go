@@ -508,7 +508,7 @@ func TestHandlersOfTheCDK(t *testing.T) {
 	role := p.create("Role", "AWS::IAM::Role", values{"AssumeRolePolicyDocument": trust})
 	properties := values{"Role": role.attributes["Arn"], "Runtime": "nodejs24.x", "Handler": "index.handler", "Timeout": number(900), "MemorySize": number(128),
 		"Code": values{"S3Bucket": "cdk-hnb659fds-assets", "S3Key": "x.zip"}}
-	for _, logical := range []string{"CustomS3AutoDeleteObjectsCustomResourceProviderHandler9D90184F", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8aFD4BFC8A"} {
+	for _, logical := range []string{"CustomS3AutoDeleteObjectsCustomResourceProviderHandler9D90184F", "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8aFD4BFC8A", "AWS679f53fac002430cb0da5b7982bd22872D164C4C"} {
 		f := p.create(logical, "AWS::Lambda::Function", properties)
 		f.same(values{"Runtime": "nodejs24.x", "Timeout": number(900)})
 		if live := p.ask("lambda", "GetFunctionConfiguration", values{"FunctionName": f.ref}); live["Runtime"] != "python3.14" {
@@ -518,6 +518,24 @@ func TestHandlersOfTheCDK(t *testing.T) {
 		changed["Timeout"] = number(30)
 		f.update(changed)
 		f.same(values{"Timeout": number(30)})
+	}
+	framework := maps.Clone(properties)
+	framework["Handler"], framework["Environment"] = "framework.onEvent", values{"Variables": values{"USER_ON_EVENT_FUNCTION_ARN": "arn:aws:lambda:eu-west-1:111122223333:function:mine"}}
+	f := p.create("PframeworkonEventCB72A785", "AWS::Lambda::Function", framework)
+	f.same(values{"Runtime": "nodejs24.x", "Environment": framework["Environment"]})
+	// That of deployments to buckets is Python of the CDK's own, for ARM.
+	deployment := maps.Clone(properties)
+	deployment["Runtime"], deployment["Architectures"], deployment["Code"] = "python3.14", []any{"arm64"}, values{"ZipFile": "def handler(event, context): pass"}
+	f = p.create("CustomCDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C81C01536", "AWS::Lambda::Function", deployment)
+	f.same(values{"Architectures": deployment["Architectures"]})
+	changed := maps.Clone(deployment)
+	changed["Code"] = values{"ZipFile": "def handler(event, context): return 1"}
+	f.update(changed)
+
+	framework["Environment"].(values)["Variables"].(values)["USER_IS_COMPLETE_FUNCTION_ARN"] = "arn:aws:lambda:eu-west-1:111122223333:function:waits"
+	waits := &made{platform: p, kind: p.types["AWS::Lambda::Function"], name: "AWS::Lambda::Function", logical: "Waits"}
+	if _, err := waits.kind.Create(t.Context(), waits.request(framework)); err == nil {
+		t.Error("a provider that waits was made: it needs Step Functions")
 	}
 	other := &made{platform: p, kind: p.types["AWS::Lambda::Function"], name: "AWS::Lambda::Function", logical: "Mine"}
 	if _, err := other.kind.Create(t.Context(), other.request(properties)); err == nil {

@@ -36,7 +36,7 @@ func rules() []*definition {
 			inert:    map[string]string{"Action": policiesInert, "Condition": policiesInert, "Principal": policiesInert, "Statement": policiesInert}},
 		{name: "AWS::Events::Archive", service: "events", create: "CreateArchive", update: "UpdateArchive", remove: "DeleteArchive", read: "DescribeArchive",
 			members: values{"SourceArn": "EventSourceArn"}, naming: naming{property: "ArchiveName", rule: stack.NameRule{MaxLength: archiveNameLength}}, identity: physicalAs("ArchiveName"),
-			resets: values{"Description": "", "EventPattern": "", "RetentionDays": 0}, attributes: pick("Arn", "ArchiveArn"), refused: map[string]string{"KmsKeyIdentifier": noKeys}},
+			resets: values{"Description": "", "EventPattern": "", "RetentionDays": 0}, attributes: pick("Arn", "ArchiveArn"), inert: map[string]string{"KmsKeyIdentifier": "only an empty one is accepted: " + noKeys}},
 		{name: "AWS::Events::Connection", notYet: noDestinations},
 		{name: "AWS::Events::ApiDestination", notYet: noDestinations},
 	}

@@ -116,8 +116,8 @@ func changeFunction(c *call, was values) error {
 	if c.r.Again || !value.Equal(was["Code"], c.properties["Code"]) || !value.Equal(was["Architectures"], c.properties["Architectures"]) {
 		in := packaged(c)
 		in["FunctionName"] = c.physical
-		if architectures := c.properties["Architectures"]; architectures != nil {
-			in["Architectures"] = architectures
+		if wanted := architectures(c); wanted != nil {
+			in["Architectures"] = wanted
 		}
 		if err := c.run("UpdateFunctionCode", in); err != nil {
 			return err
@@ -147,6 +147,9 @@ func liveFunction(c *call) (values, error) {
 			arns = append(arns, value.At(layer, "Arn"))
 		}
 		live["Layers"] = arns
+	}
+	if runsAnywhere(c) {
+		live["Architectures"] = c.properties["Architectures"]
 	}
 	if standIn(c) != "" {
 		live["Runtime"], live["Handler"] = c.properties["Runtime"], c.properties["Handler"]

@@ -490,6 +490,11 @@ func patchStage(c *call, was, want values) error {
 func usagePlans() []*definition {
 	return []*definition{
 		{name: "AWS::ApiGateway::ApiKey", madeID: tokenID(apiIDLength), create: "CreateApiKey", remove: "DeleteApiKey", read: "GetApiKey", naming: naming{property: "Name"}, identity: physicalAs("apiKey"), physical: member("id"),
+			make: func(c *call) (values, error) {
+				in := c.k.input(c, c.k.create, nil)
+				delete(in, "stageKeys") // the CDK still sends them, with a usage plan of the same stage
+				return c.do(c.k.create, in)
+			},
 			change: patchedBy("UpdateApiKey", func(p values) patch.Leaves {
 				l := patch.Leaves{}
 				l.Set("/description", p["Description"])
@@ -498,7 +503,7 @@ func usagePlans() []*definition {
 				return l
 			}),
 			tags: gatewayTags(func(c *call) string { return "/apikeys/" + c.physical }), attributes: own("APIKeyId"),
-			refused: map[string]string{"StageKeys": "API Gateway itself no longer takes them: use a usage plan"}, inert: map[string]string{"GenerateDistinctId": "a key's id is always another than its value"}},
+			inert: map[string]string{"StageKeys": "usage plans alone tie keys to stages, as at API Gateway since there are plans", "GenerateDistinctId": "a key's id is always another than its value"}},
 		{name: "AWS::ApiGateway::UsagePlan", madeID: tokenID(restPartLength), create: "CreateUsagePlan", remove: "DeleteUsagePlan", read: "GetUsagePlan", members: values{"UsagePlanName": "name"}, naming: naming{property: "UsagePlanName"},
 			identity: physicalAs("usagePlanId"), physical: member("id"), change: patchedBy("UpdateUsagePlan", planLeaves),
 			drop: func(c *call) error {
