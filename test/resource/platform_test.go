@@ -16,6 +16,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/async"
 	"github.com/lambkin-dev/lambkin/internal/core/bus"
 	"github.com/lambkin-dev/lambkin/internal/core/delivery"
+	"github.com/lambkin-dev/lambkin/internal/core/domain"
 	"github.com/lambkin-dev/lambkin/internal/core/function"
 	"github.com/lambkin-dev/lambkin/internal/core/functionurl"
 	"github.com/lambkin-dev/lambkin/internal/core/httpapi"
@@ -139,6 +140,18 @@ func services(t testing.TB) []*wire.Service {
 	run(t, lines.Run)
 	functions := must[*lambda.Lambda](t)(lambda.New(lambda.Config{Registry: registry, Invoker: nothing{}, URLs: functionurl.New(functionurl.Config{Store: store, Clock: clock.System}), URLAddress: urlserver.Address, Queue: asynchronous, Objects: objects, Mappings: mappings, Blobs: blobs,
 		Secret: secretBytes, Clock: clock.System}))
+	restAPIs := must[*restapi.APIs](t)(restapi.Open(t.Context(), restapi.Config{Store: store, Clock: clock.System}))
+	httpAPIs := must[*httpapi.APIs](t)(httpapi.New(httpapi.Config{Store: store, Clock: clock.System}))
+	names := must[*domain.Names](t)(domain.Open(t.Context(), domain.Config{Store: store, Clock: clock.System,
+		Find: func(ctx context.Context, s domain.Scope, id, _ string) (domain.Kind, error) {
+			if _, err := restAPIs.Get(restapi.ID{Scope: restapi.Scope(s), ID: id}); err == nil {
+				return domain.REST, nil
+			}
+			if _, err := httpAPIs.Get(ctx, httpapi.Scope(s), id); err != nil {
+				return "", domain.ErrNoAPI
+			}
+			return domain.HTTP, nil
+		}}))
 	all := append(sqs.Services(queues),
 		functions.Service(),
 		s3.Service(objects),
@@ -149,8 +162,8 @@ func services(t testing.TB) []*wire.Service {
 		iamservice.Service(people),
 		lines.Service(),
 		ecr.Service(store, clock.System),
-		apigateway.Service(apigateway.Config{APIs: must[*restapi.APIs](t)(restapi.Open(t.Context(), restapi.Config{Store: store, Clock: clock.System}))}),
-		apigatewayv2.Service(apigatewayv2.Config{APIs: must[*httpapi.APIs](t)(httpapi.New(httpapi.Config{Store: store, Clock: clock.System})), Address: apiserver.Address}),
+		apigateway.Service(apigateway.Config{APIs: restAPIs, Names: names}),
+		apigatewayv2.Service(apigatewayv2.Config{APIs: httpAPIs, Address: apiserver.Address, Names: names}),
 	)
 	universal := &schedulerservice.Universal{Caller: local.New(all)}
 	outbox.Serve("scheduler", universal)
