@@ -38,6 +38,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/bytecode"
 	"github.com/lambkin-dev/lambkin/internal/engine/hostmemory"
 	"github.com/lambkin-dev/lambkin/internal/engine/pyboot"
+	"github.com/lambkin-dev/lambkin/internal/engine/resident"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox"
 	"github.com/lambkin-dev/lambkin/internal/engine/sandbox/netns"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
@@ -421,6 +422,14 @@ func (s *Server) warm(ctx context.Context) {
 		}
 	}
 	s.restoreSnapshots(ctx)
+}
+
+// settle gives back the memory of the start.
+func (s *Server) settle() error {
+	if err := resident.Release(); err != nil {
+		s.config.Logger.Warn("the memory of the start was not given back", "err", err)
+	}
+	return nil
 }
 
 func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *identity.Keys, secret []byte) error {

@@ -234,7 +234,7 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 	group.Go(func() error { return s.sockets.Run(background) })   // ends when background does
 	group.Go(func() error { return s.stacks.Run(ctx) })           // ends when ctx does; what is under way goes on at the next start
 	group.Go(func() error { return s.control.Run(ctx) })          // likewise
-	group.Go(func() error { s.warm(ctx); return nil })            // ends when the runtimes are warm or ctx ends
+	group.Go(func() error { s.warm(ctx); return s.settle() })     // ends when the runtimes are warm or ctx ends
 	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
 	group.Go(func() error { return s.watchDisk(ctx) })            // ends when ctx does, or with errors
 	group.Go(func() error { <-ctx.Done(); return s.drain(stop) }) // ends when everything is drained

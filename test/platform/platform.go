@@ -67,6 +67,7 @@ func Build(ctx context.Context, folder string) (string, error) {
 		return binary, place(built, binary)
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/lambkin-dev/lambkin/cmd/lambkin")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0") // as the README builds it: one static file
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build lambkin: %w\n%s", err, out)
 	}
