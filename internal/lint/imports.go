@@ -23,6 +23,7 @@ var rules = []struct {
 	{"file-lines", checkFileLines},
 	{"package-lines", checkPackageLines},
 	{"init", checkInit},
+	{"expression", checkExpressions},
 	{"goroutine", checkGoroutines},
 	{"unsafe", checkUnsafe},
 	{"environment", checkEnvironment},

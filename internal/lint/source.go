@@ -21,6 +21,43 @@ func checkInit(t *Tree, _ *Policy) (found []Problem) {
 	return found
 }
 
+// checkExpressions compiles what package lazy compiles at its first use only.
+func checkExpressions(t *Tree, _ *Policy) (found []Problem) {
+	for _, f := range t.goFiles() {
+		if f.Test {
+			continue
+		}
+		ast.Inspect(f.AST, func(node ast.Node) bool {
+			call, ok := node.(*ast.CallExpr)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			if of, ok := call.Fun.(*ast.SelectorExpr); !ok || of.Sel.Name != "MustCompile" || !isName(of.X, "lazy") {
+				return true
+			}
+			literal, _ := call.Args[0].(*ast.BasicLit)
+			if literal == nil {
+				found = append(found, Problem{Path: f.Path, Line: t.line(call.Pos()), Text: "an expression that is compiled later must be one literal, so that this test can compile it"})
+				return true
+			}
+			expression, err := strconv.Unquote(literal.Value)
+			if err == nil {
+				_, err = regexp.Compile(expression)
+			}
+			if err != nil {
+				found = append(found, Problem{Path: f.Path, Line: t.line(call.Pos()), Text: err.Error()})
+			}
+			return true
+		})
+	}
+	return found
+}
+
+func isName(x ast.Expr, name string) bool {
+	id, ok := x.(*ast.Ident)
+	return ok && id.Name == name
+}
+
 // goroutineEnd is how the comment of a go statement begins.
 var goroutineEnd = regexp.MustCompile(`^//.*\bends (when|with|after|at)\b`)
 

@@ -2,11 +2,11 @@ package function
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // Scope is what all state belongs to: one account in one region.
@@ -30,7 +30,7 @@ const (
 
 // functionName has the groups region, account, name and qualifier. The text of
 // the shape, which AWS prints in its error, is in functionNameShape.
-var functionName = regexp.MustCompile(`^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:((?:eusc-)?[a-z]{2}(?:(?:-gov)|(?:-iso(?:[a-z]?)))?-[a-z]+-\d):)?(?:(\d{12}):)?(?:function:)?([a-zA-Z0-9-_]+)(?::(\$LATEST|[a-zA-Z0-9-_]+))?$`)
+var functionName = lazy.MustCompile(`^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:((?:eusc-)?[a-z]{2}(?:(?:-gov)|(?:-iso(?:[a-z]?)))?-[a-z]+-\d):)?(?:(\d{12}):)?(?:function:)?([a-zA-Z0-9-_]+)(?::(\$LATEST|[a-zA-Z0-9-_]+))?$`)
 
 // ParseTarget reads the FunctionName parameter of an operation in each of its
 // forms (name, name:qualifier, account:function:name, full ARN) and joins it
@@ -132,7 +132,7 @@ type LayerTarget struct {
 }
 
 // layerName has the groups region, account and name.
-var layerName = regexp.MustCompile(`^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:((?:eusc-)?[a-z]{2}(?:(?:-gov)|(?:-iso(?:[a-z]?)))?-[a-z]+-\d):(\d{12}):layer:)?([a-zA-Z0-9-_]{1,140})(?::([0-9]+))?$`)
+var layerName = lazy.MustCompile(`^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:((?:eusc-)?[a-z]{2}(?:(?:-gov)|(?:-iso(?:[a-z]?)))?-[a-z]+-\d):(\d{12}):layer:)?([a-zA-Z0-9-_]{1,140})(?::([0-9]+))?$`)
 
 // ParseLayer reads a LayerName (name or ARN without version); version 0 means
 // that the operation names none, a negative one is an *InvalidError.
@@ -174,7 +174,7 @@ func (t LayerTarget) ARN() string {
 
 // taggable is what TagResource takes; the groups are region, account, function
 // name and qualifier.
-var taggable = regexp.MustCompile(`^arn:(?:aws[a-zA-Z-]*):lambda:((?:eusc-)?[a-z]{2}(?:(?:-gov)|(?:-iso(?:[a-z]?)))?-[a-z]+-\d):(\d{12}):function:([a-zA-Z0-9-_]+)(?::(\$LATEST|[a-zA-Z0-9-_]+))?$`)
+var taggable = lazy.MustCompile(`^arn:(?:aws[a-zA-Z-]*):lambda:((?:eusc-)?[a-z]{2}(?:(?:-gov)|(?:-iso(?:[a-z]?)))?-[a-z]+-\d):(\d{12}):function:([a-zA-Z0-9-_]+)(?::(\$LATEST|[a-zA-Z0-9-_]+))?$`)
 
 const taggableShape = `arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)`
 

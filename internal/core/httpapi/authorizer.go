@@ -3,10 +3,10 @@ package httpapi
 import (
 	"context"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 func noAuthorizer(id string) error { return missing("Invalid Authorizer identifier specified %s", id) }
@@ -15,7 +15,7 @@ func noAuthorizer(id string) error { return missing("Invalid Authorizer identifi
 const maxTTL = 3600
 
 // identitySource is where an authorizer looks.
-var identitySource = regexp.MustCompile(`^\$(request\.(header|querystring)\.[^\s]+|context\.[A-Za-z0-9._]+|stageVariables\.[A-Za-z0-9_]+)$`)
+var identitySource = lazy.MustCompile(`^\$(request\.(header|querystring)\.[^\s]+|context\.[A-Za-z0-9._]+|stageVariables\.[A-Za-z0-9_]+)$`)
 
 func (a *Authorizer) check() error {
 	for _, source := range a.IdentitySource {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/core/vtl"
 )
 
@@ -44,7 +45,7 @@ const maxResponses = maxRoutes
 
 // templateKey is what chooses a template: a fixed key; expressions are not
 // evaluated.
-var templateKey = regexp.MustCompile(`^(\\?\$default|[A-Za-z0-9_./-]{1,128})$`)
+var templateKey = lazy.MustCompile(`^(\\?\$default|[A-Za-z0-9_./-]{1,128})$`)
 
 // TemplateKey is the key of templates that a selection chooses.
 func TemplateKey(selection *string) string {
@@ -77,7 +78,7 @@ func (r *RouteResponse) check() error {
 }
 
 // responseKey is a key of integration responses: /200/, /4\d\d/ or $default.
-var responseKey = regexp.MustCompile(`^(\$default|/[^/]{1,100}/)$`)
+var responseKey = lazy.MustCompile(`^(\$default|/[^/]{1,100}/)$`)
 
 func (r *IntegrationResponse) check() error {
 	if !responseKey.MatchString(r.Key) {

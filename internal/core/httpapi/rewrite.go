@@ -1,9 +1,10 @@
 package httpapi
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // Parameter mapping changes requests before an integration gets them, and answers
@@ -31,8 +32,8 @@ type Piece struct {
 
 // reference is what may stand in an expression, with or without braces.
 var (
-	reference = regexp.MustCompile(`\$\{([a-zA-Z]+(?:\.[^{}\s]+)?)\}`)
-	whole     = regexp.MustCompile(`^\$(request|response|context|stageVariables)\.[^\s{}]+$`)
+	reference = lazy.MustCompile(`\$\{([a-zA-Z]+(?:\.[^{}\s]+)?)\}`)
+	whole     = lazy.MustCompile(`^\$(request|response|context|stageVariables)\.[^\s{}]+$`)
 )
 
 // reserved are headers that no mapping may change.
@@ -51,7 +52,7 @@ func ParseExpression(text string) Expression {
 	}
 	var out Expression
 	at := 0
-	for _, m := range reference.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range reference.Get().FindAllStringSubmatchIndex(text, -1) {
 		if m[0] > at {
 			out = append(out, Piece{Text: text[at:m[0]]})
 		}
@@ -150,7 +151,7 @@ func CheckRequestParameters(mapping map[string]string) error {
 	return err
 }
 
-var statusCode = regexp.MustCompile(`^[2-5]\d\d$`)
+var statusCode = lazy.MustCompile(`^[2-5]\d\d$`)
 
 // CheckResponseParameters refuses what are no mappings of answers, by status code.
 func CheckResponseParameters(mappings map[string]map[string]string) error {

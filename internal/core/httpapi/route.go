@@ -3,11 +3,11 @@ package httpapi
 import (
 	"context"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // DefaultRoute takes what no other route does.
@@ -22,7 +22,7 @@ const AnyMethod = "ANY"
 var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", AnyMethod}
 
 // parameter is a segment of a path that stands for any text, or for all that follows.
-var parameter = regexp.MustCompile(`^\{[A-Za-z0-9._:-]+\+?\}$`)
+var parameter = lazy.MustCompile(`^\{[A-Za-z0-9._:-]+\+?\}$`)
 
 // CheckKey refuses what is no route key of an HTTP API.
 // AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html

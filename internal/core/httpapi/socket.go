@@ -2,10 +2,11 @@ package httpapi
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // The routes of WebSocket APIs that no message selects: they are about connections.
@@ -19,7 +20,7 @@ const Mock = "MOCK"
 
 // bodyReference is where in a message a selection looks: names of members and
 // indexes of lists.
-var bodyReference = regexp.MustCompile(`^request\.body((?:\.[A-Za-z0-9_-]+(?:\[[0-9]{1,4}\])*)+)$`)
+var bodyReference = lazy.MustCompile(`^request\.body((?:\.[A-Za-z0-9_-]+(?:\[[0-9]{1,4}\])*)+)$`)
 
 // Bounds of an expression.
 const (
@@ -212,7 +213,7 @@ func (a *Authorizer) checkSocket() error {
 }
 
 // socketIdentity is where an authorizer of a WebSocket API looks.
-var socketIdentity = regexp.MustCompile(`^(route\.request\.(header|querystring)\.[^\s]+|context\.[A-Za-z0-9._]+|stageVariables\.[A-Za-z0-9_]+)$`)
+var socketIdentity = lazy.MustCompile(`^(route\.request\.(header|querystring)\.[^\s]+|context\.[A-Za-z0-9._]+|stageVariables\.[A-Za-z0-9_]+)$`)
 
 // checkSocket refuses what a stage of a WebSocket API cannot have.
 func (s *Stage) checkSocket() error {

@@ -2,10 +2,10 @@ package httpapi
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 func noStage() error { return missing("Invalid stage identifier specified") }
@@ -13,9 +13,9 @@ func noStage() error { return missing("Invalid stage identifier specified") }
 func noDeployment() error { return missing("Invalid deployment identifier specified") }
 
 var (
-	stageName     = regexp.MustCompile(`^(\$default|[A-Za-z0-9_-]{1,128})$`)
-	variableName  = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
-	variableValue = regexp.MustCompile(`^[A-Za-z0-9._~:/?#&=,-]*$`)
+	stageName     = lazy.MustCompile(`^(\$default|[A-Za-z0-9_-]{1,128})$`)
+	variableName  = lazy.MustCompile(`^[A-Za-z0-9_]+$`)
+	variableValue = lazy.MustCompile(`^[A-Za-z0-9._~:/?#&=,-]*$`)
 )
 
 // maxVariableValue is AWS's.

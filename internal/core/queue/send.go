@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -253,7 +253,7 @@ func (s *settings) dupID(m *Message) string {
 }
 
 // idPattern is what group and deduplication ids are made of.
-var idPattern = regexp.MustCompile("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]{1,128}$")
+var idPattern = lazy.MustCompile("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]{1,128}$")
 
 func checkID(parameter, value string) error {
 	if !idPattern.MatchString(value) {
@@ -354,7 +354,7 @@ func checkText(text string) error {
 	return nil
 }
 
-var attributeName = regexp.MustCompile(`^[A-Za-z0-9_.\-]+$`)
+var attributeName = lazy.MustCompile(`^[A-Za-z0-9_.\-]+$`)
 
 const maxAttributeName = 256 // also of a type
 

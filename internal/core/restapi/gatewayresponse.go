@@ -2,8 +2,9 @@ package restapi
 
 import (
 	"maps"
-	"regexp"
 	"slices"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // defaultStatus are the types of answers that the gateway gives itself, with their
@@ -78,7 +79,7 @@ func (d *Definition) EffectiveResponse(kind string) *GatewayResponse {
 	return &GatewayResponse{ResponseType: kind, StatusCode: status, ResponseTemplates: map[string]string{"application/json": defaultTemplate}, DefaultResponse: true}
 }
 
-var gatewayTarget = regexp.MustCompile(`^gatewayresponse\.header\.[a-zA-Z0-9_-]+$`)
+var gatewayTarget = lazy.MustCompile(`^gatewayresponse\.header\.[a-zA-Z0-9_-]+$`)
 
 // Check refuses what no answer of the gateway can be.
 func (g *GatewayResponse) Check() error {

@@ -2,11 +2,11 @@ package restapi
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/base/regular"
 )
 
@@ -45,7 +45,7 @@ func (d *Definition) Integration(resource, method string) (*Integration, error) 
 }
 
 // pathPart is what a segment of a path may be. A variable is the whole segment.
-var pathPart = regexp.MustCompile(`^(\{[a-zA-Z0-9._:-]+\+?\}|[a-zA-Z0-9._:~,@!$&'()*+;=%-]+)$`)
+var pathPart = lazy.MustCompile(`^(\{[a-zA-Z0-9._:-]+\+?\}|[a-zA-Z0-9._:~,@!$&'()*+;=%-]+)$`)
 
 // AddResource makes a child of a resource.
 func (d *Definition) AddResource(parent, part string) (*Resource, error) {
@@ -155,7 +155,7 @@ func (d *Definition) PutMethod(resource string, wanted *Method) error {
 }
 
 // requestSource is what a method or an integration reads of a request.
-var requestSource = regexp.MustCompile(`^(method|integration)\.request\.(path|querystring|header|multivalueheader|multivaluequerystring)\.[a-zA-Z0-9._$\[\]%-]+$`)
+var requestSource = lazy.MustCompile(`^(method|integration)\.request\.(path|querystring|header|multivalueheader|multivaluequerystring)\.[a-zA-Z0-9._$\[\]%-]+$`)
 
 // CheckMethod refuses what no method can be.
 func (d *Definition) CheckMethod(m *Method) error {
@@ -205,10 +205,10 @@ func (d *Definition) DeleteMethod(resource, method string) error {
 	return nil
 }
 
-var statusCode = regexp.MustCompile(`^[1-5]\d\d$`)
+var statusCode = lazy.MustCompile(`^[1-5]\d\d$`)
 
 // answerTarget is what an answer of a method may set.
-var answerTarget = regexp.MustCompile(`^method\.response\.header\.[a-zA-Z0-9_-]+$`)
+var answerTarget = lazy.MustCompile(`^method\.response\.header\.[a-zA-Z0-9_-]+$`)
 
 // PutMethodResponse makes an answer of a method.
 func (d *Definition) PutMethodResponse(m *Method, wanted *MethodResponse) error {
@@ -248,11 +248,11 @@ func (m *Method) PutIntegration(wanted *Integration) error {
 }
 
 // integrationTarget is what an integration may set of its request.
-var integrationTarget = regexp.MustCompile(`^integration\.request\.(path|querystring|header)\.[a-zA-Z0-9._%-]+$`)
+var integrationTarget = lazy.MustCompile(`^integration\.request\.(path|querystring|header)\.[a-zA-Z0-9._%-]+$`)
 
 // integrationSource is where it comes from: the request, the context, the stage or a
 // constant in quotes.
-var integrationSource = regexp.MustCompile(`^(method\.request\.(path|querystring|header|multivalueheader|multivaluequerystring)\.[^\s]+|method\.request\.body(\.[^\s]+|\[[^\s]+)?|context\.[a-zA-Z0-9._-]+|stageVariables\.[a-zA-Z0-9._-]+|'[^']*')$`)
+var integrationSource = lazy.MustCompile(`^(method\.request\.(path|querystring|header|multivalueheader|multivaluequerystring)\.[^\s]+|method\.request\.body(\.[^\s]+|\[[^\s]+)?|context\.[a-zA-Z0-9._-]+|stageVariables\.[a-zA-Z0-9._-]+|'[^']*')$`)
 
 // Check sets the defaults of an integration and refuses what AWS refuses.
 func (i *Integration) Check() error {
@@ -323,7 +323,7 @@ func (i *Integration) checkTarget() error {
 }
 
 // answerSource is where a header of an answer comes from.
-var answerSource = regexp.MustCompile(`^(integration\.response\.header\.[^\s]+|integration\.response\.multivalueheader\.[^\s]+|integration\.response\.body(\.[^\s]+|\[[^\s]+)?|context\.[a-zA-Z0-9._-]+|stageVariables\.[a-zA-Z0-9._-]+|'[^']*')$`)
+var answerSource = lazy.MustCompile(`^(integration\.response\.header\.[^\s]+|integration\.response\.multivalueheader\.[^\s]+|integration\.response\.body(\.[^\s]+|\[[^\s]+)?|context\.[a-zA-Z0-9._-]+|stageVariables\.[a-zA-Z0-9._-]+|'[^']*')$`)
 
 // PutResponse sets an answer of an integration; m is the method that it is of.
 func (i *Integration) PutResponse(m *Method, wanted *IntegrationResponse) error {
@@ -376,7 +376,7 @@ func validPattern(text string) bool {
 	return err == nil
 }
 
-var modelName = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
+var modelName = lazy.MustCompile(`^[a-zA-Z0-9]+$`)
 
 // AddModel makes a model.
 func (d *Definition) AddModel(wanted *Model) error {
@@ -465,7 +465,7 @@ func (d *Definition) AddAuthorizer(wanted *Authorizer) error {
 }
 
 // identitySource is where a REQUEST authorizer finds who calls.
-var identitySource = regexp.MustCompile(`^(method\.request\.(header|querystring)\.[^\s,]+|stageVariables\.[^\s,]+|context\.[^\s,]+)$`)
+var identitySource = lazy.MustCompile(`^(method\.request\.(header|querystring)\.[^\s,]+|stageVariables\.[^\s,]+|context\.[^\s,]+)$`)
 
 // maxAuthorizerTTL is in seconds.
 const maxAuthorizerTTL = 3600

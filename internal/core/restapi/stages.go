@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
@@ -210,9 +210,9 @@ func (a *APIs) DeleteStage(ctx context.Context, id ID, name string) error {
 }
 
 var (
-	stageName     = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-	variableName  = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
-	variableValue = regexp.MustCompile(`^[A-Za-z0-9\-._~:/?#&=,]{0,512}$`)
+	stageName     = lazy.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
+	variableName  = lazy.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
+	variableValue = lazy.MustCompile(`^[A-Za-z0-9\-._~:/?#&=,]{0,512}$`)
 )
 
 // CheckStage refuses a stage that makes no sense.

@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +26,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/arn"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/engine/seal"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
@@ -155,7 +155,7 @@ func valueKey(s *Secret, version string) []byte {
 	return tuple.Key("secretsmanager", "value", s.Scope.Account, s.Scope.Region, s.Name, s.Suffix, version)
 }
 
-var suffixForm = regexp.MustCompile(`^(.*)-[A-Za-z0-9]{6}$`)
+var suffixForm = lazy.MustCompile(`^(.*)-[A-Za-z0-9]{6}$`)
 
 // read finds a secret by its name, or by its ARN with or without the suffix.
 func (q *Secrets) read(snap store.Snap, scope Scope, id string) (*Secret, store.Check, error) {
@@ -199,7 +199,7 @@ func (s *Secret) row() (store.KV, error) {
 	return store.KV{Key: secretKey(s.Scope, s.Name), Value: text}, err
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!\-]{1,512}$`)
+var nameForm = lazy.MustCompile(`^[A-Za-z0-9/_+=.@!\-]{1,512}$`)
 
 // Create makes a secret, with a first version if there is a value. The token, if
 // there is one, becomes the id of the version: a request that comes again is the

@@ -1,10 +1,10 @@
 package template
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/base/regular"
 )
 
@@ -90,11 +90,11 @@ const (
 )
 
 // counted is a single character or class with a count.
-var counted = regexp.MustCompile(`(\\.|\[\^?(?:\\.|[^\]\\])(?:\\.|[^\]\\])*\]|[^\\\[\](){}|*+?^$])\{(\d{1,5})(?:(,)(\d{0,5}))?\}`)
+var counted = lazy.MustCompile(`(\\.|\[\^?(?:\\.|[^\]\\])(?:\\.|[^\]\\])*\]|[^\\\[\](){}|*+?^$])\{(\d{1,5})(?:(,)(\d{0,5}))?\}`)
 
 // possessive is a count that gives nothing back: it cannot be confused with an
 // escaped character, since these have no count of their own in front.
-var possessive = regexp.MustCompile(`([^\\]\{\d+(?:,\d*)?\}|[\])\w.][*+?])\+`)
+var possessive = lazy.MustCompile(`([^\\]\{\d+(?:,\d*)?\}|[\])\w.][*+?])\+`)
 
 // counts writes counts over a thousand as several.
 func counts(text string) string {

@@ -2,9 +2,10 @@ package template
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // call splits a call of a function: a map whose only key names one.
@@ -118,8 +119,8 @@ type part struct {
 }
 
 var (
-	subName = regexp.MustCompile(`^[A-Za-z0-9_.:]+$`)
-	subKey  = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+	subName = lazy.MustCompile(`^[A-Za-z0-9_.:]+$`)
+	subKey  = lazy.MustCompile(`^[A-Za-z0-9_]+$`)
 )
 
 // sub are the parts of the text and the variables of the call itself.

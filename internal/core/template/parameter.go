@@ -2,8 +2,9 @@ package template
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // Parameters is the Parameters section.
@@ -172,17 +173,17 @@ func (p *Parameter) checkDeclaration() error {
 //
 // AWS: the value must exist in the account.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html
-var specific = map[string]*regexp.Regexp{
-	"AWS::EC2::AvailabilityZone::Name":   regexp.MustCompile(`^[a-z]{2}(?:-[a-z]+)+-\d+(?:[a-z]|-[a-z0-9-]+)$`),
-	"AWS::EC2::Image::Id":                regexp.MustCompile(`^ami-[0-9a-f]{8,17}$`),
-	"AWS::EC2::Instance::Id":             regexp.MustCompile(`^i-[0-9a-f]{8,17}$`),
-	"AWS::EC2::KeyPair::KeyName":         regexp.MustCompile(`^.{1,255}$`),
-	"AWS::EC2::SecurityGroup::GroupName": regexp.MustCompile(`^.{1,255}$`),
-	"AWS::EC2::SecurityGroup::Id":        regexp.MustCompile(`^sg-[0-9a-f]{8,17}$`),
-	"AWS::EC2::Subnet::Id":               regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`),
-	"AWS::EC2::Volume::Id":               regexp.MustCompile(`^vol-[0-9a-f]{8,17}$`),
-	"AWS::EC2::VPC::Id":                  regexp.MustCompile(`^vpc-[0-9a-f]{8,17}$`),
-	"AWS::Route53::HostedZone::Id":       regexp.MustCompile(`^Z[0-9A-Z]{1,31}$`),
+var specific = map[string]*lazy.Regexp{
+	"AWS::EC2::AvailabilityZone::Name":   lazy.MustCompile(`^[a-z]{2}(?:-[a-z]+)+-\d+(?:[a-z]|-[a-z0-9-]+)$`),
+	"AWS::EC2::Image::Id":                lazy.MustCompile(`^ami-[0-9a-f]{8,17}$`),
+	"AWS::EC2::Instance::Id":             lazy.MustCompile(`^i-[0-9a-f]{8,17}$`),
+	"AWS::EC2::KeyPair::KeyName":         lazy.MustCompile(`^.{1,255}$`),
+	"AWS::EC2::SecurityGroup::GroupName": lazy.MustCompile(`^.{1,255}$`),
+	"AWS::EC2::SecurityGroup::Id":        lazy.MustCompile(`^sg-[0-9a-f]{8,17}$`),
+	"AWS::EC2::Subnet::Id":               lazy.MustCompile(`^subnet-[0-9a-f]{8,17}$`),
+	"AWS::EC2::Volume::Id":               lazy.MustCompile(`^vol-[0-9a-f]{8,17}$`),
+	"AWS::EC2::VPC::Id":                  lazy.MustCompile(`^vpc-[0-9a-f]{8,17}$`),
+	"AWS::Route53::HostedZone::Id":       lazy.MustCompile(`^Z[0-9A-Z]{1,31}$`),
 }
 
 const storedPrefix = "AWS::SSM::Parameter::Value<"

@@ -3,9 +3,10 @@ package template
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // sections of a template
@@ -15,7 +16,7 @@ var sections = []string{"AWSTemplateFormatVersion", "Conditions", "Description",
 // FormatVersion is the only version of the language.
 const FormatVersion = "2010-09-09"
 
-var alphanumeric = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+var alphanumeric = lazy.MustCompile(`^[A-Za-z0-9]+$`)
 
 // Read checks the structure of a template whose transforms have run: sections,
 // members, names, references, functions, cycles.

@@ -3,7 +3,8 @@ package template
 import (
 	"encoding/json"
 	"math/big"
-	"regexp"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // Unknown is the value of what is not known yet: the attribute of a resource that
@@ -96,7 +97,7 @@ func boolean(value any, path string) (bool, error) {
 	return false, refuse("Template format error: [%s] must be a boolean", path)
 }
 
-var decimalNumber = regexp.MustCompile(`^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?$`)
+var decimalNumber = lazy.MustCompile(`^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?$`)
 
 func isNumber(text string) bool { return decimalNumber.MatchString(text) }
 

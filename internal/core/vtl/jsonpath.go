@@ -2,9 +2,10 @@ package vtl
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 )
 
 // pathCost is what a byte of a path is charged with, each time it is read.
@@ -210,8 +211,8 @@ func (p *pathReader) step() (*pathStep, error) {
 }
 
 var (
-	indexList = regexp.MustCompile(`^\s*-?\d{1,9}\s*(,\s*-?\d{1,9}\s*)*$`)
-	sliceForm = regexp.MustCompile(`^\s*(-?\d{1,9})?\s*:\s*(-?\d{1,9})?\s*(?::\s*(\d{1,9})?\s*)?$`)
+	indexList = lazy.MustCompile(`^\s*-?\d{1,9}\s*(,\s*-?\d{1,9}\s*)*$`)
+	sliceForm = lazy.MustCompile(`^\s*(-?\d{1,9})?\s*:\s*(-?\d{1,9})?\s*(?::\s*(\d{1,9})?\s*)?$`)
 )
 
 // bracket reads a step in brackets.

@@ -5,7 +5,6 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/sqsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/core/queue"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/member"
@@ -123,7 +123,7 @@ func (a *api) sendMessage(ctx context.Context, call *wire.Call, in *sqsapi.SendM
 	}, nil
 }
 
-var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var batchID = lazy.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // checkBatch checks the ids of a batch; entry is what its elements are called.
 func checkBatch(ids []*string, entry string) error {

@@ -3,10 +3,10 @@ package macro
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/lambkin-dev/lambkin/internal/base/lazy"
 	"github.com/lambkin-dev/lambkin/internal/core/template"
 )
 
@@ -121,7 +121,7 @@ func (x *expander) call(object map[string]any, bound bindings, depth int) (any, 
 	return map[string]any{"Fn::Sub": []any{replaced, values}}, true, err
 }
 
-var placeholder = regexp.MustCompile(`([$&])\{([^!}][^}]*)\}`)
+var placeholder = lazy.MustCompile(`([$&])\{([^!}][^}]*)\}`)
 
 // fill replaces ${Name} and, in keys, &{Name}: the same without what is not
 // alphanumeric.
@@ -139,7 +139,7 @@ func fill(text string, bound bindings, forms string) string {
 	})
 }
 
-var notAlphanumeric = regexp.MustCompile(`[^0-9A-Za-z]`)
+var notAlphanumeric = lazy.MustCompile(`[^0-9A-Za-z]`)
 
 // subText fills the text of Fn::Sub. A variable inside of a variable's name is
 // refused, as without the extensions.
@@ -153,7 +153,7 @@ func subText(text string, bound bindings) (string, error) {
 	return fill(text, bound, "$"), nil
 }
 
-var nested = regexp.MustCompile(`\$\{[^!}][^}]*\$\{`)
+var nested = lazy.MustCompile(`\$\{[^!}][^}]*\$\{`)
 
 // object writes out the loops among the members of an object.
 func (x *expander) object(object map[string]any, bound bindings, depth int, names bool) (map[string]any, error) {
