@@ -59,6 +59,11 @@ func (e *exchange) run() (any, error) {
 	if err := e.arrive(); err != nil {
 		return nil, err
 	}
+	return e.answer()
+}
+
+// answer is what comes behind the head of a request.
+func (e *exchange) answer() (any, error) {
 	if err := e.body(); err != nil {
 		return nil, err
 	}

@@ -481,7 +481,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
-	handler, err := gateway.New(gateway.Config{
+	s.gateway, err = gateway.New(gateway.Config{
 		Services: append(services, stacks...), Enforced: s.guard != nil,
 		Codecs: map[shape.Protocol]wire.Codec{
 			shape.RestJSON: restjson.Codec{}, shape.JSON: jsonrpc.Codec{}, shape.Query: query.Codec{}, shape.CBOR: cbor.Codec{},
@@ -495,7 +495,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
-	s.http = &http.Server{Handler: handler, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
+	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
 	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
 	s.http.RegisterOnShutdown(s.sockets.Stop)    // they are no requests any longer

@@ -33,10 +33,16 @@ func (s *Server) buildREST(keys *identity.Keys, services []*wire.Service) error 
 	}
 	s.restFront = restserver.New(restserver.Config{
 		APIs: s.restAPIs, Functions: &functions.Functions{Registry: s.registry, Invoker: s.invoker}, Callers: s.callers(keys),
-		Outbound: border, Local: local.New(services), Permit: s.mayInvokeAPI, Assume: s.apisMayAssume(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
+		Outbound: border, Local: local.New(services), Forward: s.forward, Permit: s.mayInvokeAPI, Assume: s.apisMayAssume(), Logs: s.logs, Clock: clock.System, Logger: s.config.Logger,
 	})
 	s.closers = append(s.closers, func() error { s.restFront.Close(); return nil })
 	return nil
+}
+
+// forward serves a request that an API makes of one of our services. Requests come after
+// all is built.
+func (s *Server) forward(w http.ResponseWriter, r *http.Request, who local.Identity, service string) error {
+	return s.gateway.ServeAs(w, r, who, service)
 }
 
 // enterREST opens the door for an API. Requests come after all is built.

@@ -54,6 +54,7 @@ import (
 	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
 	restserver "github.com/lambkin-dev/lambkin/internal/front/restapi"
 	socketserver "github.com/lambkin-dev/lambkin/internal/front/websocket"
+	"github.com/lambkin-dev/lambkin/internal/gateway"
 	"github.com/lambkin-dev/lambkin/internal/guard"
 	"github.com/lambkin-dev/lambkin/internal/svc/logs"
 	"github.com/lambkin-dev/lambkin/internal/wire/authority"
@@ -159,6 +160,7 @@ type Server struct {
 	objects    *object.Objects
 	restAPIs   *restapi.APIs
 	restFront  *restserver.Server // serves them
+	gateway    *gateway.Gateway
 	logs       *logs.Logs
 	stacks     *engine.Engine
 	control    *control.Control

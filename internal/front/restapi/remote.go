@@ -138,14 +138,7 @@ func (e *exchange) ofFunction() bool {
 
 // target is the address with its variables filled in.
 func (e *exchange) target(i *restapi.Integration, made *request) (string, error) {
-	text := e.substitute(i.Uri)
-	for name, value := range made.path {
-		// A greedy path keeps its slashes.
-		escaped := strings.ReplaceAll(url.PathEscape(value), "%2F", "/")
-		text = strings.ReplaceAll(text, "{"+name+"+}", escaped)
-		text = strings.ReplaceAll(text, "{"+name+"}", escaped)
-	}
-	target, err := url.Parse(text)
+	target, err := url.Parse(fillPath(e.substitute(i.Uri), made.path))
 	if err != nil {
 		return "", err
 	}

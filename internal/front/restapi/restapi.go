@@ -55,6 +55,8 @@ type Config struct {
 	Callers   *caller.Callers
 	Outbound  *outbound.Guard
 	Local     *local.Caller // calls the operations of our own services
+	// Forward serves a request to one of our own services in somebody's name.
+	Forward func(w http.ResponseWriter, r *http.Request, who local.Identity, service string) error
 	// Permit tells whether a caller may call the method of that ARN; nil: every one may.
 	Permit func(ctx context.Context, call *wire.Call, method string) error
 	// Assume tells whether an integration may act by a role; nil: by every one.

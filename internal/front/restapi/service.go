@@ -1,8 +1,12 @@
 package restapi
 
 import (
+	"bytes"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,6 +20,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 	"github.com/lambkin-dev/lambkin/internal/front/roles"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
+	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
 
 // lambdaEvent queues an asynchronous call of a function.
@@ -43,11 +48,11 @@ func (e *exchange) platform(region string) local.Identity {
 }
 
 // serviceCall calls an operation of one of our own services, by
-// arn:aws:apigateway:REGION:SERVICE:action/NAME or :path/PATH. The operation is named by
-// the ARN, by the header X-Amz-Target, or by Action in a form.
+// arn:aws:apigateway:REGION:SERVICE:action/NAME or :path/PATH, where SERVICE may be
+// SUBDOMAIN.SERVICE. The operation is named by the ARN, by the header X-Amz-Target, by
+// Action in a form, or by the path, as the service's protocol has it.
 //
-// AWS: signs a request for the service. Here the call stays inside; of a form, the
-// members without structure (MessageBody, not MessageAttribute.1.Name) can be given.
+// AWS: signs a request for the service. Here the call stays inside.
 func (e *exchange) serviceCall(i *restapi.Integration) (*proxy.Answer, error) {
 	made, err := e.makeRequest(i)
 	if err != nil {
@@ -61,17 +66,24 @@ func (e *exchange) serviceCall(i *restapi.Integration) (*proxy.Answer, error) {
 	if err != nil {
 		return nil, errInternal.with(err)
 	}
-	service := parts[4][strings.LastIndexByte(parts[4], '.')+1:]
-	action, input, form, err := operationOf(parts[5], made)
+	service, subdomain := parts[4], ""
+	if dot := strings.LastIndexByte(service, '.'); dot >= 0 {
+		subdomain, service = service[:dot], service[dot+1:]
+	}
+	resource := fillPath(parts[5], made.path)
+	if path, found := strings.CutPrefix(resource, "path/"); found && e.server.config.Local.Speaks(service, shape.RestXML, shape.RestJSON) {
+		return e.restCall(i, made, who, service, strings.TrimPrefix(subdomain+"/"+strings.TrimPrefix(path, "/"), "/"))
+	}
+	action, input, form, err := operationOf(resource, made)
 	if err != nil {
 		return nil, errInternal.with(err)
 	}
 	if service == "sqs" && input["QueueUrl"] == nil {
-		if path, found := strings.CutPrefix(parts[5], "path/"); found {
+		if path, found := strings.CutPrefix(resource, "path/"); found {
 			input["QueueUrl"] = "http://localhost/" + strings.Trim(path, "/")
 		}
 	}
-	output, err := e.server.config.Local.Call(e.r.Context(), who, service, action, input)
+	output, err := e.callOperation(who, service, action, input, form)
 	got := &result{header: http.Header{"Content-Type": {jsonType}}}
 	e.backend.status = http.StatusOK
 	var refusal *fault.Fault
@@ -93,6 +105,102 @@ func (e *exchange) serviceCall(i *restapi.Integration) (*proxy.Answer, error) {
 	got.choose = strconv.Itoa(e.backend.status)
 	return e.makeAnswer(i, got)
 }
+
+// callOperation calls by the names of the API, or by those of the query protocol.
+func (e *exchange) callOperation(who local.Identity, service, action string, input map[string]any, form bool) (map[string]any, error) {
+	caller := e.server.config.Local
+	queue := strings.EqualFold(service, "sqs")
+	if !form || !queue && !caller.Speaks(service, shape.Query) {
+		return caller.Call(e.r.Context(), who, service, action, input)
+	}
+	values := url.Values{}
+	for name, value := range input {
+		if text, is := value.(string); is {
+			values.Set(name, text)
+		}
+	}
+	values.Set("Action", action)
+	if queue {
+		values = queueForm(values)
+	}
+	return caller.Form(e.r.Context(), who, service, values)
+}
+
+// fillPath fills the variables of a path in; a greedy one keeps its slashes.
+func fillPath(text string, variables map[string]string) string {
+	for name, value := range variables {
+		escaped := strings.ReplaceAll(url.PathEscape(value), "%2F", "/")
+		text = strings.ReplaceAll(text, "{"+name+"+}", escaped)
+		text = strings.ReplaceAll(text, "{"+name+"}", escaped)
+	}
+	return text
+}
+
+// restCall makes a request of a service whose operations are methods and paths.
+func (e *exchange) restCall(i *restapi.Integration, made *request, who local.Identity, service, path string) (*proxy.Answer, error) {
+	target, err := url.Parse("http://localhost/" + path)
+	if err != nil {
+		return nil, errInternal.with(err)
+	}
+	query := target.Query()
+	maps.Copy(query, made.query)
+	if len(made.query) > 0 {
+		target.RawQuery = query.Encode()
+	}
+	ctx, cancel := context.WithTimeout(e.r.Context(), timeout(i))
+	defer cancel()
+	method := i.HttpMethod
+	if method == restapi.AnyMethod {
+		method = e.r.Method
+	}
+	out, err := http.NewRequestWithContext(ctx, method, target.String(), strings.NewReader(made.body))
+	if err != nil {
+		return nil, errInternal.with(err)
+	}
+	out.TLS = &tls.ConnectionState{} // it crosses no network: aws:SecureTransport is true
+	out.RequestURI = target.RequestURI()
+	if made.body != "" {
+		out.Header.Set("Content-Type", made.contentType)
+	}
+	for name, value := range made.header {
+		if !validHeader(name, value) {
+			return nil, errInternal
+		}
+		out.Header.Set(name, value)
+	}
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	switch err := e.server.config.Forward(w, out, who, service); {
+	case ctx.Err() != nil && e.r.Context().Err() == nil:
+		return nil, errTimeout
+	case err != nil:
+		return nil, errMalformedAnswer.with(err)
+	}
+	e.backend.status = w.status
+	return e.makeAnswer(i, &result{body: w.body.Bytes(), header: w.header, choose: strconv.Itoa(w.status)})
+}
+
+// recorder keeps an answer of a service, of at most MaxPayloadBytes.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header is that of the answer.
+func (r *recorder) Header() http.Header { return r.header }
+
+// WriteHeader keeps the status.
+func (r *recorder) WriteHeader(status int) { r.status = status }
+
+// Write keeps a part of the body.
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.body.Len()+len(p) > MaxPayloadBytes {
+		return 0, errLongAnswer
+	}
+	return r.body.Write(p)
+}
+
+var errLongAnswer = errors.New("the answer of the service is too large")
 
 // role is on whose behalf an integration calls.
 func (e *exchange) role(i *restapi.Integration, region string) (local.Identity, error) {

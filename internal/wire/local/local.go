@@ -17,13 +17,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/base/session"
 	"github.com/lambkin-dev/lambkin/internal/wire"
+	"github.com/lambkin-dev/lambkin/internal/wire/query"
 	"github.com/lambkin-dev/lambkin/internal/wire/restbind"
 	"github.com/lambkin-dev/lambkin/internal/wire/shape"
 )
@@ -90,6 +93,37 @@ func (c *Caller) Call(ctx context.Context, who Identity, service, action string,
 		return nil, err
 	}
 	out, err := do(s.Model, op, call, input)
+	if err != nil || op.Model.Output == shape.None {
+		return map[string]any{}, err
+	}
+	return read(s.Model, op.Model.Output, out), nil
+}
+
+// Speaks tells whether a service is here and speaks one of the protocols.
+func (c *Caller) Speaks(service string, protocols ...shape.Protocol) bool {
+	s := c.services[strings.ToLower(service)]
+	return s != nil && slices.ContainsFunc(protocols, func(p shape.Protocol) bool { return slices.Contains(s.Model.Protocols, p) })
+}
+
+// Form calls the operation that a form of the query protocol names, with the members as
+// the form has them (MessageAttribute.1.Name).
+func (c *Caller) Form(ctx context.Context, who Identity, service string, form url.Values) (map[string]any, error) {
+	s, op, err := c.Operation(service, form.Get("Action"))
+	if err != nil {
+		return nil, err
+	}
+	call, err := who.call(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, err := query.Codec{}.Decode(&wire.Exchange{Service: s.Model, Operation: s.Model.Operation(op.Model.Name), Call: call, Body: []byte(form.Encode())})
+	if err == nil {
+		err = shape.Validate(s.Model, op.Model.Input, in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := op.Do(call.Request.Context(), call, in)
 	if err != nil || op.Model.Output == shape.None {
 		return map[string]any{}, err
 	}

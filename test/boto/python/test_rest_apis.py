@@ -284,6 +284,74 @@ class Plain(RestApis):
         self.assertTrue(json.loads(answer)["SendMessageResponse"]["SendMessageResult"]["MessageId"])
         self.assertEqual(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"][0]["Body"], '{"a": "b&c"}')
 
+    def service(self, method, uri, http="POST", **integration):
+        """A method that calls a service, and answers what it answers."""
+        API.put_method(restApiId=self.id, resourceId=self.root, httpMethod=method, authorizationType="NONE", requestParameters={"method.request.querystring.key": False})
+        API.put_integration(restApiId=self.id, resourceId=self.root, httpMethod=method, type="AWS", integrationHttpMethod=http, uri=f"arn:aws:apigateway:{REGION}:{uri}", credentials=f"arn:aws:iam::{ACCOUNT}:role/api", **integration)
+        for status, pattern in (("200", {}), ("404", {"selectionPattern": "404"}), ("400", {"selectionPattern": "400"})):
+            API.put_method_response(restApiId=self.id, resourceId=self.root, httpMethod=method, statusCode=status, responseParameters={"method.response.header.ETag": False})
+            API.put_integration_response(restApiId=self.id, resourceId=self.root, httpMethod=method, statusCode=status, responseParameters={"method.response.header.ETag": "integration.response.header.ETag"}, **pattern)
+
+    # The forms are those of the query APIs of SQS and SNS:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html
+    def test_forms_with_members_that_have_members(self):
+        sqs, sns = client("sqs"), client("sns")
+        url = sqs.create_queue(QueueName=self.name())["QueueUrl"]
+        self.addCleanup(sqs.delete_queue, QueueUrl=url)
+        topic = sns.create_topic(Name=self.name())["TopicArn"]
+        self.addCleanup(sns.delete_topic, TopicArn=topic)
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"], Attributes={"RawMessageDelivery": "true"})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]})})
+        form = {"requestParameters": {"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"}}
+        queue = url.rsplit("/", 1)[1]
+        self.service("PUT", f"sqs:path/{ACCOUNT}/{queue}", **form, requestTemplates={"application/json": "Action=SendMessage&MessageBody=$input.body"
+                     "&MessageAttribute.1.Name=kind&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=order"
+                     "&MessageAttribute.2.Name=n&MessageAttribute.2.Value.DataType=Number&MessageAttribute.2.Value.StringValue=7"})
+        self.service("PATCH", "sns:action/Publish", **form, requestTemplates={"application/json": f"TopicArn={topic}&Message=$input.body"
+                     "&MessageAttributes.entry.1.Name=kind&MessageAttributes.entry.1.Value.DataType=String&MessageAttributes.entry.1.Value.StringValue=note"})
+        self.service("DELETE", "sns:path//", **form, requestTemplates={"application/json": f"Action=Publish&TopicArn={topic}&Message=x&MessageAttributes.entry.1.Name=kind&MessageAttributes.entry.1.Value.DataType=Nonsense"})
+        self.deploy(self.id)
+
+        def message():
+            got = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"][0]
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=got["ReceiptHandle"])
+            return got["Body"], {name: a["StringValue"] for name, a in got["MessageAttributes"].items()}
+
+        code, _, answer = call(self.id, "/prod", "PUT", "one")
+        self.assertEqual(code, 200, answer)
+        self.assertEqual(message(), ("one", {"kind": "order", "n": "7"}))
+        code, _, answer = call(self.id, "/prod", "PATCH", "two")
+        self.assertEqual(code, 200, answer)
+        self.assertTrue(json.loads(answer)["PublishResponse"]["PublishResult"]["MessageId"])
+        self.assertEqual(message(), ("two", {"kind": "note"}))
+        code, _, answer = call(self.id, "/prod", "DELETE", "x")
+        self.assertEqual((code, json.loads(answer)["Error"]["Type"]), (400, "Sender"), answer)
+
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/integrating-api-with-aws-services-s3.html
+    def test_a_bucket_behind_an_api(self):
+        s3 = client("s3")
+        bucket = self.name().lower()
+        s3.create_bucket(Bucket=bucket)
+        self.addCleanup(s3.delete_bucket, Bucket=bucket)
+        key = {"requestParameters": {"integration.request.path.key": "method.request.querystring.key"}}
+        typed = {"requestParameters": {**key["requestParameters"], "integration.request.header.x-amz-meta-by": "'api'"}}
+        self.service("PUT", f"s3:path/{bucket}/{{key}}", "PUT", passthroughBehavior="WHEN_NO_MATCH", **typed)
+        self.service("PATCH", f"s3:path/{bucket}/{{key}}", "GET", **key)
+        self.service("DELETE", f"{bucket}.s3:path/{{key}}", "DELETE", **key)
+        self.service("OPTIONS", f"s3:path/{bucket}?list-type=2", "GET")
+        self.deploy(self.id)
+        code, headers, answer = call(self.id, "/prod?key=a/b%20c", "PUT", "hello")
+        self.assertEqual(code, 200, answer)
+        self.assertTrue(headers["ETag"])
+        got = s3.get_object(Bucket=bucket, Key="a/b c")
+        self.assertEqual((got["Body"].read(), got["Metadata"]), (b"hello", {"by": "api"}))
+        self.assertEqual(call(self.id, "/prod?key=a/b%20c", "PATCH")[2], b"hello")
+        self.assertIn(b"<Key>a/b c</Key>", call(self.id, "/prod", "OPTIONS")[2])
+        code, _, answer = call(self.id, "/prod?key=a/b%20c", "DELETE")
+        self.assertEqual(code, 200, answer)
+        code, _, answer = call(self.id, "/prod?key=a/b%20c", "PATCH")
+        self.assertEqual((code, b"<Code>NoSuchKey</Code>" in answer), (404, True), answer)
+
 
 class Tests(RestApis):
     def test_methods_before_they_are_deployed(self):
