@@ -134,6 +134,7 @@ type Request struct {
 	Name               string              // for a resource without a name of its own: the stack's name, the logical id and a random part
 	PhysicalID         string              // empty in Create
 	Again              bool                // an earlier try may have done a part
+	Back               bool                // Update: back to what was before one that may have failed half-way; Previous is what that wanted
 	Properties         map[string]any      // resolved; stack tags are joined already
 	Previous           map[string]any      // Update: as deployed last
 	Attributes         map[string]any      // as the last result had them

@@ -240,7 +240,11 @@ func operationsOut(s *state.Stack) (out []cloudformationapi.OperationEntry) {
 func parametersOut(c *state.Configuration) (out []cloudformationapi.Parameter) {
 	for _, p := range c.Parameters {
 		shown := template.Argument{Given: p.Value, NoEcho: p.Hidden}.Shown()
-		out = append(out, cloudformationapi.Parameter{ParameterKey: &p.Key, ParameterValue: &shown, ResolvedValue: member.Optional(p.Resolved)})
+		resolved := p.Resolved
+		if p.Hidden {
+			resolved = ""
+		}
+		out = append(out, cloudformationapi.Parameter{ParameterKey: &p.Key, ParameterValue: &shown, ResolvedValue: member.Optional(resolved)})
 	}
 	return out
 }

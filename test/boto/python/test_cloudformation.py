@@ -5,7 +5,10 @@ recorded them from AWS.
 """
 
 import json
+import time
 import unittest
+import urllib.error
+import urllib.request
 
 from botocore.exceptions import ClientError, WaiterError
 
@@ -317,6 +320,161 @@ def handler(event, context):
         self.assertEqual({"Word": "ho!", "Ref": "thing-2"}, outputs())
         reasons = [reason for name, status, reason in self.events() if (name, status) == ("Thing", "UPDATE_FAILED")]
         self.assertRegex(reasons[0], r"^Received response status \[FAILED\] from custom resource. Message returned: as asked \(RequestId: [0-9a-f-]{36}\)$")
+
+    def topic_with_queue(self):
+        """A topic, and a function that receives the next message that it got."""
+        sns, sqs = common.client("sns"), common.client("sqs")
+        topic = sns.create_topic(Name=self.name("t"))["TopicArn"]
+        url = sqs.create_queue(QueueName=self.name("q"))["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}]}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        self.addCleanup(sns.delete_topic, TopicArn=topic)
+        self.addCleanup(sqs.delete_queue, QueueUrl=url)
+
+        def receive():
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline:
+                for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages", []):
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                    return json.loads(message["Body"])
+            self.fail("the topic told nothing")
+        return topic, receive
+
+    def test_custom_resource_of_a_topic(self):
+        """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources.html"""
+        topic, receive = self.topic_with_queue()
+
+        def body(**properties):
+            return template(Resources={"Thing": {"Type": "Custom::Thing", "Properties": {"ServiceToken": topic, **properties}}},
+                            Outputs={"Word": {"Value": {"Fn::GetAtt": ["Thing", "Word"]}}, "Ref": {"Value": {"Ref": "Thing"}}})
+
+        def request(kind):
+            message = receive()
+            self.assertEqual("AWS CloudFormation custom resource request", message["Subject"])
+            document = json.loads(message["Message"])
+            self.assertEqual((kind, "Thing", "Custom::Thing", topic), (document["RequestType"], document["LogicalResourceId"], document["ResourceType"], document["ServiceToken"]))
+            return document
+
+        def answer(document, **more):
+            whole = {"Status": "SUCCESS", "PhysicalResourceId": "one", **{k: document[k] for k in ("StackId", "RequestId", "LogicalResourceId")}, **more}
+            put(document["ResponseURL"], whole)
+
+        def put(url, document):
+            with urllib.request.urlopen(urllib.request.Request(url, data=json.dumps(document).encode(), method="PUT")) as response:
+                self.assertEqual(200, response.status)
+
+        self.api.create_stack(StackName=self.stack, TemplateBody=body(Size=1))
+        first = request("Create")
+        self.assertEqual({"ServiceToken": topic, "Size": "1"}, first["ResourceProperties"])
+        answer(first, Data={"Word": "hi"})
+        self.wait("create")
+        self.assertEqual({"Word": "hi", "Ref": "one"}, {o["OutputKey"]: o["OutputValue"] for o in self.described()["Outputs"]})
+        with self.assertRaisesRegex(urllib.error.HTTPError, "403") as caught:
+            put(first["ResponseURL"], {})
+        caught.exception.close()
+        # Another PhysicalResourceId: the former one is deleted in the clean-up.
+        self.api.update_stack(StackName=self.stack, TemplateBody=body(Size=2))
+        second = request("Update")
+        self.assertEqual(("one", "1", "2"), (second["PhysicalResourceId"], second["OldResourceProperties"]["Size"], second["ResourceProperties"]["Size"]))
+        answer(second, PhysicalResourceId="two", Data={"Word": "ho"}, NoEcho=True)
+        gone = request("Delete")
+        self.assertEqual(("one", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"), (gone["PhysicalResourceId"], self.described()["StackStatus"]))
+        answer(gone)
+        self.wait("update")
+        # NoEcho hides the attributes, but not in outputs: crpg-ref-responses.html
+        self.assertEqual({"Word": "ho", "Ref": "two"}, {o["OutputKey"]: o["OutputValue"] for o in self.described()["Outputs"]})
+        # Too long, and a failure: each is rolled back by a request of the other way.
+        for wrong, reason in ({"Data": {"Word": "x" * 4096}}, "Response object is too long."), ({"Status": "FAILED", "Reason": "no room"}, "Message returned: no room (RequestId: "):
+            self.api.update_stack(StackName=self.stack, TemplateBody=body(Size=3))
+            answer(request("Update"), **{"PhysicalResourceId": "two", **wrong})
+            back = request("Update")
+            self.assertEqual(("3", "2"), (back["OldResourceProperties"]["Size"], back["ResourceProperties"]["Size"]))
+            answer(back, PhysicalResourceId="two", Data={"Word": "ho"}, NoEcho=True)
+            self.api.get_waiter("stack_rollback_complete").wait(StackName=self.stack, WaiterConfig=SLOW)
+            self.assertIn(reason, [r for n, s, r in self.events() if (n, s) == ("Thing", "UPDATE_FAILED")][-1])
+        # Nobody answers in time.
+        self.api.update_stack(StackName=self.stack, TemplateBody=body(Size=4, ServiceTimeout=1))
+        request("Update")
+        answer(request("Update"), PhysicalResourceId="two", Data={"Word": "ho"}, NoEcho=True)
+        self.api.get_waiter("stack_rollback_complete").wait(StackName=self.stack, WaiterConfig=SLOW)
+        self.assertIn("CloudFormation did not receive a response from your Custom Resource.", [r for n, s, r in self.events() if (n, s) == ("Thing", "UPDATE_FAILED")][-1])
+        self.api.delete_stack(StackName=self.stack)
+        answer(request("Delete"), PhysicalResourceId="two")
+        self.wait("delete")
+
+    def test_custom_resource_of_a_topic_with_a_function(self):
+        code = """import cfnresponse, json
+def handler(event, context):
+    request = json.loads(event["Records"][0]["Sns"]["Message"])
+    cfnresponse.send(request, context, cfnresponse.SUCCESS, {"Word": "hi"}, "one")
+"""
+        self.create(template(Resources={
+            "F": {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": common.RUNTIME, "Handler": "index.handler", "Timeout": 60, "Role": common.ROLE, "Code": {"ZipFile": code}}},
+            "T": {"Type": "AWS::SNS::Topic"}, "P": {"Type": "AWS::Lambda::Permission", "Properties": {
+                "FunctionName": {"Ref": "F"}, "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com", "SourceArn": {"Ref": "T"}}},
+            "S": {"Type": "AWS::SNS::Subscription", "DependsOn": "P", "Properties": {"TopicArn": {"Ref": "T"}, "Protocol": "lambda", "Endpoint": {"Fn::GetAtt": ["F", "Arn"]}}},
+            "Thing": {"Type": "AWS::CloudFormation::CustomResource", "DependsOn": "S", "Properties": {"ServiceToken": {"Ref": "T"}, "ServiceTimeout": 60}}},
+            Outputs={"Word": {"Value": {"Fn::GetAtt": ["Thing", "Word"]}}}))
+        self.assertEqual("hi", self.described()["Outputs"][0]["OutputValue"])
+
+    def test_wait_conditions(self):
+        """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-waitcondition.html"""
+        def body(handle, **properties):
+            return template(Resources={
+                handle: {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+                "Told": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Name": "/" + self.stack, "Value": {"Ref": handle}}},
+                "W" + handle: {"Type": "AWS::CloudFormation::WaitCondition", "DependsOn": "Told", "Properties": {"Handle": {"Ref": handle}, **properties}}},
+                Outputs={"Data": {"Value": {"Fn::GetAtt": ["W" + handle, "Data"]}}})
+
+        def signal(url, **document):
+            with urllib.request.urlopen(urllib.request.Request(url, data=json.dumps(document).encode(), method="PUT")):
+                pass
+
+        def handle():
+            ssm, deadline = common.client("ssm"), time.monotonic() + 120
+            while time.monotonic() < deadline:
+                try:
+                    return ssm.get_parameter(Name="/" + self.stack)["Parameter"]["Value"]
+                except ssm.exceptions.ParameterNotFound:
+                    time.sleep(0.05)
+            self.fail("there is no handle")
+
+        self.api.create_stack(StackName=self.stack, TemplateBody=body("First", Timeout=600, Count=2))
+        url = handle()
+        signal(url, Status="SUCCESS", UniqueId="a", Data="1", Reason="r")
+        signal(url, Status="SUCCESS", UniqueId="a", Data="again", Reason="of one id the first counts")
+        self.assertEqual("CREATE_IN_PROGRESS", self.described()["StackStatus"])
+        signal(url, Status="SUCCESS", UniqueId="b", Data="2", Reason="r")
+        self.wait("create")
+        self.assertEqual({"a": "1", "b": "2"}, json.loads(self.described()["Outputs"][0]["OutputValue"]))
+        with self.assertRaisesRegex(ClientError, "cannot be signaled"):
+            self.api.signal_resource(StackName=self.stack, LogicalResourceId="First", UniqueId="x", Status="SUCCESS")
+        self.remove(self.stack)
+        self.api.create_stack(StackName=self.stack, TemplateBody=body("First", Timeout=600))
+        signal(handle(), Status="FAILURE", UniqueId="a", Reason="no disk", Data="")
+        self.assertRaises(WaiterError, self.wait, "create")
+        self.assertIn(("WFirst", "CREATE_FAILED", "WaitCondition received failed message: 'no disk' for uniqueId: a"), self.events())
+        self.remove(self.stack)
+        self.api.create_stack(StackName=self.stack, TemplateBody=body("First", Timeout=1))
+        self.assertRaises(WaiterError, self.wait, "create")
+        self.assertIn(("WFirst", "CREATE_FAILED", "WaitCondition timed out. Received 0 conditions when expecting 1"), self.events())
+
+    def test_topics_hear_of_events(self):
+        topic, receive = self.topic_with_queue()
+        arn = self.create(template(Parameters={"Secret": {"Type": "String", "NoEcho": True}}, Resources={"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Ref": "Secret"}}}}),
+                          NotificationARNs=[topic], Parameters=[{"ParameterKey": "Secret", "ParameterValue": "hush-hush"}])
+        self.assertEqual([topic], self.described()["NotificationARNs"])
+        seen = []
+        while ("AWS::CloudFormation::Stack", "CREATE_COMPLETE") not in seen:
+            message = receive()
+            self.assertEqual("AWS CloudFormation Notification", message["Subject"])
+            lines = dict(line.split("=", 1) for line in message["Message"].splitlines())
+            self.assertEqual((f"'{arn}'", f"'{self.stack}'", f"'{common.ACCOUNT}'"), (lines["StackId"], lines["StackName"], lines["Namespace"]))
+            self.assertNotIn("hush-hush", message["Message"])
+            seen.append((lines["ResourceType"].strip("'"), lines["ResourceStatus"].strip("'")))
+        self.assertIn(("AWS::SSM::Parameter", "CREATE_COMPLETE"), seen)
 
 
 if __name__ == "__main__":

@@ -377,9 +377,8 @@ func (e *Engine) ContinueRollback(ctx context.Context, s state.Scope, name strin
 			return stack.Invalid("Stack:%s is in %s state and can not be rolled back", s.ARN(), s.Status)
 		}
 		for _, name := range skip {
-			row := &state.Resource{}
-			if _, err := e.Get(snap, s.ResourceKey(s.ID, name), row); err != nil || row.Status != state.UpdateFailed {
-				return stack.Invalid("[%s] resources cannot be skipped: only those whose rollback failed can", name)
+			if err := e.maySkip(snap, s, name); err != nil {
+				return err
 			}
 		}
 		who, err := e.actor(ctx, s.Scope, s.Before.WithRole(in.RoleARN), in.Caller)
@@ -392,6 +391,48 @@ func (e *Engine) ContinueRollback(ctx context.Context, s state.Scope, name strin
 		return e.SayStack(b, s)
 	})
 	return err
+}
+
+// maySkip refuses to pass over what is not in trouble. A resource of a nested stack
+// is named by the name of that stack, a point, and its own.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html
+func (e *Engine) maySkip(snap store.Snap, root *state.Stack, name string) error {
+	s, logical := root, name
+	if of, inner, dotted := strings.Cut(name, "."); dotted {
+		found, err := e.Find(snap, root.Scope, of)
+		var refusal *stack.Error
+		switch {
+		case errors.As(err, &refusal), err == nil && found.Root != root.ARN() && found.Parent != root.ARN():
+			return stack.Invalid("[%s] resources cannot be skipped: %s is no nested stack of %s", name, of, root.Name)
+		case err != nil:
+			return err
+		}
+		s, logical = found, inner
+	}
+	row := &state.Resource{}
+	_, err := e.Get(snap, s.ResourceKey(s.ID, logical), row)
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return err
+	case err != nil || row.Status != state.UpdateFailed:
+		return stack.Invalid("[%s] resources cannot be skipped: only those whose rollback failed can", name)
+	}
+	return nil
+}
+
+// skipsOf are those that a rollback of the root passes over in one of its nested
+// stacks, with those of deeper ones.
+func skipsOf(child *state.Stack, skip []string) (own []string) {
+	for _, name := range skip {
+		of, inner, dotted := strings.Cut(name, ".")
+		switch {
+		case dotted && of == child.Name:
+			own = append(own, inner)
+		case dotted:
+			own = append(own, name)
+		}
+	}
+	return own
 }
 
 // Rollback rolls a stack back whose creation or update failed with its rollback

@@ -36,11 +36,16 @@ func (e *Engine) DetectDrift(ctx context.Context, s state.Scope, name string, on
 	now := e.Clock.Now().UTC()
 	d := &state.Detection{ID: ids.UUID(), Stack: found.ARN(), Status: state.InSync, Time: now}
 	var drifts []*state.Drift
+	byName := map[string]*state.Resource{}
+	for _, r := range rows {
+		byName[r.LogicalID] = r
+	}
+	mask := state.MaskOf(byName, found.Now)
 	for _, r := range rows {
 		if !r.Live() || len(only) > 0 && !slices.Contains(only, r.LogicalID) {
 			continue
 		}
-		drift := e.driftOf(ctx, found, r, caller)
+		drift := e.driftOf(ctx, found, r, mask, caller)
 		drift.Checked = now
 		if drift.Status == state.Modified || drift.Status == state.Deleted {
 			d.Drifted++
@@ -66,7 +71,7 @@ func (e *Engine) DetectDrift(ctx context.Context, s state.Scope, name string, on
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html
 var detectable = []state.Status{state.CreateComplete, state.UpdateComplete, state.UpdateRollbackComplete, state.UpdateRollbackFailed, state.ImportComplete, state.ImportRollbackComplete}
 
-func (e *Engine) driftOf(ctx context.Context, s *state.Stack, r *state.Resource, caller stack.Caller) *state.Drift {
+func (e *Engine) driftOf(ctx context.Context, s *state.Stack, r *state.Resource, mask *state.Mask, caller stack.Caller) *state.Drift {
 	d := &state.Drift{LogicalID: r.LogicalID, PhysicalID: r.PhysicalID, Type: r.Type, Status: state.NotChecked}
 	t := e.TypeOf(r.Type)
 	if t == nil || t.Facts().OpenProperties {
@@ -79,7 +84,7 @@ func (e *Engine) driftOf(ctx context.Context, s *state.Stack, r *state.Resource,
 		d.Status = state.Deleted
 		return d
 	case err != nil:
-		d.Reason = userText(err)
+		d.Reason = mask.Text(userText(err))
 		return d
 	}
 	facts, expected, shown := t.Facts(), map[string]any{}, map[string]any{}
@@ -95,7 +100,10 @@ func (e *Engine) driftOf(ctx context.Context, s *state.Stack, r *state.Resource,
 	for _, name := range slices.Sorted(maps.Keys(expected)) {
 		d.Differences = append(d.Differences, differences("/"+name, expected[name], shown[name])...)
 	}
-	d.Status, d.Expected, d.Actual = state.InSync, state.JSON(expected), state.JSON(shown)
+	d.Status, d.Expected, d.Actual = state.InSync, state.JSON(mask.Value(expected)), state.JSON(mask.Value(shown))
+	for i := range d.Differences {
+		d.Differences[i].Expected, d.Differences[i].Actual = mask.Text(d.Differences[i].Expected), mask.Text(d.Differences[i].Actual)
+	}
 	if len(d.Differences) > 0 {
 		d.Status = state.Modified
 	}

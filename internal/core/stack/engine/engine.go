@@ -22,6 +22,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/plan"
@@ -41,6 +42,9 @@ const (
 	maxOperations = 64 // stacks that are worked on at once
 	maxSteps      = 16 // resources of one stack that are worked on at once
 	MaxDepth      = 8  // of nested stacks; our own
+
+	cleanTries   = 3 // of the clean-up to delete something, as AWS; then it is left behind
+	defaultPause = 5 * time.Second
 )
 
 // Config is what an Engine works with. Store, Secret and Types are required.
@@ -58,6 +62,8 @@ type Config struct {
 	Lookup func(ctx context.Context, who stack.Caller, s state.Scope, reference template.Dynamic) (string, error)
 	// Transform runs the macros of a template; the error says which failed and why.
 	Transform func(ctx context.Context, who stack.Caller, in *TransformInput) (map[string]any, error)
+	// Pause is between the tries of the clean-up to delete something; 0: defaultPause.
+	Pause time.Duration
 	// Role is who acts by a stack's role. The error tells why it cannot be.
 	Role func(ctx context.Context, s state.Scope, arn string) (stack.Caller, error)
 }
@@ -91,6 +97,7 @@ func New(config Config) (*Engine, error) {
 	if config.Clock == nil {
 		config.Clock = clock.System
 	}
+	config.Pause = cmp.Or(config.Pause, defaultPause)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
 	records, err := state.New(config.Store, config.Secret, config.Clock, config.Outbox)
 	if err != nil {

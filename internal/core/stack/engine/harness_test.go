@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/plan"
@@ -30,6 +31,7 @@ type fakeWorld struct {
 	made   map[string]string         // token to physical id
 	count  int
 	calls  []string
+	last   *stack.Request // of an update
 	// waiting gets something when a resource waits for others.
 	waiting chan struct{}
 	// fail tells whether a call fails: "create A", "update A", "delete A".
@@ -96,10 +98,14 @@ func (f *fakeType) call(ctx context.Context, what string, r *stack.Request) erro
 }
 
 func (f *fakeType) result(id string) *stack.Result {
-	return &stack.Result{PhysicalID: id, Attributes: map[string]any{"Arn": "arn:" + id, "Value": f.world.things[id]["Value"]}}
+	return &stack.Result{PhysicalID: id, Attributes: map[string]any{"Arn": "arn:" + id, "Value": f.world.things[id]["Value"]}, Hidden: f.world.things[id]["Hidden"] == true}
 }
 
 func (f *fakeType) Create(ctx context.Context, r *stack.Request) (*stack.Result, error) {
+	if f.facts.Waits && r.Properties["WaitToCreate"] == true {
+		<-ctx.Done() // nobody answers
+		return nil, ctx.Err()
+	}
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	id, again := f.world.made[r.Token]
@@ -134,6 +140,7 @@ func (f *fakeType) Update(ctx context.Context, r *stack.Request) (*stack.Result,
 	}
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
+	f.world.last = r
 	if err := f.call(ctx, "update", r); err != nil {
 		return nil, err
 	}
@@ -189,7 +196,7 @@ func startIn(t *testing.T, folder string, world *fakeWorld, wrap func(store.Stor
 	if wrap != nil {
 		s = wrap(s)
 	}
-	engine, err := New(Config{Store: s, Secret: []byte("0123456789abcdef0123456789abcdef"), Types: world, Logger: slog.New(slog.DiscardHandler)})
+	engine, err := New(Config{Store: s, Secret: []byte("0123456789abcdef0123456789abcdef"), Types: world, Pause: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -246,6 +246,10 @@ func (n *nested) Update(ctx context.Context, r *stack.Request) (*stack.Result, e
 // Revert takes the last update back.
 func (n *nested) Revert(ctx context.Context, r *stack.Request) (*stack.Result, error) {
 	s := state.Scope{Account: r.Account, Region: r.Region}
+	parent, err := n.engine.Describe(ctx, s, r.StackID)
+	if err != nil {
+		return nil, err
+	}
 	id, err := n.engine.changeNamed(ctx, s, r.PhysicalID, func(_ store.Snap, s *state.Stack, b *store.Batch) error {
 		switch {
 		case s.Parked():
@@ -257,6 +261,7 @@ func (n *nested) Revert(ctx context.Context, r *stack.Request) (*stack.Result, e
 			s.Operation.Cancelled = true
 		case s.Status == state.UpdateRollbackFailed:
 			n.engine.newOperation(s, b, state.ContinueRollback, state.RollingBack, &Input{Token: r.Token}, r.Caller)
+			s.Operation.Skip = skipsOf(s, parent.Operation.Skip)
 			s.Status = state.UpdateRollbackInProgress
 			return n.engine.SayStack(b, s)
 		}

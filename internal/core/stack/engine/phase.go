@@ -112,6 +112,7 @@ func (w *work) complete(ctx context.Context, outputs []state.Output) error {
 
 // deployed ends a deployment that failed.
 func (w *work) deployed(ctx context.Context, failures string) error {
+	failures = w.mask().Text(failures)
 	err := w.turn(ctx, func(_ store.Snap, s *state.Stack, b *store.Batch) error { return w.failDeployment(s, b, failures) })
 	w.tell(1)
 	return err
@@ -269,6 +270,9 @@ func (w *work) bringBack(ctx context.Context, row *state.Resource) bool {
 		r.Step = nil
 		if step.Action == state.Creating && step.Replacing {
 			return w.abandon(ctx, row)
+		}
+		if step.Action == state.Updating {
+			r.Tried = step.To.Properties
 		}
 	}
 	switch {

@@ -60,7 +60,7 @@ func (w *work) removeFormer(ctx context.Context, d *state.Deployed, name string)
 	if !w.announce(ctx, about, state.DeleteInProgress, "") {
 		return false
 	}
-	if err := w.callDelete(ctx, d, name, true); err != nil {
+	if err := w.tryDelete(ctx, d, about, true); err != nil {
 		if ctx.Err() == nil {
 			w.fell(name, state.Removing)
 			w.announce(ctx, about, state.DeleteFailed, userText(err))
@@ -73,7 +73,7 @@ func (w *work) removeFormer(ctx context.Context, d *state.Deployed, name string)
 // announce writes an event of something that is no resource of the stack now.
 func (w *work) announce(ctx context.Context, event state.Event, status state.Status, reason string) bool {
 	b := &store.Batch{}
-	event.Status, event.Reason = status, reason
+	event.Status, event.Reason = status, w.mask().Text(reason)
 	err := w.Say(b, w.stack, event)
 	if err == nil {
 		err = w.commit(ctx, b)
@@ -105,7 +105,7 @@ func (w *work) removeItself(ctx context.Context, row *state.Resource) bool {
 			return false
 		}
 	}
-	if err := w.callDelete(ctx, &r.Deployed, r.LogicalID, false); err != nil {
+	if err := w.tryDelete(ctx, &r.Deployed, state.Event{LogicalID: r.LogicalID, Type: r.Type, PhysicalID: physical}, false); err != nil {
 		if ctx.Err() != nil {
 			return false
 		}
@@ -164,6 +164,24 @@ func (w *work) retains(r *state.Resource) bool {
 		return false
 	}
 	return r.Deletion == state.Retain || r.Deletion == state.RetainOnCreate
+}
+
+// tryDelete deletes something; where the stack lives on without it, it is tried some
+// times.
+func (w *work) tryDelete(ctx context.Context, d *state.Deployed, about state.Event, replaced bool) error {
+	tries := 1
+	if w.leaves() {
+		tries = cleanTries
+	}
+	for try := 1; ; try++ {
+		err := w.callDelete(ctx, d, about.LogicalID, replaced)
+		if err == nil || ctx.Err() != nil || try == tries {
+			return err
+		}
+		if !w.announce(ctx, about, state.DeleteFailed, userText(err)) || w.Clock.Sleep(ctx, w.config.Pause) != nil || !w.announce(ctx, about, state.DeleteInProgress, "") {
+			return err
+		}
+	}
 }
 
 // callDelete calls Delete of the type.

@@ -58,7 +58,7 @@ func (w *work) Place(ctx context.Context, name string) bool {
 		}
 		return w.start(ctx, row, name, step, "")
 	}
-	difference := w.Compare(&row.Deployed, want)
+	difference := w.Compare(&row.Deployed, want, nil)
 	broken := row.Status == state.CreateFailed || row.Status == state.UpdateFailed || row.Status == state.DeleteFailed // since the last operation, which was not rolled back
 	switch {
 	case row.Status == state.CreateFailed, difference.Replace == plan.Always:
@@ -116,7 +116,7 @@ func (w *work) touched(row *state.Resource, name string) *state.Resource {
 		*r = *row
 	}
 	if row == nil || r.Generation != w.stack.Generation {
-		r.Generation, r.New, r.Before, r.Others, r.Settled, r.Called = w.stack.Generation, !r.Live(), nil, nil, false, false
+		r.Generation, r.New, r.Before, r.Others, r.Settled, r.Called, r.Tried = w.stack.Generation, !r.Live(), nil, nil, false, false, nil
 		if r.Live() {
 			before := r.Deployed
 			r.Before = &before
@@ -234,6 +234,9 @@ func (w *work) request(ctx context.Context, row *state.Resource, step *state.Ste
 		return nil, err
 	}
 	previous := row.Properties
+	if step.RollBack && row.Tried != nil {
+		previous = row.Tried
+	}
 	if step.Action == state.Updating {
 		if revealed, err := w.reveal(ctx, previous); err == nil {
 			previous = revealed // if the secret is gone its reference is the best that there is
@@ -242,7 +245,8 @@ func (w *work) request(ctx context.Context, row *state.Resource, step *state.Ste
 		previous = nil
 	}
 	r := w.requestFor(&row.Deployed, row.LogicalID)
-	r.Token, r.Name, r.Again, r.Properties, r.Previous = step.Token, step.Name, again, properties, previous
+	r.Token, r.Name, r.Again, r.Properties, r.Previous = step.Token, step.Name, again || row.Tried != nil && !step.RollBack, properties, previous
+	r.Back = step.RollBack
 	switch step.Action {
 	case state.Creating:
 		r.PhysicalID, r.Attributes = "", nil
@@ -302,6 +306,9 @@ func (w *work) fail(ctx context.Context, row *state.Resource, result *stack.Resu
 		r.Status = state.ImportFailed
 	default:
 		r.Status = state.UpdateFailed
+		if !step.RollBack {
+			r.Tried = step.To.Properties
+		}
 	}
 	w.fell(r.LogicalID, what)
 	physical := r.PhysicalID
@@ -317,10 +324,10 @@ func (w *work) fail(ctx context.Context, row *state.Resource, result *stack.Resu
 // succeed writes that a step has done what it should.
 func (w *work) succeed(ctx context.Context, row *state.Resource, result *stack.Result) bool {
 	r, step := *row, row.Step
-	r.Step, r.Reason = nil, ""
+	r.Step, r.Reason, r.Tried = nil, "", nil
 	now := step.To.Made(result)
 	if now.Attributes == nil && step.Action == state.Updating {
-		now.Attributes = r.Attributes
+		now.Attributes, now.Hidden = r.Attributes, r.Hidden
 	}
 	shown := w.shown(ctx, r.LogicalID, &step.To)
 	if r.Live() && r.PhysicalID != now.PhysicalID && (r.Before == nil || r.Before.PhysicalID != r.PhysicalID) {

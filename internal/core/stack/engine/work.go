@@ -161,6 +161,7 @@ type work struct {
 	rows     map[string]*state.Resource // by logical id; a Resource is never changed once it is here
 	places   map[string]state.Place
 	failed   map[string]state.Action // what failed in this phase, by logical id
+	revealed []string                // what dynamic references were found to mean
 	timedOut bool
 	fatal    error // of the store: nothing can be done until it is well
 }
@@ -245,6 +246,7 @@ func (w *work) all() map[string]*state.Resource {
 // save writes a resource with events of it, which get its ids and type.
 func (w *work) save(ctx context.Context, r *state.Resource, events ...state.Event) error {
 	r.Changed = w.Clock.Now().UTC()
+	r.Reason = w.mask().Text(r.Reason)
 	b, key := &store.Batch{}, w.scope.ResourceKey(w.id, r.LogicalID)
 	w.mu.Lock()
 	p := w.places[r.LogicalID]
@@ -267,8 +269,9 @@ func (w *work) save(ctx context.Context, r *state.Resource, events ...state.Even
 }
 
 func (w *work) sayAll(b *store.Batch, r *state.Resource, events []state.Event) error {
+	mask := w.mask()
 	for _, event := range events {
-		event.LogicalID = r.LogicalID
+		event.LogicalID, event.Reason = r.LogicalID, mask.Text(event.Reason)
 		if event.Type == "" {
 			event.Type = r.Type
 		}
@@ -426,7 +429,18 @@ func (w *work) shown(ctx context.Context, name string, _ *state.Deployed) string
 	if w.to == nil {
 		return ""
 	}
-	return w.to.Shown(ctx, name)
+	return w.to.Shown(ctx, name, w.mask())
+}
+
+// mask hides what nobody is to see in events.
+func (w *work) mask() *state.Mask {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	mask := state.MaskOf(w.rows, w.stack.Now, w.stack.Before)
+	for _, secret := range w.revealed {
+		mask.Add(secret)
+	}
+	return mask
 }
 
 // reveal puts values in the place of dynamic references.
@@ -435,7 +449,11 @@ func (w *work) reveal(ctx context.Context, properties map[string]any) (map[strin
 		if w.config.Lookup == nil {
 			return "", stack.Invalid("Dynamic references cannot be resolved here")
 		}
-		return w.config.Lookup(ctx, w.stack.Operation.Caller, w.scope, reference)
+		secret, err := w.config.Lookup(ctx, w.stack.Operation.Caller, w.scope, reference)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.revealed = append(w.revealed, secret)
+		return secret, err
 	})
 	if err != nil {
 		return nil, errors.New(userText(err))

@@ -42,8 +42,8 @@ const Automatic = "Automatic"
 // recreations are the words for verdicts in details.
 var recreations = map[Verdict]string{Never: "Never", Perhaps: "Conditionally", Always: "Always"}
 
-// Compare tells what differs.
-func (e *Planner) Compare(old, want *state.Deployed) *Comparison {
+// Compare tells what differs; mask hides what nobody is to see of it.
+func (e *Planner) Compare(old, want *state.Deployed, mask *state.Mask) *Comparison {
 	c := &Comparison{}
 	t := e.TypeOf(want.Type)
 	if t == nil {
@@ -59,7 +59,7 @@ func (e *Planner) Compare(old, want *state.Deployed) *Comparison {
 		if had && has && state.Same(before, after) {
 			continue
 		}
-		d := state.Detail{Attribute: "Properties", Name: name, Change: "Modify", Before: shownValue(before), After: shownValue(Known(after)), Dynamic: template.HasUnknown(after), Source: "DirectModification"}
+		d := state.Detail{Attribute: "Properties", Name: name, Change: "Modify", Before: shownValue(mask.Value(before)), After: shownValue(mask.Value(Known(after))), Dynamic: template.HasUnknown(after), Source: "DirectModification"}
 		switch {
 		case !had:
 			d.Change = "Add"
@@ -82,7 +82,7 @@ func (e *Planner) Compare(old, want *state.Deployed) *Comparison {
 		{"UpdateReplacePolicy", old.Replacement, want.Replacement}, {"CreationPolicy", old.Creation, want.Creation},
 	} {
 		if other.before != other.after {
-			c.Details = append(c.Details, state.Detail{Attribute: other.name, Recreation: recreations[Never], Source: "DirectModification", Change: "Modify", Before: other.before, After: other.after})
+			c.Details = append(c.Details, state.Detail{Attribute: other.name, Recreation: recreations[Never], Source: "DirectModification", Change: "Modify", Before: mask.Text(other.before), After: mask.Text(other.after)})
 			c.Quiet = true
 		}
 	}
@@ -142,7 +142,7 @@ type Existing func(ctx context.Context, want *state.Deployed) (map[string]string
 // Difference compares a prepared configuration with the stack. The rows are nil for
 // a new one. What existing finds is imported; nil: nothing is looked for.
 func (e *Planner) Difference(ctx context.Context, s *state.Stack, rows map[string]*state.Resource, c *state.Configuration, text string, existing Existing) (*Changes, error) {
-	d := &differ{Planner: e, stack: s, rows: rows, configuration: c, existing: existing, found: map[string]*state.Change{}, stacks: map[string]map[string]any{}}
+	d := &differ{Planner: e, stack: s, rows: rows, configuration: c, existing: existing, found: map[string]*state.Change{}, stacks: map[string]map[string]any{}, mask: state.MaskOf(rows, c, s.Now, s.Before)}
 	d.world = NewPreview(e.Records, s.Scope, rows)
 	var err error
 	if d.program, err = e.Compile(ctx, s, c, text, d.world); err != nil {
@@ -163,7 +163,7 @@ func (e *Planner) Difference(ctx context.Context, s *state.Stack, rows map[strin
 	}
 	for name, row := range rows {
 		if row.Live() && !d.program.Active(name) {
-			d.found[name] = &state.Change{Action: "Remove", LogicalID: name, PhysicalID: row.PhysicalID, Type: row.Type, Policy: policyAction(row.Deletion, false), Before: whole(&row.Deployed)}
+			d.found[name] = &state.Change{Action: "Remove", LogicalID: name, PhysicalID: row.PhysicalID, Type: row.Type, Policy: policyAction(row.Deletion, false), Before: d.whole(&row.Deployed)}
 		}
 	}
 	all := &Changes{Stacks: d.stacks}
@@ -189,6 +189,7 @@ type differ struct {
 	existing      Existing
 	found         map[string]*state.Change
 	stacks        map[string]map[string]any
+	mask          *state.Mask
 }
 
 // types refuses another type for a resource.
@@ -225,7 +226,7 @@ func (d *differ) resource(ctx context.Context, name string) error {
 		if err := d.adopt(ctx, name, want); err != nil {
 			return err
 		}
-		c := &state.Change{Action: "Add", LogicalID: name, Type: want.Type, After: whole(want)}
+		c := &state.Change{Action: "Add", LogicalID: name, Type: want.Type, After: d.whole(want)}
 		if d.program.Undecided(name) {
 			c.Action = Dynamic
 		}
@@ -235,13 +236,13 @@ func (d *differ) resource(ctx context.Context, name string) error {
 		d.found[name] = c
 		return nil
 	}
-	difference := d.Compare(&row.Deployed, want)
+	difference := d.Compare(&row.Deployed, want, d.mask)
 	broken := row.Status == state.CreateFailed || row.Status == state.UpdateFailed
 	if len(difference.Details) == 0 && !broken && !d.program.Undecided(name) {
 		return nil
 	}
 	facts := d.TypeOf(want.Type).Facts()
-	c := &state.Change{Action: "Modify", LogicalID: name, PhysicalID: row.PhysicalID, Type: want.Type, Before: whole(&row.Deployed), After: whole(want)}
+	c := &state.Change{Action: "Modify", LogicalID: name, PhysicalID: row.PhysicalID, Type: want.Type, Before: d.whole(&row.Deployed), After: d.whole(want)}
 	c.Replacement = map[Verdict]string{Never: "False", Perhaps: "Conditional", Always: "True"}[difference.Replace]
 	if d.program.Undecided(name) {
 		c.Action = Dynamic
@@ -335,13 +336,13 @@ func (d *differ) others(ctx context.Context) (bool, error) {
 }
 
 // whole is a resource as the contexts of a change set show it.
-func whole(d *state.Deployed) string {
-	shown := map[string]any{"Properties": Known(map[string]any(d.Properties))}
-	if d.Deletion != "" {
-		shown["DeletionPolicy"] = d.Deletion
+func (d *differ) whole(r *state.Deployed) string {
+	shown := map[string]any{"Properties": d.mask.Value(Known(map[string]any(r.Properties)))}
+	if r.Deletion != "" {
+		shown["DeletionPolicy"] = r.Deletion
 	}
-	if d.Replacement != "" {
-		shown["UpdateReplacePolicy"] = d.Replacement
+	if r.Replacement != "" {
+		shown["UpdateReplacePolicy"] = r.Replacement
 	}
 	return state.JSON(shown)
 }

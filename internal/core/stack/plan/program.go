@@ -195,7 +195,7 @@ func withValue(m map[string]any, key string, value any) map[string]any {
 
 // Shown are the properties of a resource as events show them: JSON,
 // without what is secret.
-func (p *Program) Shown(ctx context.Context, name string) string {
+func (p *Program) Shown(ctx context.Context, name string, mask *state.Mask) string {
 	e := p.Evaluation
 	if p.masked != nil {
 		e = p.masked
@@ -207,7 +207,7 @@ func (p *Program) Shown(ctx context.Context, name string) string {
 	if err != nil {
 		return ""
 	}
-	return state.JSON(Known(properties))
+	return state.JSON(mask.Value(Known(properties)))
 }
 
 // Action is how a resource comes to be that the stack does not have.

@@ -235,7 +235,9 @@ type Resource struct {
 	Before     *Deployed  `json:",omitempty"` // as it was, if it is another now
 	Others     []Deployed `json:",omitempty"` // neither now nor before: the clean-up deletes them
 	Called     bool       `json:",omitempty"` // Update was called, so going back needs another call
-	Settled    bool       `json:",omitempty"` // the rollback has brought it back
+	// Tried are the properties that an Update which failed was to bring: some may be there.
+	Tried   map[string]any `json:",omitempty"`
+	Settled bool           `json:",omitempty"` // the rollback has brought it back
 }
 
 // Step is one call of a Type.
