@@ -35,8 +35,8 @@ var wanted = flag.Bool("tools", os.Getenv("LAMBKIN_TOOLS") == "1", "run the depl
 
 const (
 	cache       = "../../.cache"
-	toolTimeout = 5 * time.Minute // of one command
-	patience    = time.Minute     // for what follows a deployment
+	toolTimeout = 10 * time.Minute // of one command: the CDK compiles its library first
+	patience    = time.Minute      // for what follows a deployment
 )
 
 // project is a folder of a user with one tool, and the server that it deploys to.
