@@ -33,6 +33,8 @@ type serverFile struct {
 	AccountConcurrency int               `toml:"account_concurrency"`
 	MemoryBudget       string            `toml:"memory_budget"`
 	MaxEnvironments    int               `toml:"max_environments"`
+	LogGroupSize       string            `toml:"log_group_size"`
+	LogSize            string            `toml:"log_size"`
 	SnapStartEarlier   bool              `toml:"snapstart_earlier"`
 	RetrySpeed         int               `toml:"retry_speed"`
 	Isolation          string            `toml:"isolation"`
@@ -119,6 +121,8 @@ func serverFlags(command *cobra.Command) {
 	flags.Int("account-concurrency", 0, "calls that may run at once in an account and region (default 1000)")
 	flags.String("memory-budget", "", "memory of all execution environments together, as 8GiB or as 60% of this machine's (LAMBKIN_MEMORY_BUDGET; default 75%)")
 	flags.Int("max-environments", 0, "execution environments alive at once (default as many as the memory budget holds of the smallest)")
+	flags.String("log-group-size", "", "how large the log of one function (a log group) may be before its oldest events are removed (LAMBKIN_LOG_GROUP_SIZE; default 1GiB)")
+	flags.String("log-size", "", "how large all logs may be together (LAMBKIN_LOG_SIZE; default 10GiB)")
 	flags.Bool("snapstart-earlier", false, "allow SnapStart for Python before 3.12 too, which AWS does not (LAMBKIN_SNAPSTART_EARLIER=true)")
 	flags.Int("retry-speed", 0, "how many times faster the pauses and ages of asynchronous calls and deliveries pass, to try the failures of a pipeline without the minutes (default 1)")
 	flags.String("isolation", "", "\"weak\" serves although this machine isolates functions weakly, \"gvisor\" runs functions under an installed runsc (LAMBKIN_ISOLATION)")
@@ -167,6 +171,8 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 		SecretKey:          cmp.Or(os.Getenv("LAMBKIN_SECRET_KEY"), file.SecretKey),
 		AccountConcurrency: cmp.Or(number("account-concurrency"), file.AccountConcurrency),
 		MemoryBudget:       cmp.Or(flag("memory-budget"), os.Getenv("LAMBKIN_MEMORY_BUDGET"), file.MemoryBudget),
+		LogGroupSize:       cmp.Or(flag("log-group-size"), os.Getenv("LAMBKIN_LOG_GROUP_SIZE"), file.LogGroupSize),
+		LogSize:            cmp.Or(flag("log-size"), os.Getenv("LAMBKIN_LOG_SIZE"), file.LogSize),
 		SnapStartEarlier:   snapStartEarlier || file.SnapStartEarlier,
 		MaxEnvironments:    cmp.Or(number("max-environments"), file.MaxEnvironments),
 		RetrySpeed:         cmp.Or(number("retry-speed"), file.RetrySpeed),

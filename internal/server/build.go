@@ -150,7 +150,11 @@ func (s *Server) buildState() (*localstore.Store, *blob.Store, error) {
 	if folder, err = s.folder("logs", privateMode); err != nil {
 		return nil, nil, err
 	}
-	s.logs, err = logs.Open(logs.Config{Folder: folder, Store: state, Clock: clock.System, Logger: s.config.Logger})
+	group, total, err := s.config.logBounds()
+	if err != nil {
+		return nil, nil, err
+	}
+	s.logs, err = logs.Open(logs.Config{Folder: folder, Store: state, Clock: clock.System, Logger: s.config.Logger, GroupBytes: group, TotalBytes: total, Reserve: diskReserve})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the logs in %s: %w", folder, err)
 	}

@@ -76,35 +76,48 @@ func readable(bytes int64) string {
 }
 
 // ParseBudget reads a size ("8GiB", "1500M", "2147483648") or a share of the
-// machine's memory ("60%"). K, M, G and T are powers of 1024, as in MemorySize.
+// machine's memory ("60%").
 func ParseBudget(text string, total int64) (int64, error) {
-	number := strings.TrimRight(text, "%KMGTkmgtiIbB ")
-	unit := strings.ToUpper(strings.TrimSpace(text[len(number):]))
-	value, err := strconv.ParseFloat(number, 64)
-	if err != nil || strings.Trim(number, "0123456789.") != "" {
-		return 0, budgetError(text)
+	share, isShare := strings.CutSuffix(strings.TrimSpace(text), "%")
+	value, valid := parseSize(share)
+	if isShare {
+		var percent float64
+		percent, valid = parseNumber(share)
+		value = whole(percent * float64(total) / 100)
 	}
-	if unit == "%" {
-		value *= float64(total) / 100
-	} else {
-		factor, known := factors[strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")]
-		if !known || unit == "I" || unit == "IB" {
-			return 0, budgetError(text)
-		}
-		value *= factor
+	if !valid {
+		return 0, fmt.Errorf("memory budget %q: want a size such as 8GiB, or a share of the machine's memory such as 60%%", text)
 	}
 	if value < leastBudget {
 		return 0, fmt.Errorf("memory budget %q: want at least %d MiB", text, leastBudget>>20)
 	}
-	if value > float64(total) {
+	if value > total {
 		return 0, fmt.Errorf("memory budget %q: this machine has %s", text, readable(total))
 	}
-	return int64(value), nil
+	return value, nil
+}
+
+// parseSize reads a size. K, M, G and T are powers of 1024, as in MemorySize.
+func parseSize(text string) (bytes int64, valid bool) {
+	number := strings.TrimRight(text, "KMGTkmgtiIbB ")
+	unit := strings.ToUpper(strings.TrimSpace(text[len(number):]))
+	value, valid := parseNumber(number)
+	factor, known := factors[strings.TrimSuffix(strings.TrimSuffix(unit, "B"), "I")]
+	if !valid || !known || unit == "I" || unit == "IB" {
+		return 0, false
+	}
+	return whole(value * factor), true
+}
+
+// whole is a size in bytes; one that is larger than any disk is cut.
+func whole(bytes float64) int64 { return int64(min(bytes, 1<<60)) }
+
+// parseNumber reads a number without sign or exponent.
+func parseNumber(text string) (value float64, valid bool) {
+	value, err := strconv.ParseFloat(text, 64)
+	return value, err == nil && strings.Trim(text, "0123456789.") == ""
 }
 
 // factors of the units, by their first letter.
 var factors = map[string]float64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
-func budgetError(text string) error {
-	return fmt.Errorf("memory budget %q: want a size such as 8GiB, or a share of the machine's memory such as 60%%", text)
-}

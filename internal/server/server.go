@@ -11,6 +11,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -74,6 +76,8 @@ type Config struct {
 	AccountConcurrency   int    // 0: AWS's default
 	MemoryBudget         string // of all environments together, as ParseBudget reads it; empty: a share of the machine's memory
 	MaxEnvironments      int    // alive at once; 0: as many as the budget holds of the smallest
+	LogGroupSize         string // of one log group at most, as 1GiB; empty: logs.DefaultGroupBytes
+	LogSize              string // of all logs together; empty: logs.DefaultTotalBytes
 	RetrySpeed           int    // how many times faster the retries of asynchronous calls and deliveries come; 0: once
 	Interpreters         map[string]string
 	SnapStartEarlier     bool     // SnapStart for Python before 3.12 too
@@ -97,6 +101,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("iam %q: the values are %q, which lets every caller of an account do everything in it, and %q, which decides each call by the policies of callers and resources", c.IAM, OffIAM, EnforceIAM)
 	}
 	if err := c.validateEgress(); err != nil {
+		return err
+	}
+	if _, _, err := c.logBounds(); err != nil {
 		return err
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
@@ -128,6 +135,19 @@ func (c *Config) validateEgress() error {
 		return errors.New("egress \"list\" without a list: name what functions may call with --egress-allow (LAMBKIN_EGRESS_ALLOW), or use --egress deny")
 	}
 	return err
+}
+
+// logBounds reads how large logs may be.
+func (c *Config) logBounds() (group, total int64, err error) {
+	group, valid := parseSize(cmp.Or(c.LogGroupSize, strconv.Itoa(logs.DefaultGroupBytes)))
+	if !valid || group < logs.LeastGroupBytes {
+		return 0, 0, fmt.Errorf("the size of a log group %q: want a size such as 1GiB, of %d MiB at least", c.LogGroupSize, logs.LeastGroupBytes>>20)
+	}
+	total, valid = parseSize(cmp.Or(c.LogSize, strconv.FormatInt(max(group, logs.DefaultTotalBytes), 10)))
+	if !valid || total < group {
+		return 0, 0, fmt.Errorf("the size of all logs %q: want a size such as 10GiB, not less than the %s of one log group", c.LogSize, readable(group))
+	}
+	return group, total, nil
 }
 
 // Server is the running platform.

@@ -29,7 +29,7 @@ func (l *Logs) putLogEvents(ctx context.Context, call *wire.Call, in *logsapi.Pu
 		out.RejectedEntityInfo = &logsapi.RejectedEntityInfo{ErrorType: &unsupported}
 	}
 	if len(events) > 0 {
-		err = l.write(ctx, g, *in.LogStreamName, events)
+		err = l.keep(ctx, g, *in.LogStreamName, events)
 		if errors.Is(err, errGone) {
 			err = l.explainGone(ctx, g.scope, g.Name, *in.LogStreamName)
 		}

@@ -9,12 +9,14 @@
 // stream; the store has one row a stream with the index of its segments.
 //
 // Run flushes, applies retention and removes the files of deleted groups; it is
-// the only loop, and the caller's. Locks: sink.flushing, then a stream's write
-// lock, both held over writes; sink.mu is a leaf. Start reading at Open, then
+// the only loop, and the caller's. Of what is larger than the bounds of quota.go the
+// oldest goes. Locks: sink.flushing, quota.cutting, then a stream's write lock, all
+// held over writes; sink.mu and quota.mu are leaves. Start reading at Open, then
 // write.go and read.go; patterns are in pattern.go.
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -26,8 +28,8 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/api/logsapi"
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
+	"github.com/lambkin-dev/lambkin/internal/engine/diskspace"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
-	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 )
@@ -36,8 +38,11 @@ import (
 type Config struct {
 	Folder string // of the segment files; made if it does not exist
 	Store  store.Store
-	Clock  clock.Clock  // default clock.System
-	Logger *slog.Logger // default: discards
+	Clock  clock.Clock // default clock.System
+	// Bounds of what is kept; default: DefaultGroupBytes and DefaultTotalBytes.
+	GroupBytes, TotalBytes int64
+	Reserve                int64        // bytes of the disk that stay free
+	Logger                 *slog.Logger // default: discards
 }
 
 // Logs is the service.
@@ -49,6 +54,8 @@ type Logs struct {
 	sink   sink
 	seed   maphash.Seed
 	locks  [writeLocks]sync.Mutex
+	quota  quota
+	spare  diskspace.Reserve
 }
 
 var _ telemetry.LogSink = (*Logs)(nil)
@@ -62,6 +69,8 @@ func Open(config Config) (*Logs, error) {
 		return nil, err
 	}
 	l := &Logs{folder: config.Folder, store: config.Store, clock: config.Clock, logger: config.Logger, seed: maphash.MakeSeed()}
+	l.quota.group, l.quota.total = cmp.Or(config.GroupBytes, DefaultGroupBytes), cmp.Or(config.TotalBytes, DefaultTotalBytes)
+	l.spare = diskspace.Reserve{Folder: config.Folder, Bytes: config.Reserve}
 	l.sink.streams, l.sink.full = map[telemetry.LogStream]*buffer{}, make(chan struct{}, 1)
 	if l.clock == nil {
 		l.clock = clock.System
@@ -135,7 +144,7 @@ func (l *Logs) sweep(ctx context.Context) error {
 	}
 	owned := map[string]bool{}
 	var failed []error
-	lo, hi := tuple.Range(space, "group")
+	lo, hi := groupsRange()
 	err = scan(ctx, l, lo, hi, func(g *groupRow, version store.Version) (bool, error) {
 		owned[g.ID] = true
 		failed = append(failed, l.sweepGroup(ctx, g)) // one bad group must not keep the others
@@ -188,6 +197,11 @@ func (l *Logs) sweepGroup(ctx context.Context, g *groupRow) error {
 }
 
 func (l *Logs) expireStream(ctx context.Context, old *streamRow, oldest int64) error {
+	return l.removeSegments(ctx, old, func(s segmentRow) bool { return s.Max < oldest })
+}
+
+// removeSegments removes the segments of a stream that are named.
+func (l *Logs) removeSegments(ctx context.Context, old *streamRow, named func(segmentRow) bool) error {
 	lock := l.lockOf(old.group.ID, old.Name)
 	lock.Lock()
 	defer lock.Unlock()
@@ -196,10 +210,10 @@ func (l *Logs) expireStream(ctx context.Context, old *streamRow, oldest int64) e
 		return err
 	}
 	var keep, gone []segmentRow
-	for i, segment := range r.Segments {
-		// The last one stays: its number must not come again.
-		if segment.Max < oldest && i < len(r.Segments)-1 {
+	for _, segment := range r.Segments {
+		if named(segment) {
 			gone = append(gone, segment)
+			r.Gone = max(r.Gone, segment.Number)
 		} else {
 			keep = append(keep, segment)
 		}
@@ -208,7 +222,8 @@ func (l *Logs) expireStream(ctx context.Context, old *streamRow, oldest int64) e
 		return nil
 	}
 	r.Segments = keep
-	if err := l.updateStream(ctx, r); err != nil {
+	// Durable, so that a row never names a last segment whose file is gone.
+	if err := l.putRow(ctx, streamKey(r.group.ID, r.Name), r.version, r, store.Sync); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			return nil // deleted meanwhile
 		}

@@ -40,6 +40,7 @@ type streamRow struct {
 	Ingested int64        `json:"ingested,omitempty"`
 	Seq      uint64       `json:"seq,omitempty"` // of the last event
 	Segments []segmentRow `json:"segments,omitempty"`
+	Gone     int          `json:"gone,omitempty"` // highest number of a segment that was removed: none must come again
 
 	group   *groupRow
 	version store.Version
@@ -73,6 +74,17 @@ func (r *streamRow) bytes() (total int64) {
 	}
 	return total
 }
+
+// last is the number of the newest segment that there has been.
+func (r *streamRow) last() int {
+	if n := len(r.Segments); n > 0 {
+		return max(r.Gone, r.Segments[n-1].Number)
+	}
+	return r.Gone
+}
+
+// groupsRange has the groups of all accounts.
+func groupsRange() (lo, hi []byte) { return tuple.Range(space, "group") }
 
 func groupKey(s scope, name string) []byte {
 	return tuple.Key(space, "group", s.account, s.region, name)

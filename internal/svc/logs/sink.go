@@ -108,7 +108,7 @@ func (l *Logs) flushStream(ctx context.Context, stream telemetry.LogStream, b *b
 			bytes += len(rest[n].message)
 			n++
 		}
-		if err := l.write(ctx, g, stream.Stream, rest[:n]); err != nil {
+		if err := l.keep(ctx, g, stream.Stream, rest[:n]); err != nil {
 			return err
 		}
 		rest = rest[n:]

@@ -26,6 +26,21 @@ func (l *Logs) segmentPath(r *streamRow, number int) string {
 	return filepath.Join(l.folder, r.group.ID, r.ID, fmt.Sprintf("%08d.seg", number))
 }
 
+// keep writes events, and removes older ones where the logs are too large.
+func (l *Logs) keep(ctx context.Context, g *groupRow, stream string, events []event) error {
+	if err := l.write(ctx, g, stream, events); err != nil {
+		return err
+	}
+	bytes := 0
+	for _, e := range events {
+		bytes += len(e.message) + eventOverhead
+	}
+	if err := l.wrote(ctx, g, int64(bytes)); err != nil {
+		l.logger.Error("remove the oldest logs", "err", err) // the events are kept
+	}
+	return nil
+}
+
 // write appends events to a stream, durably.
 func (l *Logs) write(ctx context.Context, g *groupRow, stream string, events []event) error {
 	lock := l.lockOf(g.ID, stream)
@@ -44,6 +59,9 @@ func (l *Logs) write(ctx context.Context, g *groupRow, stream string, events []e
 	now := l.clock.Now().UnixMilli()
 	segment, fresh, err := r.segmentFor(now)
 	if err != nil {
+		return err
+	}
+	if err := l.spare.Check(1); err != nil {
 		return err
 	}
 	data := appendBlock(nil, events, r.Seq+1, now)
@@ -73,11 +91,7 @@ func (r *streamRow) segmentFor(now int64) (segment *segmentRow, fresh bool, err 
 	if len(r.Segments) >= maxSegments {
 		return nil, false, fmt.Errorf("log stream %s has %d segments: %w", r.Name, maxSegments, store.ErrTooLarge)
 	}
-	number := 1
-	if n := len(r.Segments); n > 0 {
-		number = r.Segments[n-1].Number + 1
-	}
-	r.Segments = append(r.Segments, segmentRow{Number: number, Opened: now})
+	r.Segments = append(r.Segments, segmentRow{Number: r.last() + 1, Opened: now})
 	return &r.Segments[len(r.Segments)-1], true, nil
 }
 
@@ -146,9 +160,9 @@ func (l *Logs) catchUp(r *streamRow) error {
 			}
 		}
 		// The first block of the next segment may be what the row misses.
-		next := segmentRow{Number: 1, Opened: r.Created}
+		next := segmentRow{Number: r.last() + 1, Opened: r.Created}
 		if n > 0 {
-			next.Number, next.Opened = r.Segments[n-1].Number+1, r.Segments[n-1].Opened
+			next.Opened = r.Segments[n-1].Opened
 		}
 		if err := l.catchUpSegment(r, &next); err != nil {
 			return err
