@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/lambkin-dev/lambkin/internal/base/limit"
@@ -13,6 +14,21 @@ const (
 	ReadHeaderTimeout = 10 * time.Second
 	IdleTimeout       = 5 * time.Minute // longer than clients keep idle connections: they close first, no request is lost
 	MaxHeaderBytes    = 64 << 10
+)
+
+// HTTP2 bounds what one connection of HTTP/2 may have the server do; what is common to
+// both versions of HTTP is above. Streams that are reset at once, headers without an end
+// and frames that want an answer are bounded by net/http, which ends the connection.
+func HTTP2() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams: maxStreams,
+		SendPingTimeout:      halfDead, PingTimeout: halfDead, WriteByteTimeout: halfDead, // a client that is gone holds nothing
+	}
+}
+
+const (
+	maxStreams = 128 // AWS: as many, by its load balancers' documentation
+	halfDead   = 30 * time.Second
 )
 
 // streamIdle is how long nothing may come of a body that is streamed.

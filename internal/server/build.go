@@ -499,7 +499,7 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
-	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes,
+	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes, HTTP2: gateway.HTTP2(),
 		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
 	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
 	s.http.RegisterOnShutdown(s.sockets.Stop)    // they are no requests any longer

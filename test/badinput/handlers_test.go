@@ -161,6 +161,11 @@ func TestAGigabyteOfOutputDoesNotGrowTheServer(t *testing.T) {
 
 func residentKiB(t *testing.T) int {
 	t.Helper()
+	return residentOf(t, server)
+}
+
+func residentOf(t *testing.T, server *platform.Platform) int {
+	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", server.PID()))
 	if err != nil {
 		t.Fatal(err)

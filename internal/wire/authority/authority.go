@@ -141,9 +141,10 @@ func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
-// Config is for a server.
+// Config is for a server: of HTTP/2, and of HTTP/1.1 for clients that do not ask for it
+// (those of WebSockets do not).
 func (a *Authority) Config() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.get}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.get, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 // local is the name of the certificate for clients that name none: it is for the
