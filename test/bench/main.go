@@ -107,6 +107,7 @@ func (b *bench) parts() []part {
 		{"event", b.events},
 		{"object", b.objects},
 		{"front", b.front},
+		{"rest", b.rest},
 		{"websocket", b.webSockets},
 		{"gvisor", b.gvisor},
 		{"mapping", b.mapping},
