@@ -48,6 +48,9 @@ type exchange struct {
 	length    int // of the answer's body
 	backend   backend
 	notes     []string // for the execution log
+	traced    bool     // it has what was sent, too
+	metered   bool     // a usage plan took the request
+	sent      time.Time
 }
 
 // backend is what the integration did.
@@ -71,14 +74,26 @@ func (e *exchange) run() (*proxy.Answer, error) {
 	if err := e.meter(); err != nil {
 		return nil, err
 	}
+	e.metered = true
 	return e.serveMethod()
 }
 
 // serveMethod checks what is sent and calls the integration.
 func (e *exchange) serveMethod() (*proxy.Answer, error) {
+	e.trace()
 	if err := e.validate(); err != nil {
 		return nil, err
 	}
+	answer, err := e.integrate()
+	if err == nil && e.traced {
+		e.note("Method response body after transformations: " + clip(answer.Body))
+		e.note("Method response headers: " + printed(answer.Header))
+	}
+	return answer, err
+}
+
+// integrate calls the integration.
+func (e *exchange) integrate() (*proxy.Answer, error) {
 	i := e.method.MethodIntegration
 	if i == nil {
 		return nil, errInternal
@@ -190,6 +205,10 @@ func (e *exchange) invoke(uri string, payload []byte, within time.Duration, sour
 	if len(payload) > limit.SyncRequestBytes {
 		return nil, "", errTooLarge
 	}
+	if e.traced {
+		header := http.Header{"Accept": {jsonType}, "Content-Type": {jsonType}, "X-Amzn-Trace-Id": {e.traceID}, "x-amzn-apigateway-api-id": {e.id.ID}}
+		e.sending("https://lambda."+target.Scope.Region+".amazonaws.com/2015-03-31/functions/"+target.ARN()+"/invocations", header, payload)
+	}
 	response, err := e.server.config.Functions.InvokeWithin(e.r.Context(), &functions.Call{Target: target, Service: functions.APIGateway, Source: source, TraceID: e.traceID, Payload: payload}, within)
 	switch {
 	case errors.Is(err, functions.ErrTimeout):
@@ -197,6 +216,9 @@ func (e *exchange) invoke(uri string, payload []byte, within time.Duration, sour
 	case err != nil:
 		e.note("Execution failed due to configuration error: " + err.Error())
 		return nil, "", errInternal.with(err)
+	}
+	if e.traced {
+		e.heard(http.StatusOK, http.Header{"Content-Type": {jsonType}, "X-Amzn-Trace-Id": {e.traceID}}, response.Payload)
 	}
 	return response.Payload, response.FunctionError, nil
 }

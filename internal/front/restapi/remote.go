@@ -109,6 +109,9 @@ func (e *exchange) fetch(i *restapi.Integration, made *request, header http.Head
 	if e.ofFunction() {
 		client = e.server.forFunctions
 	}
+	if e.traced {
+		e.sending(target, out.Header, []byte(made.body))
+	}
 	reply, err := client.Do(out)
 	switch {
 	case errors.Is(err, outbound.ErrForbidden):
@@ -128,6 +131,9 @@ func (e *exchange) fetch(i *restapi.Integration, made *request, header http.Head
 		return nil, 0, errMalformedAnswer.with(err)
 	}
 	e.backend.status = reply.StatusCode
+	if e.traced {
+		e.heard(reply.StatusCode, reply.Header, body)
+	}
 	return &result{body: body, header: reply.Header}, reply.StatusCode, nil
 }
 

@@ -83,6 +83,9 @@ func (e *exchange) serviceCall(i *restapi.Integration) (*proxy.Answer, error) {
 			input["QueueUrl"] = "http://localhost/" + strings.Trim(path, "/")
 		}
 	}
+	if e.traced {
+		e.sending("https://"+service+"."+who.Region+".amazonaws.com/?Action="+action, single(made.header), []byte(made.body))
+	}
 	output, err := e.callOperation(who, service, action, input, form)
 	got := &result{header: http.Header{"Content-Type": {jsonType}}}
 	e.backend.status = http.StatusOK
@@ -103,6 +106,9 @@ func (e *exchange) serviceCall(i *restapi.Integration) (*proxy.Answer, error) {
 		return nil, errInternal.with(err)
 	}
 	got.choose = strconv.Itoa(e.backend.status)
+	if e.traced {
+		e.heard(e.backend.status, got.header, got.body)
+	}
 	return e.makeAnswer(i, got)
 }
 
@@ -168,6 +174,10 @@ func (e *exchange) restCall(i *restapi.Integration, made *request, who local.Ide
 		}
 		out.Header.Set(name, value)
 	}
+	address := "https://" + service + "." + who.Region + ".amazonaws.com/" + path
+	if e.traced {
+		e.sending(address, out.Header, []byte(made.body))
+	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
 	switch err := e.server.config.Forward(w, out, who, service); {
 	case ctx.Err() != nil && e.r.Context().Err() == nil:
@@ -176,6 +186,9 @@ func (e *exchange) restCall(i *restapi.Integration, made *request, who local.Ide
 		return nil, errMalformedAnswer.with(err)
 	}
 	e.backend.status = w.status
+	if e.traced {
+		e.heard(w.status, w.header, w.body.Bytes())
+	}
 	return e.makeAnswer(i, &result{body: w.body.Bytes(), header: w.header, choose: strconv.Itoa(w.status)})
 }
 

@@ -72,9 +72,10 @@ func (s *Server) Test(ctx context.Context, id restapi.ID, t *restapi.Test) (*res
 	return &restapi.TestAnswer{Status: answer.Status, Body: string(answer.Body), Header: answer.Header, Log: e.testLog(), Latency: s.config.Clock.Now().Sub(e.received)}, nil
 }
 
-// testLog is the log of an execution.
+// testLog is the log of an execution. AWS: each line has the time.
 func (e *exchange) testLog() string {
-	return "Execution log for request " + e.r.RequestID + "\n" + strings.Join(e.executionLines(true), "\n") + "\n"
+	now := e.server.config.Clock.Now().UTC().Format("Mon Jan 02 15:04:05 UTC 2006")
+	return "Execution log for request " + e.r.RequestID + "\n" + now + " : " + strings.Join(e.executionLines(), "\n"+now+" : ") + "\n"
 }
 
 // TestAuthorizer asks an authorizer, whose answer is not remembered.

@@ -94,7 +94,7 @@ func explain(err error) string {
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]
 	}
-	return fmt.Sprintf("[%s: %s]", "#/"+strings.Join(invalid.InstanceLocation, "/"), clip(firstLine(invalid.Error())))
+	return fmt.Sprintf("[%s: %s]", "#/"+strings.Join(invalid.InstanceLocation, "/"), clip([]byte(firstLine(invalid.Error()))))
 }
 
 func firstLine(text string) string {

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import threading
 import time
 import unittest
@@ -364,7 +365,16 @@ class Tests(RestApis):
         event = json.loads(got["body"])
         self.assertEqual((got["status"], event["pathParameters"], event["queryStringParameters"], event["headers"]["X-Me"], event["stageVariables"], event["requestContext"]["stage"]),
                          (201, {"id": "7"}, {"a": "b"}, "you", {"v": "w"}, "test-invoke-stage"))
-        self.assertIn("Method completed with status: 201", got["log"])
+        # The words of https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-test-method.html and of users' reports.
+        lines = got["log"].splitlines()
+        self.assertTrue(lines[0].startswith("Execution log for request "), lines[0])
+        self.assertTrue(all(re.fullmatch(r"\w{3} \w{3} \d\d \d\d:\d\d:\d\d UTC \d{4} : .*", line) for line in lines[1:]), lines)
+        words = [line.partition(" : ")[2] for line in lines[1:]]
+        order = ["Starting execution for request: ", "HTTP Method: GET, Resource Path: /7", "Method request path: {id=7}", "Method request query string: {a=b}", "Method request headers: {X-Me=you}",
+                 "Method request body before transformations: ", "Endpoint request URI: https://lambda.", "Endpoint request headers: {", "Endpoint request body after transformations: {", "Sending request to https://lambda.",
+                 "Received response. Status: 200, Integration latency: ", "Endpoint response headers: {", "Endpoint response body before transformations: {", "Method response body after transformations: {",
+                 "Method response headers: {", "Successfully completed execution", "Method completed with status: 201"]
+        self.assertEqual([word for word, want in zip(words, order, strict=True) if not word.startswith(want)], [], got["log"])
 
     def test_authorizers(self):
         function = self.function(AUTHORIZER)
