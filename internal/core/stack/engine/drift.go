@@ -117,6 +117,9 @@ func hasReference(value any) bool { return strings.Contains(state.JSON(value), "
 // differences are the paths at which an actual value is not as expected. What was
 // not set by the template is no difference.
 func differences(path string, expected, actual any) (found []state.Difference) {
+	if actual == nil && saysNothing(expected) {
+		return nil // the CDK writes {} for what has no options
+	}
 	if actual == nil {
 		return []state.Difference{{Path: path, Expected: shown(expected), Actual: "null", Kind: "REMOVE"}}
 	}
@@ -137,6 +140,17 @@ func differences(path string, expected, actual any) (found []state.Difference) {
 		found = append(found, state.Difference{Path: path, Expected: shown(expected), Actual: shown(actual), Kind: "NOT_EQUAL"})
 	}
 	return found
+}
+
+// saysNothing tells whether a value has nothing in it.
+func saysNothing(value any) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		return !slices.ContainsFunc(slices.Collect(maps.Values(v)), func(one any) bool { return !saysNothing(one) })
+	case []any:
+		return !slices.ContainsFunc(v, func(one any) bool { return !saysNothing(one) })
+	}
+	return value == nil
 }
 
 // listDifferences compares lists without regard to their order: few services keep
