@@ -120,4 +120,3 @@ func parseNumber(text string) (value float64, valid bool) {
 
 // factors of the units, by their first letter.
 var factors = map[string]float64{"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-

@@ -32,7 +32,7 @@ const (
 	maxIssuers    = 1000
 	issuerTimeout = 5 * time.Second
 	keysFor       = 2 * time.Hour    // AWS: how long keys are kept
-	keysAnew      = 10 * time.Second // how often an unknown key id may have them read again
+	keysAnew      = 10 * time.Second // how often an issuer is asked again: for an unknown key id, and after it did not answer
 )
 
 // issuers keeps the public keys of issuers of tokens.
@@ -44,45 +44,67 @@ type issuers struct {
 	known  map[string]*keySet
 }
 
+// keySet is what is known of an issuer. It is replaced, never changed.
 type keySet struct {
-	keys jose.JSONWebKeySet
-	read time.Time
+	keys  jose.JSONWebKeySet
+	read  time.Time // zero: never
+	tried time.Time
+	err   error // of the last try
 }
 
 func newIssuers(client *http.Client, c clock.Clock) *issuers {
 	return &issuers{client: client, clock: c, known: map[string]*keySet{}}
 }
 
-// key finds a public key of an issuer.
+// key finds a public key of an issuer. However many tokens come, an issuer that does not
+// answer, or does not have their keys, is asked once in keysAnew.
 func (s *issuers) key(ctx context.Context, issuer, id string) (*jose.JSONWebKey, error) {
-	now := s.clock.Now()
-	s.mu.Lock()
-	set := s.known[issuer]
-	s.mu.Unlock()
-	if set != nil && now.Sub(set.read) < keysFor {
-		if key := set.find(id); key != nil {
-			return key, nil
-		}
-		if now.Sub(set.read) < keysAnew {
-			return nil, fmt.Errorf("the issuer has no key %.80q", id)
-		}
+	set := s.of(issuer)
+	if key, fresh := set.find(id), s.clock.Now().Sub(set.read) < keysFor; key != nil && fresh {
+		return key, nil
 	}
-	// The reading is for all that wait for it, so it does not end with one of them.
-	read, err, _ := s.flight.Do(issuer, func() (any, error) { return s.fetch(context.WithoutCancel(ctx), issuer) })
-	if err != nil {
-		return nil, err
+	if s.clock.Now().Sub(set.tried) >= keysAnew {
+		// The reading is for all that wait for it, so it does not end with one of them.
+		read, _, _ := s.flight.Do(issuer, func() (any, error) { return s.renew(context.WithoutCancel(ctx), issuer), nil })
+		set = read.(*keySet)
 	}
-	set = read.(*keySet)
-	s.mu.Lock()
-	if len(s.known) >= maxIssuers {
-		clear(s.known)
+	if set.err != nil {
+		return nil, set.err
 	}
-	s.known[issuer] = set
-	s.mu.Unlock()
 	if key := set.find(id); key != nil {
 		return key, nil
 	}
 	return nil, fmt.Errorf("the issuer has no key %.80q", id)
+}
+
+// of is what is known of an issuer.
+func (s *issuers) of(issuer string) *keySet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if set := s.known[issuer]; set != nil {
+		return set
+	}
+	return &keySet{}
+}
+
+// renew reads the keys of an issuer; where that fails, those that were read before stay.
+func (s *issuers) renew(ctx context.Context, issuer string) *keySet {
+	old := s.of(issuer)
+	if s.clock.Now().Sub(old.tried) < keysAnew {
+		return old // a reading that ended just now
+	}
+	set, err := s.fetch(ctx, issuer)
+	if err != nil {
+		set = &keySet{keys: old.keys, read: old.read, err: err}
+	}
+	set.tried = s.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= maxIssuers {
+		clear(s.known)
+	}
+	s.known[issuer] = set
+	return set
 }
 
 // find is the key of an id; a token without one gets the only key there is.

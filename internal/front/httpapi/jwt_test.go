@@ -182,6 +182,59 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// setClock is a clock that the test sets.
+type setClock struct {
+	clock.Clock
+	now time.Time
+}
+
+func (c *setClock) Now() time.Time { return c.now }
+
+// TestAFloodOfTokensIsNoFloodOfReads: what an issuer did not answer is remembered for a
+// short time, and what it answered before stays good meanwhile.
+func TestAFloodOfTokensIsNoFloodOfReads(t *testing.T) {
+	i := newIssuer(t)
+	tries, down := 0, false
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "openid-configuration") {
+			tries++
+		}
+		if down {
+			return nil, http.ErrServerClosed
+		}
+		return i.Client().Transport.RoundTrip(r)
+	})}
+	at := &setClock{Clock: clock.System, now: time.Now()}
+	s := newIssuers(client, at)
+	ask := func(what, id string, ok bool, wanted int) {
+		t.Helper()
+		tries = 0
+		for range 100 {
+			if _, err := s.key(t.Context(), i.URL, id); (err == nil) != ok {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+		if tries != wanted {
+			t.Errorf("%s: the issuer was asked %d times", what, tries)
+		}
+	}
+	down = true
+	ask("an issuer that does not answer", "one", false, 1)
+	at.now = at.now.Add(keysAnew - time.Second)
+	ask("it is let in peace", "one", false, 0)
+	down, at.now = false, at.now.Add(time.Second)
+	ask("it is asked again", "one", true, 1)
+	at.now = at.now.Add(time.Hour)
+	ask("an unknown key", "two", false, 1)
+	down, at.now = true, at.now.Add(time.Minute)
+	ask("an unknown key of an issuer that is down", "two", false, 1)
+	ask("a known key meanwhile", "one", true, 0)
+	at.now = at.now.Add(keysFor)
+	ask("keys that are too old", "one", false, 1)
+	down, at.now = false, at.now.Add(keysAnew)
+	ask("and are read again", "one", true, 1)
+}
+
 // FuzzVerify looks for tokens that pass without a signature, or that break the reader.
 func FuzzVerify(f *testing.F) {
 	f.Add("eyJhbGciOiJSUzI1NiJ9.e30.AA")
