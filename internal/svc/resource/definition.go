@@ -89,6 +89,8 @@ type step struct {
 	property string
 	// apply brings it from was to want; nil means that it is not set.
 	apply func(c *call, was, want any) error
+	// to is the form that the API has it in; nil: that of the template.
+	to func(v any) any
 	// live reads it back, nil: the resource's own read does, or nothing.
 	live func(c *call) (any, error)
 	// undone: it has to be taken back before the resource is removed.

@@ -2,8 +2,8 @@ package resource
 
 import (
 	"maps"
-	"slices"
 
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/forms"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
 
@@ -137,56 +137,9 @@ func route() *definition {
 		attributes: own("RouteId")}
 }
 
-// responseParameters are of a template "ResponseParameters" of each status, a list
-// of destinations and sources; of the API an object by destination.
-var responseParameters = form{
-	to: func(v any) any {
-		out := values{}
-		statuses, _ := v.(values)
-		for status, of := range statuses {
-			if elements := value.At(of, "ResponseParameters"); elements != nil {
-				parameters := values{}
-				for _, p := range value.List(elements) {
-					parameters[value.Text(value.At(p, "Destination"))] = value.Text(value.At(p, "Source"))
-				}
-				out[status] = parameters
-			} else {
-				out[status] = of
-			}
-		}
-		return out
-	},
-	from: func(v any) any {
-		out := values{}
-		statuses, _ := v.(values)
-		for status, of := range statuses {
-			parameters, _ := of.(values)
-			elements := []any{}
-			for _, destination := range slices.Sorted(maps.Keys(parameters)) {
-				elements = append(elements, values{"Destination": destination, "Source": parameters[destination]})
-			}
-			out[status] = values{"ResponseParameters": elements}
-		}
-		return out
-	},
-}
-
-// emptiedStatuses has those of want, and those that are no longer set empty, as the
-// API wants what it shall remove.
-func emptiedStatuses(was, want any) values {
-	out := values{}
-	before, _ := was.(values)
-	for status := range before {
-		out[status] = values{}
-	}
-	after, _ := want.(values)
-	maps.Copy(out, after)
-	return out
-}
-
 func integration() *definition {
 	return &definition{name: "AWS::ApiGatewayV2::Integration", ours: []string{"GetIntegration"}, madeID: tokenID(httpPartLength), create: "CreateIntegration", update: "UpdateIntegration", remove: "DeleteIntegration", read: "GetIntegration",
-		identity: apiPart("IntegrationId"), physical: member("IntegrationId"), forms: map[string]form{"ResponseParameters": responseParameters}, attributes: own("IntegrationId"),
+		identity: apiPart("IntegrationId"), physical: member("IntegrationId"), forms: map[string]form{"ResponseParameters": {to: forms.ResponseParameters, from: forms.ResponseParametersBack}}, attributes: own("IntegrationId"),
 		change: func(c *call, was values) error {
 			in := c.k.input(c, "UpdateIntegration", was)
 			maps.Copy(in, c.identity())
@@ -195,7 +148,7 @@ func integration() *definition {
 					in[name] = value.Emptied(was[name], c.properties[name])
 				}
 			}
-			in["ResponseParameters"] = emptiedStatuses(was["ResponseParameters"], in["ResponseParameters"])
+			in["ResponseParameters"] = forms.EmptiedStatuses(was["ResponseParameters"], in["ResponseParameters"])
 			return c.run("UpdateIntegration", in)
 		},
 		resets: values{"CredentialsArn": "", "Description": "", "TlsConfig": values{}, "TimeoutInMillis": 30000}}

@@ -26,6 +26,7 @@ func (k *kind) Identify(physical string, properties, attributes map[string]any) 
 // List implements stack.Identified.
 func (k *kind) List(ctx context.Context, r *stack.Request) ([]map[string]string, error) {
 	c := k.call(ctx, r)
+	c.reading = true
 	found, err := identify.List(k.name, r.Properties, c.of)
 	return found, c.worded(err)
 }

@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/svc/resource/forms"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/patch"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 )
@@ -130,7 +131,7 @@ func restAPI() *definition {
 		},
 		steps: []step{{property: "Body", apply: importBody}, {property: "BodyS3Location", apply: importBody}},
 		change: func(c *call, was values) error {
-			before, want := apiLeaves(was), apiLeaves(c.properties)
+			before, want := forms.APILeaves(was), forms.APILeaves(c.properties)
 			if c.properties["Name"] == nil { // it is that of the document, which is imported again
 				delete(before, "/name")
 			}
@@ -145,22 +146,6 @@ func restAPI() *definition {
 
 // noModes is why the modes of addresses change nothing.
 const noModes = "kept and shown; addresses are those of this platform"
-
-func apiLeaves(p values) patch.Leaves {
-	l := patch.Leaves{}
-	l.Set("/name", p["Name"])
-	l.Set("/description", p["Description"])
-	l.Set("/version", p["Version"])
-	l.Set("/policy", p["Policy"])
-	l.Set("/minimumCompressionSize", p["MinimumCompressionSize"])
-	l.Always("/apiKeySource", p["ApiKeySourceType"], "HEADER")
-	l.Always("/disableExecuteApiEndpoint", p["DisableExecuteApiEndpoint"], "false")
-	l.Elements("/binaryMediaTypes", p["BinaryMediaTypes"])
-	if types := value.Texts(value.At(p["EndpointConfiguration"], "Types")); len(types) > 0 {
-		l["/endpointConfiguration/types/0"] = types[0]
-	}
-	return l
-}
 
 // maxBodyBytes bounds an API's document in a bucket.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -224,7 +209,7 @@ func importBody(c *call, _, want any) error {
 	if err := c.run("PutRestApi", in); err != nil {
 		return err
 	}
-	after := apiLeaves(c.properties) // what the template says itself counts more than the document
+	after := forms.APILeaves(c.properties) // what the template says itself counts more than the document
 	for path, property := range map[string]string{"/apiKeySource": "ApiKeySourceType", "/disableExecuteApiEndpoint": "DisableExecuteApiEndpoint"} {
 		if c.properties[property] == nil {
 			delete(after, path)
@@ -348,7 +333,7 @@ func deployment() *definition {
 			if name == "" {
 				return nil
 			}
-			operations := patch.Operations(describedStage(was), describedStage(want))
+			operations := patch.Operations(forms.DescribedStage(was), forms.DescribedStage(want))
 			if len(operations) == 0 {
 				return nil
 			}
@@ -376,57 +361,6 @@ func deployment() *definition {
 		handled: []string{"StageName", "StageDescription", "DeploymentCanarySettings"}, inert: map[string]string{"DeploymentCanarySettings": "kept and shown; all requests meet the deployment of the stage"}}
 }
 
-// describedStage are the leaves of a stage that its deployment describes, whose
-// settings for all methods stand outside the list.
-func describedStage(v any) patch.Leaves {
-	p, ok := v.(values)
-	if !ok {
-		return patch.Leaves{}
-	}
-	all := value.Renamed(p, nil)
-	general := values{"ResourcePath": "/*", "HttpMethod": "*"}
-	for _, name := range []string{"LoggingLevel", "MetricsEnabled", "DataTraceEnabled", "ThrottlingBurstLimit", "ThrottlingRateLimit", "CachingEnabled", "CacheTtlInSeconds", "CacheDataEncrypted"} {
-		value.Move(all, name, general, name)
-	}
-	if len(general) > 2 {
-		all["MethodSettings"] = append(value.List(all["MethodSettings"]), general)
-	}
-	return settingLeaves(all)
-}
-
-// settingLeaves are the parts of a stage that CreateStage does not take.
-func settingLeaves(p values) patch.Leaves {
-	l := patch.Leaves{}
-	l.Set("/accessLogSettings/destinationArn", value.At(p["AccessLogSetting"], "DestinationArn"))
-	l.Set("/accessLogSettings/format", value.At(p["AccessLogSetting"], "Format"))
-	for _, setting := range value.List(p["MethodSettings"]) {
-		path := value.Text(value.At(setting, "ResourcePath"))
-		if path == "/*" || path == "" {
-			path = "*"
-		}
-		of := value.Text(value.At(setting, "HttpMethod"))
-		if of == "" {
-			of = "*"
-		}
-		below := "/" + patch.Escaped(path) + "/" + of
-		for name, leaf := range map[string]string{"MetricsEnabled": "/metrics/enabled", "LoggingLevel": "/logging/loglevel", "DataTraceEnabled": "/logging/dataTrace",
-			"ThrottlingBurstLimit": "/throttling/burstLimit", "ThrottlingRateLimit": "/throttling/rateLimit", "CachingEnabled": "/caching/enabled", "CacheTtlInSeconds": "/caching/ttlInSeconds",
-			"CacheDataEncrypted": "/caching/dataEncrypted"} {
-			l.Set(below+leaf, value.At(setting, name))
-		}
-	}
-	return l
-}
-
-func stageLeaves(p values) patch.Leaves {
-	l := settingLeaves(p)
-	l.Always("/deploymentId", p["DeploymentId"], "")
-	l.Set("/description", p["Description"])
-	l.Entries("/variables", p["Variables"])
-	l.Always("/tracingEnabled", p["TracingEnabled"], "false")
-	return l
-}
-
 func stage() *definition {
 	return &definition{name: "AWS::ApiGateway::Stage", unread: []string{"MethodSettings", "AccessLogSetting"}, create: "CreateStage", remove: "DeleteStage", read: "GetStage", naming: naming{property: "StageName", fixed: true}, identity: partOf("stageName"),
 		make: func(c *call) (values, error) {
@@ -447,7 +381,7 @@ func stage() *definition {
 				p = value.Renamed(p, nil)
 				delete(p, "MethodSettings")
 				delete(p, "AccessLogSetting")
-				return stageLeaves(p)
+				return forms.StageLeaves(p)
 			}
 			return repair(c, "UpdateStage", without(was), without(c.properties))
 		},
@@ -459,7 +393,7 @@ func stage() *definition {
 
 // patchStage changes settings; those of a method that are gone go together.
 func patchStage(c *call, was, want values) error {
-	before, after := settingLeaves(was), settingLeaves(want)
+	before, after := forms.SettingLeaves(was), forms.SettingLeaves(want)
 	operations := []any{}
 	removed := map[string]bool{}
 	for _, one := range patch.Operations(before, after) {
@@ -505,7 +439,7 @@ func usagePlans() []*definition {
 			tags: gatewayTags(func(c *call) string { return "/apikeys/" + c.physical }), attributes: own("APIKeyId"),
 			inert: map[string]string{"StageKeys": "usage plans alone tie keys to stages, as at API Gateway since there are plans", "GenerateDistinctId": "a key's id is always another than its value"}},
 		{name: "AWS::ApiGateway::UsagePlan", madeID: tokenID(restPartLength), create: "CreateUsagePlan", remove: "DeleteUsagePlan", read: "GetUsagePlan", members: values{"UsagePlanName": "name"}, naming: naming{property: "UsagePlanName"},
-			identity: physicalAs("usagePlanId"), physical: member("id"), change: patchedBy("UpdateUsagePlan", planLeaves),
+			identity: physicalAs("usagePlanId"), physical: member("id"), change: patchedBy("UpdateUsagePlan", forms.PlanLeaves),
 			drop: func(c *call) error {
 				stages := patch.Leaves{}
 				for _, s := range planStages(c.properties) {
@@ -536,18 +470,6 @@ func usagePlans() []*definition {
 			},
 			physical: func(c *call, _ values) string { return c.text("KeyId") + ":" + c.text("UsagePlanId") }},
 	}
-}
-
-func planLeaves(p values) patch.Leaves {
-	l := patch.Leaves{}
-	l.Set("/name", p["UsagePlanName"])
-	l.Set("/description", p["Description"])
-	for name, leaf := range map[string]string{"Limit": "/quota/limit", "Offset": "/quota/offset", "Period": "/quota/period"} {
-		l.Set(leaf, value.At(p["Quota"], name))
-	}
-	l.Set("/throttle/rateLimit", value.At(p["Throttle"], "RateLimit"))
-	l.Set("/throttle/burstLimit", value.At(p["Throttle"], "BurstLimit"))
-	return l
 }
 
 // planStages are the stages of a plan: "API:STAGE".
