@@ -42,12 +42,12 @@ func TestQueues(t *testing.T) {
 	}
 	redrive := values{"deadLetterTargetArn": letters.attributes["Arn"], "maxReceiveCount": number(3)}
 	q := p.create("Queue", "AWS::SQS::Queue", values{"QueueName": "mine", "VisibilityTimeout": number(60), "RedrivePolicy": redrive, "Tags": []any{values{"Key": "a", "Value": "1"}}})
-	q.same(values{"VisibilityTimeout": "60", "RedrivePolicy": redrive, "Tags": q.properties["Tags"]})
+	q.same(values{"VisibilityTimeout": number(60), "RedrivePolicy": redrive, "Tags": q.properties["Tags"]})
 	if _, err := q.kind.Create(t.Context(), q.request(q.properties)); err == nil || !strings.Contains(err.Error(), "Resource of type 'AWS::SQS::Queue' with identifier 'mine' already exists.") {
 		t.Errorf("a queue of the same name: %v", err)
 	}
 	q.update(values{"QueueName": "mine", "DelaySeconds": "5", "Tags": []any{values{"Key": "b", "Value": "2"}}})
-	q.same(values{"VisibilityTimeout": "30", "DelaySeconds": "5", "RedrivePolicy": nil, "Tags": q.properties["Tags"]})
+	q.same(values{"VisibilityTimeout": number(30), "DelaySeconds": number(5), "RedrivePolicy": nil, "Tags": q.properties["Tags"]})
 	fifo := p.create("Fifo", "AWS::SQS::Queue", values{"FifoQueue": true})
 	if fifo.attributes["QueueName"] != "s-Fifo-ABCDEFGHIJKL.fifo" {
 		t.Errorf("a FIFO queue's name is %v", fifo.attributes["QueueName"])

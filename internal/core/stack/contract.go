@@ -174,8 +174,12 @@ const (
 	DefaultNameLength = 64
 )
 
-// ErrAbsent is what Read returns of a resource that is not there.
-const ErrAbsent absence = "the resource does not exist"
+// What Read returns of a resource that is not there, and of one of a type that
+// nobody can read.
+const (
+	ErrAbsent     absence = "the resource does not exist"
+	ErrUnreadable absence = "resources of this type cannot be read"
+)
 
 type absence string
 

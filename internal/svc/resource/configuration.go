@@ -17,7 +17,14 @@ func configuration() []*definition {
 		parameter(),
 		secret(),
 		repository(),
-		{name: "AWS::SecretsManager::ResourcePolicy", service: "secretsmanager", create: "PutResourcePolicy", update: "PutResourcePolicy", remove: "DeleteResourcePolicy", read: "GetResourcePolicy",
+		{name: "AWS::SecretsManager::ResourcePolicy", service: "secretsmanager", create: "PutResourcePolicy", update: "PutResourcePolicy", remove: "DeleteResourcePolicy",
+			live: func(c *call) (values, error) {
+				out, err := c.do("GetResourcePolicy", c.identity())
+				if err == nil && policyNow(out["ResourcePolicy"]) == nil {
+					err = stack.ErrAbsent
+				}
+				return out, err
+			},
 			identity: func(c *call) values { return values{"SecretId": c.text("SecretId")} }, physical: func(c *call, _ values) string { return c.text("SecretId") }, attributes: own("Id"),
 			inert: map[string]string{"ResourcePolicy": policiesInert, "BlockPublicPolicy": "nothing is public anyway"}},
 		{name: "AWS::SecretsManager::SecretTargetAttachment", notYet: "this platform has no databases that a secret could be attached to"},
@@ -75,7 +82,7 @@ func secret() *definition {
 		drop: func(c *call) error {
 			return c.run("DeleteSecret", values{"SecretId": c.physical, "ForceDeleteWithoutRecovery": true})
 		},
-		tags:       &tagging{tag: "TagResource", untag: "UntagResource", resource: "SecretId", keys: "TagKeys", of: func(c *call) any { return c.physical }},
+		tags:       &tagging{tag: "TagResource", untag: "UntagResource", list: "DescribeSecret", resource: "SecretId", keys: "TagKeys", of: func(c *call) any { return c.physical }},
 		attributes: own("Id"), handled: []string{"GenerateSecretString"},
 		refused: map[string]string{"KmsKeyId": noKeys, "ReplicaRegions": "secrets are not replicated", "Type": noWay}}
 }
@@ -159,8 +166,9 @@ func repository() *definition {
 				}
 				return c.run("PutImageTagMutability", in)
 			}},
-			put("RepositoryPolicyText", "SetRepositoryPolicy", "policyText", "DeleteRepositoryPolicy").with(func(v any) any { return value.Document(v) }),
-			put("LifecyclePolicy", "PutLifecyclePolicy", "lifecyclePolicyText", "DeleteLifecyclePolicy").with(func(v any) any { return value.Document(value.At(v, "LifecyclePolicyText")) }),
+			put("RepositoryPolicyText", "SetRepositoryPolicy", "policyText", "DeleteRepositoryPolicy").with(func(v any) any { return value.Document(v) }).shown("GetRepositoryPolicy", "policyText", nil),
+			put("LifecyclePolicy", "PutLifecyclePolicy", "lifecyclePolicyText", "DeleteLifecyclePolicy").with(func(v any) any { return value.Document(value.At(v, "LifecyclePolicyText")) }).
+				shown("GetLifecyclePolicy", "lifecyclePolicyText", func(live any) any { return values{"LifecyclePolicyText": live} }),
 		},
 		forms: map[string]form{ // the names of its templates begin with capital letters within, those of its API with small ones
 			"EncryptionConfiguration": {to: value.SmallNames},
@@ -168,11 +176,14 @@ func repository() *definition {
 				return value.Each(v, func(one any) any {
 					return value.Renamed(one, map[string]string{"ImageTagMutabilityExclusionFilterType": "filterType", "ImageTagMutabilityExclusionFilterValue": "filter"})
 				})
+			}, from: func(v any) any {
+				return value.Each(v, func(one any) any {
+					return value.Renamed(one, map[string]string{"filterType": "ImageTagMutabilityExclusionFilterType", "filter": "ImageTagMutabilityExclusionFilterValue"})
+				})
 			}},
 		},
 		tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTagsForResource", resource: "resourceArn", keys: "tagKeys",
 			of: func(c *call) any { return c.arn("ecr", "repository/"+c.physical) }},
-		unread:     []string{"RepositoryPolicyText", "LifecyclePolicy", "EncryptionConfiguration", "ImageTagMutabilityExclusionFilters"},
 		attributes: pick("Arn", "repositoryArn", "RepositoryUri", "repositoryUri"), handled: []string{"EmptyOnDelete"},
 		inert: map[string]string{"EncryptionConfiguration": noImages, "ImageScanningConfiguration": noImages, "ImageTagMutability": noImages, "ImageTagMutabilityExclusionFilters": noImages,
 			"LifecyclePolicy": noImages, "RepositoryPolicyText": noImages, "EmptyOnDelete": noImages}}

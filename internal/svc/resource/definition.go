@@ -54,6 +54,8 @@ type definition struct {
 	unwrap string
 	// live stands for read.
 	live func(c *call) (values, error)
+	// reread stands for both where only a reader needs to know, not who makes the resource.
+	reread func(c *call) (values, error)
 	// settled tells whether the resource is as asked for; it is asked until it is.
 	settled func(c *call) (bool, error)
 	// checked: create succeeds with what is there already, so that has to be looked at first.

@@ -31,7 +31,7 @@ func rules() []*definition {
 			}}},
 			tags: eventTags(func(c *call) any { return c.arn("events", "event-bus/"+c.physical) }), inert: map[string]string{"Policy": policiesInert},
 			refused: map[string]string{"EventSourceName": "there are no partner sources", "KmsKeyIdentifier": noKeys, "DeadLetterConfig": noWay, "LogConfig": noWay}},
-		{name: "AWS::Events::EventBusPolicy", service: "events", apply: busPolicy, handled: []string{"Action", "Condition", "EventBusName", "Principal", "Statement", "StatementId"},
+		{name: "AWS::Events::EventBusPolicy", service: "events", apply: busPolicy, reread: liveBusPolicy, handled: []string{"Action", "Condition", "EventBusName", "Principal", "Statement", "StatementId"},
 			physical: func(c *call, _ values) string { return busOf(c) + "|" + c.text("StatementId") },
 			inert:    map[string]string{"Action": policiesInert, "Condition": policiesInert, "Principal": policiesInert, "Statement": policiesInert}},
 		{name: "AWS::Events::Archive", service: "events", create: "CreateArchive", update: "UpdateArchive", remove: "DeleteArchive", read: "DescribeArchive",
@@ -121,6 +121,16 @@ func entriesFailed(out values, err error) error {
 		return &refusal{"events", &fault.Fault{Code: value.Text(value.At(failures[0], "ErrorCode")), Status: 400, Message: value.Text(value.At(failures[0], "ErrorMessage"))}}
 	}
 	return err
+}
+
+// liveBusPolicy is a statement of a bus's policy.
+func liveBusPolicy(c *call) (values, error) {
+	out, err := c.do("DescribeEventBus", values{"Name": busOf(c)})
+	if err != nil {
+		return nil, err
+	}
+	statement, err := statementOf(out["Policy"], c.text("StatementId"))
+	return values{"Statement": statement}, err
 }
 
 // busPolicyTries bounds how often a statement is put anew because others change

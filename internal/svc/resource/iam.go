@@ -26,11 +26,13 @@ func identities() []*definition {
 		group(),
 		managedPolicy(),
 		accessKey(),
-		{name: "AWS::IAM::Policy", apply: policyOfOwners, handled: []string{"PolicyName", "PolicyDocument", "Roles", "Users", "Groups"}, attributes: own("Id")},
+		{name: "AWS::IAM::Policy", apply: policyOfOwners, reread: ofOwners([]string{"Roles", "Users", "Groups"}, "PolicyDocument", ownersPolicy), handled: []string{"PolicyName", "PolicyDocument", "Roles", "Users", "Groups"}, attributes: own("Id")},
 		{name: "AWS::IAM::InstanceProfile", create: "CreateInstanceProfile", remove: "DeleteInstanceProfile", read: "GetInstanceProfile", unwrap: "InstanceProfile",
 			naming: naming{property: "InstanceProfileName", rule: stack.NameRule{MaxLength: policyNameLength}}, identity: physicalAs("InstanceProfileName"), attributes: pick("Arn", "Arn"),
-			steps: []step{{property: "Roles", undone: true, apply: rolesOfProfile}}, unread: []string{"Roles"}},
-		{name: "AWS::IAM::UserToGroupAddition", handled: []string{"GroupName", "Users"}, attributes: own("Id"), apply: func(c *call, was, want values) error {
+			steps: []step{{property: "Roles", undone: true, apply: rolesOfProfile}}, forms: map[string]form{"Roles": {from: func(v any) any {
+				return value.Each(v, func(role any) any { return value.At(role, "RoleName") })
+			}}}},
+		{name: "AWS::IAM::UserToGroupAddition", handled: []string{"GroupName", "Users"}, attributes: own("Id"), reread: liveMembers, apply: func(c *call, was, want values) error {
 			kept := []string{}
 			if value.Text(was["GroupName"]) == value.Text(want["GroupName"]) {
 				kept = value.Texts(want["Users"])
@@ -292,7 +294,7 @@ func policyOfOwners(c *call, was, want values) error {
 }
 
 func managedPolicy() *definition {
-	d := &definition{name: "AWS::IAM::ManagedPolicy", ours: []string{"GetPolicy", "GetPolicyVersion"}, unread: []string{"Roles", "Users", "Groups"}, create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
+	d := &definition{name: "AWS::IAM::ManagedPolicy", ours: []string{"GetPolicy", "GetPolicyVersion"}, create: "CreatePolicy", remove: "DeletePolicy", members: values{"ManagedPolicyName": "PolicyName"},
 		naming: naming{property: "ManagedPolicyName", rule: stack.NameRule{MaxLength: policyNameLength}}, identity: physicalAs("PolicyArn"), physical: member("Policy", "Arn"),
 		change: func(c *call, was values) error {
 			if !c.r.Again && value.Equal(was["PolicyDocument"], c.properties["PolicyDocument"]) {
@@ -323,7 +325,7 @@ func managedPolicy() *definition {
 				}
 			}
 			return err
-		}})
+		}, live: attachedTo(owner)})
 	}
 	return d
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/published"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/schema"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
 	"github.com/lambkin-dev/lambkin/internal/wire/local"
@@ -288,19 +289,36 @@ func (k *kind) Delete(ctx context.Context, r *stack.Request) error {
 func (k *kind) Read(ctx context.Context, r *stack.Request) (properties, attributes map[string]any, err error) {
 	c := k.call(ctx, r)
 	c.physical, c.reading = r.PhysicalID, true
-	live, err := k.found(c)
+	read := k.reread
+	switch {
+	case read == nil && k.live == nil && k.read == "":
+		return nil, nil, stack.ErrUnreadable
+	case read == nil:
+		read = k.found
+	}
+	live, err := read(c)
 	if absent(err) {
 		return nil, nil, stack.ErrAbsent
 	} else if err != nil {
 		return nil, nil, c.worded(err)
 	}
-	properties = values{}
-	unknown := k.live == nil && k.read == "" // nothing of it can be read
+	if properties, err = k.shown(c, live); err != nil {
+		return nil, nil, c.worded(err)
+	}
+	if k.attributes != nil {
+		attributes = k.attributes(c, live)
+	}
+	return k.shaped(c, properties), attributes, nil
+}
+
+// shown are the live properties, by the names of the template.
+func (k *kind) shown(c *call, live values) (values, error) {
+	properties := values{}
 	for name, p := range k.facts.Properties {
 		given, found := k.property(c, live, name)
 		switch deployed := c.properties[name]; {
 		case p.WriteOnly:
-		case unknown, slices.Contains(k.unread, name), p.CreateOnly && !found: // as far as can be known it is as deployed
+		case slices.Contains(k.unread, name), p.CreateOnly && !found: // as far as can be known it is as deployed
 			if deployed != nil {
 				properties[name] = deployed
 			}
@@ -314,20 +332,39 @@ func (k *kind) Read(ctx context.Context, r *stack.Request) (properties, attribut
 		}
 		switch given, err := s.live(c); {
 		case err != nil && !absent(err):
-			return nil, nil, c.worded(err)
+			return nil, err
 		case given != nil:
 			properties[s.property] = given
 		}
 	}
 	if k.tags != nil && k.tags.list != "" {
-		if properties[k.facts.Tags], err = k.readTags(c); err != nil {
-			return nil, nil, c.worded(err)
+		found, err := k.readTags(c)
+		if err != nil {
+			return nil, err
+		}
+		properties[k.facts.Tags] = found
+	}
+	return properties, nil
+}
+
+// shaped has the form of the schema, and documents as text where the template has
+// them so.
+func (k *kind) shaped(c *call, properties values) values {
+	s := published.Find(k.name)
+	if s == nil {
+		return properties
+	}
+	out := s.Shaped(properties)
+	for name, deployed := range c.properties {
+		_, asText := deployed.(string)
+		switch out[name].(type) {
+		case values, []any:
+			if asText {
+				out[name] = properties[name]
+			}
 		}
 	}
-	if k.attributes != nil {
-		attributes = k.attributes(c, live)
-	}
-	return properties, attributes, nil
+	return out
 }
 
 // property is the live value of a property, as a template has it.

@@ -36,6 +36,7 @@ func functions() []*definition {
 			live: func(c *call) (values, error) {
 				return c.do("GetLayerVersionPolicy", layerOf(c.text("LayerVersionArn")))
 			},
+			reread:   layerPermission,
 			physical: func(c *call, _ values) string { return c.text("LayerVersionArn") + "#" + c.r.Name },
 			identity: func(c *call) values {
 				arn, statement, _ := strings.Cut(c.physical, "#")
@@ -78,6 +79,9 @@ func function() *definition {
 					want = "Terminate"
 				}
 				return c.run("PutFunctionRecursionConfig", values{"FunctionName": c.physical, "RecursiveLoop": want})
+			}, live: func(c *call) (any, error) {
+				out, err := c.do("GetFunctionRecursionConfig", c.identity())
+				return out["RecursiveLoop"], err
 			}},
 			{property: "RuntimeManagementConfig", apply: func(c *call, _, want any) error {
 				in := values{"FunctionName": c.physical, "UpdateRuntimeOn": "Auto"}
@@ -85,6 +89,9 @@ func function() *definition {
 					maps.Copy(in, set)
 				}
 				return c.run("PutRuntimeManagementConfig", in)
+			}, live: func(c *call) (any, error) {
+				out, err := c.do("GetRuntimeManagementConfig", c.identity())
+				return any(out), err
 			}},
 		},
 		tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTags", resource: "Resource", keys: "TagKeys",
@@ -97,7 +104,7 @@ func function() *definition {
 			return values{"Arn": live["FunctionArn"], "SnapStartResponse": snapshots, "SnapStartResponse.ApplyOn": snapshots["ApplyOn"],
 				"SnapStartResponse.OptimizationStatus": snapshots["OptimizationStatus"]}
 		},
-		handled: []string{"Code", "Architectures"}, unread: []string{"Code", "RecursiveLoop", "RuntimeManagementConfig"},
+		handled: []string{"Code", "Architectures"}, unread: []string{"Code"},
 		inert: map[string]string{"TracingConfig": "the trace header is handed on; nothing records traces",
 			"RuntimeManagementConfig": "kept and shown; the host decides which build of a runtime there is"},
 		refused: map[string]string{
@@ -198,6 +205,12 @@ func provisioned() step {
 			}
 			return err == nil && value.Text(out["Status"]) == "READY", err
 		})
+	}, live: func(c *call) (any, error) {
+		out, err := c.do("GetProvisionedConcurrencyConfig", qualified(c.physical))
+		if err != nil {
+			return nil, err
+		}
+		return values{"ProvisionedConcurrentExecutions": out["RequestedProvisionedConcurrentExecutions"]}, nil
 	}}
 }
 
@@ -208,7 +221,7 @@ func qualified(arn string) values {
 }
 
 func version() *definition {
-	return &definition{name: "AWS::Lambda::Version", unread: []string{"ProvisionedConcurrencyConfig"}, service: "lambda", create: "PublishVersion", remove: "DeleteFunction", read: "GetFunctionConfiguration",
+	return &definition{name: "AWS::Lambda::Version", service: "lambda", create: "PublishVersion", remove: "DeleteFunction", read: "GetFunctionConfiguration",
 		identity: func(c *call) values { return qualified(c.physical) }, physical: member("FunctionArn"), make: publishVersion,
 		settled: func(c *call) (bool, error) {
 			live, err := c.do("GetFunctionConfiguration", qualified(c.physical))
@@ -239,7 +252,7 @@ func publishVersion(c *call) (values, error) {
 }
 
 func alias() *definition {
-	return &definition{name: "AWS::Lambda::Alias", ours: []string{"GetAlias"}, unread: []string{"ProvisionedConcurrencyConfig"}, service: "lambda", create: "CreateAlias", update: "UpdateAlias", remove: "DeleteAlias", read: "GetAlias",
+	return &definition{name: "AWS::Lambda::Alias", ours: []string{"GetAlias"}, service: "lambda", create: "CreateAlias", update: "UpdateAlias", remove: "DeleteAlias", read: "GetAlias",
 		identity: func(c *call) values {
 			if !strings.HasPrefix(c.physical, "arn:") {
 				return values{"FunctionName": c.text("FunctionName"), "Name": c.text("Name")}
@@ -279,7 +292,7 @@ func livePermission(c *call) (values, error) {
 		}
 		live := values{"Action": value.At(statement, "Action"), "Principal": value.Either(value.At(statement, "Principal"), "Service", "AWS")}
 		for property, condition := range map[string][]string{"SourceArn": {"ArnLike", "AWS:SourceArn"}, "SourceAccount": {"StringEquals", "AWS:SourceAccount"},
-			"FunctionUrlAuthType": {"StringEquals", "lambda:FunctionUrlAuthType"}, "PrincipalOrgID": {"StringEquals", "aws:PrincipalOrgID"}} {
+			"FunctionUrlAuthType": {"StringEquals", "lambda:FunctionUrlAuthType"}, "InvokedViaFunctionUrl": {"Bool", "lambda:InvokedViaFunctionUrl"}, "PrincipalOrgID": {"StringEquals", "aws:PrincipalOrgID"}} {
 			if given := value.At(statement, append([]string{"Condition"}, condition...)...); given != nil {
 				live[property] = given
 			}
@@ -340,13 +353,19 @@ func mappings() []*definition {
 		},
 		tags: &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTags", resource: "Resource", keys: "TagKeys",
 			of: func(c *call) any { return c.arn("lambda", "event-source-mapping:"+c.physical) }},
-		attributes: pick("Id", "UUID", "EventSourceMappingArn", "EventSourceMappingArn"), refused: refused, unread: []string{"FunctionName", "Enabled"}}}
+		attributes: pick("Id", "UUID", "EventSourceMappingArn", "EventSourceMappingArn"), refused: refused}}
 }
 
 // liveMapping finds a mapping by its id or, as long as that is not known, by what it maps.
 func liveMapping(c *call) (values, error) {
 	if c.physical != c.r.Name {
-		return c.do("GetEventSourceMapping", values{"UUID": c.physical})
+		live, err := c.do("GetEventSourceMapping", values{"UUID": c.physical})
+		if err != nil {
+			return nil, err
+		}
+		live["FunctionName"] = functionAs(c.text("FunctionName"), live["FunctionArn"])
+		live["Enabled"] = !strings.HasPrefix(value.Text(live["State"]), "Disabl")
+		return live, nil
 	}
 	out, err := c.do("ListEventSourceMappings", values{"EventSourceArn": c.text("EventSourceArn"), "FunctionName": c.text("FunctionName")})
 	if found := value.List(out["EventSourceMappings"]); err == nil && len(found) > 0 {

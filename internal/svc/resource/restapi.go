@@ -19,7 +19,10 @@ func restAPIs() []*definition {
 		method(),
 		deployment(),
 		stage(),
-		{name: "AWS::ApiGateway::Account", handled: []string{"CloudWatchRoleArn"}, attributes: own("Id"), apply: func(c *call, was, want values) error {
+		{name: "AWS::ApiGateway::Account", handled: []string{"CloudWatchRoleArn"}, attributes: own("Id"), reread: func(c *call) (values, error) {
+			out, err := c.do("GetAccount", values{})
+			return values{"CloudWatchRoleArn": out["cloudwatchRoleArn"]}, err
+		}, apply: func(c *call, was, want values) error {
 			if want == nil { // it is the account's: AWS leaves it as it is, too
 				return nil
 			}
@@ -261,7 +264,8 @@ func method() *definition {
 			return values{}, err
 		},
 		change:  func(c *call, _ values) error { return putMethod(c, true) },
-		handled: []string{"Integration", "MethodResponses"}, unread: []string{"Integration", "MethodResponses"}, inert: map[string]string{"AuthorizationScopes": "they are for Cognito user pools"}}
+		handled: []string{"Integration", "MethodResponses"}, members: values{"Integration": "methodIntegration"},
+		forms: map[string]form{"Integration": {from: forms.IntegrationBack}, "MethodResponses": {from: forms.ListBack}}, inert: map[string]string{"AuthorizationScopes": "they are for Cognito user pools"}}
 }
 
 func putMethod(c *call, anew bool) error {
@@ -362,7 +366,7 @@ func deployment() *definition {
 }
 
 func stage() *definition {
-	return &definition{name: "AWS::ApiGateway::Stage", unread: []string{"MethodSettings", "AccessLogSetting"}, create: "CreateStage", remove: "DeleteStage", read: "GetStage", naming: naming{property: "StageName", fixed: true}, identity: partOf("stageName"),
+	return &definition{name: "AWS::ApiGateway::Stage", create: "CreateStage", remove: "DeleteStage", read: "GetStage", naming: naming{property: "StageName", fixed: true}, identity: partOf("stageName"),
 		make: func(c *call) (values, error) {
 			in := c.k.input(c, "CreateStage", nil)
 			delete(in, "canarySettings")
@@ -371,10 +375,10 @@ func stage() *definition {
 		steps: []step{
 			{property: "MethodSettings", apply: func(c *call, was, want any) error {
 				return patchStage(c, values{"MethodSettings": was}, values{"MethodSettings": want})
-			}},
+			}, live: stageSettings("MethodSettings", "methodSettings", forms.MethodSettingsBack)},
 			{property: "AccessLogSetting", apply: func(c *call, was, want any) error {
 				return patchStage(c, values{"AccessLogSetting": was}, values{"AccessLogSetting": want})
-			}},
+			}, live: stageSettings("AccessLogSetting", "accessLogSettings", nil)},
 		},
 		change: func(c *call, was values) error {
 			without := func(p values) patch.Leaves {
@@ -389,6 +393,30 @@ func stage() *definition {
 		refused: map[string]string{"CacheClusterSize": "answers are not cached", "ClientCertificateId": "there are no client certificates", "DocumentationVersion": "there are no versions of documentation",
 			"CanarySetting": "all requests meet the deployment of the stage"},
 		inert: map[string]string{"CacheClusterEnabled": "only false is accepted: answers are not cached", "TracingEnabled": "only false is accepted: nothing records traces"}}
+}
+
+// stageSettings reads settings back; they are as deployed if they have the same leaves.
+func stageSettings(property, member string, back func(any) any) func(c *call) (any, error) {
+	return func(c *call) (any, error) {
+		out, err := c.do("GetStage", c.identity())
+		live := out[member]
+		if err != nil || live == nil {
+			return nil, err
+		}
+		if back != nil {
+			live = back(live)
+		}
+		have, want := forms.SettingLeaves(values{property: live}), forms.SettingLeaves(values{property: c.properties[property]})
+		for path, given := range want {
+			if have[path] != given {
+				return live, nil
+			}
+		}
+		if len(want) > 0 {
+			return c.properties[property], nil
+		}
+		return live, nil
+	}
 }
 
 // patchStage changes settings; those of a method that are gone go together.
@@ -464,7 +492,13 @@ func usagePlans() []*definition {
 				return patchPlan(c, before, after)
 			}}},
 			tags: gatewayTags(func(c *call) string { return "/usageplans/" + c.physical }), attributes: own("Id")},
-		{name: "AWS::ApiGateway::UsagePlanKey", create: "CreateUsagePlanKey", remove: "DeleteUsagePlanKey", read: "GetUsagePlanKey", attributes: own("Id"),
+		{name: "AWS::ApiGateway::UsagePlanKey", create: "CreateUsagePlanKey", remove: "DeleteUsagePlanKey", attributes: own("Id"), live: func(c *call) (values, error) {
+			out, err := c.do("GetUsagePlanKey", c.identity())
+			if err != nil {
+				return nil, err
+			}
+			return values{"KeyId": out["id"], "KeyType": out["type"], "UsagePlanId": c.text("UsagePlanId")}, nil
+		},
 			identity: func(c *call) values {
 				return values{"usagePlanId": c.text("UsagePlanId"), "keyId": c.text("KeyId")}
 			},

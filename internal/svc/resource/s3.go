@@ -66,7 +66,7 @@ func (s step) back(c *call, live any, back func(any) any) any {
 		if s.to != nil {
 			given = s.to(deployed)
 		}
-		if value.Includes(value.Normal(live), value.Normal(given)) {
+		if value.Includes(value.Normal(value.LikeDeployed(live, given)), value.Normal(given)) {
 			return deployed
 		}
 	}
@@ -145,11 +145,14 @@ func bucket() *definition {
 		without: []string{"MetadataTableConfiguration", "MetadataConfiguration", "WebsiteURL"},
 		inert: map[string]string{"PublicAccessBlockConfiguration": "kept and shown; nothing is public anyway", "AccessControl": "only what is so anyway is accepted: Private and BucketOwnerFullControl",
 			"OwnershipControls": "only what is so anyway is accepted: BucketOwnerEnforced", "BucketEncryption": "AES256 is what is so anyway; aws:kms with the key of AWS itself becomes it; a key of one's own fails"},
-		refused: map[string]string{
-			"AbacStatus": noWay, "AccelerateConfiguration": noWay, "AnalyticsConfigurations": noWay, "BucketNamePrefix": noWay, "BucketNamespace": noWay, "IntelligentTieringConfigurations": noWay,
-			"InventoryConfigurations": noWay, "LoggingConfiguration": "accesses are not logged", "MetadataConfiguration": noWay, "MetadataTableConfiguration": noWay, "MetricsConfigurations": noWay,
-			"ReplicationConfiguration": noWay, "WebsiteConfiguration": noWay,
-		}}
+		refused: refusedOfBuckets}
+}
+
+// refusedOfBuckets are what buckets do not have here.
+var refusedOfBuckets = map[string]string{
+	"AbacStatus": noWay, "AccelerateConfiguration": noWay, "AnalyticsConfigurations": noWay, "BucketNamePrefix": noWay, "BucketNamespace": noWay, "IntelligentTieringConfigurations": noWay,
+	"InventoryConfigurations": noWay, "LoggingConfiguration": "accesses are not logged", "MetadataConfiguration": noWay, "MetadataTableConfiguration": noWay, "MetricsConfigurations": noWay,
+	"ReplicationConfiguration": noWay, "WebsiteConfiguration": noWay,
 }
 
 // notified is the step of a bucket's notifications.

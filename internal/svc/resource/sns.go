@@ -37,15 +37,15 @@ func topics() []*definition {
 					return c.run("SetTopicAttributes", values{"TopicArn": c.physical, "AttributeName": name, "AttributeValue": given})
 				})
 			},
-			steps: []step{{property: "Subscription", apply: subscribe}}, unread: []string{"Subscription", "DeliveryStatusLogging"},
+			steps:      []step{{property: "Subscription", apply: subscribe, live: topicSubscriptions}},
 			tags:       &tagging{tag: "TagResource", untag: "UntagResource", list: "ListTagsForResource", resource: "ResourceArn", keys: "TagKeys", of: func(c *call) any { return c.physical }},
 			attributes: pick("TopicArn", "TopicArn", "TopicName", "TopicName"), more: []string{"TopicName"},
 			inert:   map[string]string{"TracingConfig": "kept and shown; nothing records traces", "DeliveryStatusLogging": "kept and shown; deliveries are not logged"},
 			refused: map[string]string{"KmsMasterKeyId": noKeys, "ArchivePolicy": "messages are not archived", "DataProtectionPolicy": "messages are not searched for sensitive data", "MaximumMessageSize": noWay}},
 		subscription(),
-		{name: "AWS::SNS::TopicPolicy", service: "sns", apply: policyOf("Topics", setTopicPolicy), handled: []string{"PolicyDocument", "Topics"}, attributes: own("Id"),
+		{name: "AWS::SNS::TopicPolicy", service: "sns", reread: ofOwners([]string{"Topics"}, "PolicyDocument", topicPolicy), apply: policyOf("Topics", setTopicPolicy), handled: []string{"PolicyDocument", "Topics"}, attributes: own("Id"),
 			inert: map[string]string{"PolicyDocument": policiesInert}},
-		{name: "AWS::SNS::TopicInlinePolicy", service: "sns", apply: policyOf("TopicArn", setTopicPolicy), handled: []string{"PolicyDocument", "TopicArn"},
+		{name: "AWS::SNS::TopicInlinePolicy", service: "sns", reread: ofOwners([]string{"TopicArn"}, "PolicyDocument", topicPolicy), apply: policyOf("TopicArn", setTopicPolicy), handled: []string{"PolicyDocument", "TopicArn"},
 			physical: func(c *call, _ values) string { return c.text("TopicArn") }, inert: map[string]string{"PolicyDocument": policiesInert}},
 	}
 }
@@ -112,6 +112,7 @@ func liveTopic(c *call) (values, error) {
 	live := values{"TopicName": arn[strings.LastIndex(arn, ":")+1:]}
 	if found, ok := out["Attributes"].(values); ok {
 		maps.Copy(live, found)
+		live["DeliveryStatusLogging"] = deliveryLogging(c, found)
 	}
 	return live, nil
 }

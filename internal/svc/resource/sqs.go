@@ -56,9 +56,9 @@ func queues() []*definition {
 			tags:       &tagging{tag: "TagQueue", untag: "UntagQueue", list: "ListQueueTags", resource: "QueueUrl", keys: "TagKeys", of: func(c *call) any { return c.physical }},
 			attributes: pick("Arn", "QueueArn", "QueueUrl", "QueueUrl", "QueueName", "QueueName"), more: []string{"QueueName"},
 		},
-		{name: "AWS::SQS::QueuePolicy", service: "sqs", apply: policyOf("Queues", setQueuePolicy), handled: []string{"PolicyDocument", "Queues"}, attributes: own("Id"),
+		{name: "AWS::SQS::QueuePolicy", service: "sqs", reread: ofOwners([]string{"Queues"}, "PolicyDocument", queuePolicy), apply: policyOf("Queues", setQueuePolicy), handled: []string{"PolicyDocument", "Queues"}, attributes: own("Id"),
 			inert: map[string]string{"PolicyDocument": policiesInert}},
-		{name: "AWS::SQS::QueueInlinePolicy", service: "sqs", apply: policyOf("Queue", setQueuePolicy), handled: []string{"PolicyDocument", "Queue"},
+		{name: "AWS::SQS::QueueInlinePolicy", service: "sqs", reread: ofOwners([]string{"Queue"}, "PolicyDocument", queuePolicy), apply: policyOf("Queue", setQueuePolicy), handled: []string{"PolicyDocument", "Queue"},
 			physical: func(c *call, _ values) string { return c.text("Queue") }, inert: map[string]string{"PolicyDocument": policiesInert}},
 	}
 }

@@ -83,13 +83,15 @@ func (e *Engine) driftOf(ctx context.Context, s *state.Stack, r *state.Resource,
 	case errors.Is(err, stack.ErrAbsent):
 		d.Status = state.Deleted
 		return d
+	case errors.Is(err, stack.ErrUnreadable):
+		return d
 	case err != nil:
 		d.Reason = mask.Text(userText(err))
 		return d
 	}
 	facts, expected, shown := t.Facts(), map[string]any{}, map[string]any{}
 	for name, value := range r.Properties {
-		if facts.Properties[name].WriteOnly || facts.Properties[name].Inert != "" || hasReference(value) {
+		if facts.Properties[name].WriteOnly || hasReference(value) {
 			continue
 		}
 		expected[name] = value

@@ -3,6 +3,7 @@ package forms
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/patch"
 	"github.com/lambkin-dev/lambkin/internal/svc/resource/value"
@@ -135,4 +136,47 @@ func EmptiedStatuses(was, want any) value.Object {
 	after, _ := want.(value.Object)
 	maps.Copy(out, after)
 	return out
+}
+
+// ListBack turns answers by their status into a list of them.
+func ListBack(v any) any {
+	by, _ := v.(value.Object)
+	all := []any{}
+	for _, status := range slices.Sorted(maps.Keys(by)) {
+		one := value.Renamed(by[status], nil)
+		one["statusCode"] = status
+		all = append(all, one)
+	}
+	return all
+}
+
+// IntegrationBack is an integration with its answers as a list.
+func IntegrationBack(v any) any {
+	out := value.Renamed(v, map[string]string{"httpMethod": "integrationHttpMethod"})
+	if answers := out["integrationResponses"]; answers != nil {
+		out["integrationResponses"] = ListBack(answers)
+	}
+	return out
+}
+
+// MethodSettingsBack turns the settings of methods by their paths into a list.
+func MethodSettingsBack(v any) any {
+	by, _ := v.(value.Object)
+	all := []any{}
+	for _, path := range slices.Sorted(maps.Keys(by)) {
+		resource, method := path, ""
+		if i := strings.LastIndexByte(path, '/'); i >= 0 {
+			resource, method = path[:i], path[i+1:]
+		}
+		if resource = strings.ReplaceAll(resource, "~1", "/"); resource == "*" {
+			resource = "/*"
+		}
+		one := value.Renamed(by[path], map[string]string{
+			"metricsEnabled": "MetricsEnabled", "loggingLevel": "LoggingLevel", "dataTraceEnabled": "DataTraceEnabled", "throttlingBurstLimit": "ThrottlingBurstLimit",
+			"throttlingRateLimit": "ThrottlingRateLimit", "cachingEnabled": "CachingEnabled", "cacheTtlInSeconds": "CacheTtlInSeconds", "cacheDataEncrypted": "CacheDataEncrypted",
+		})
+		one["ResourcePath"], one["HttpMethod"] = resource, method
+		all = append(all, one)
+	}
+	return all
 }

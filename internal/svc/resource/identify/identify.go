@@ -89,6 +89,19 @@ var told = map[string]func(physical string, properties map[string]any) string{
 		p["EventBusName"] = bus
 		return bus + "|" + rule
 	},
+	"AWS::Lambda::Alias": func(physical string, p map[string]any) string {
+		// arn:aws:lambda:REGION:ACCOUNT:function:NAME:ALIAS
+		if parts := strings.Split(physical, ":"); len(parts) == 8 {
+			p["FunctionName"], p["Name"] = parts[6], parts[7]
+		}
+		return physical
+	},
+	"AWS::Lambda::LayerVersion": func(physical string, p map[string]any) string {
+		if parts := strings.Split(physical, ":"); len(parts) == 8 { // likewise, behind layer
+			p["LayerName"] = parts[6]
+		}
+		return physical
+	},
 	"AWS::Lambda::LayerVersionPermission": func(physical string, p map[string]any) string {
 		p["LayerVersionArn"], _ = cut(physical, "#")
 		return physical

@@ -146,7 +146,8 @@ func TagList(tags any) []any {
 }
 
 // LikeDeployed gives the members of what is live the names that the template has
-// for them: those of some APIs begin with small letters.
+// for them: those of some APIs begin with small letters. Times that are the same
+// have the template's form.
 func LikeDeployed(live, deployed any) any {
 	switch deployed := deployed.(type) {
 	case Object:
@@ -174,8 +175,26 @@ func LikeDeployed(live, deployed any) any {
 			out[i] = LikeDeployed(elements[i], deployed[i])
 		}
 		return out
+	case string:
+		if at, ok := moment(deployed); ok {
+			if text, isText := live.(string); isText {
+				if other, ok := moment(text); ok && other.Equal(at) {
+					return deployed
+				}
+			}
+		}
 	}
 	return live
+}
+
+// moment reads a time as templates write it.
+func moment(text string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // Normal has one form for what templates write in several: plain values as text,
