@@ -499,11 +499,16 @@ func (s *Server) buildEdge(state *localstore.Store, blobs *blob.Store, keys *ide
 	if err != nil {
 		return err
 	}
-	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes, HTTP2: gateway.HTTP2(),
-		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
+	s.http, s.inside = s.httpServer(), s.httpServer()
 	s.http.RegisterOnShutdown(s.queues.EndWaits) // else a long poll would hold the end up
 	s.http.RegisterOnShutdown(s.sockets.Stop)    // they are no requests any longer
 	return nil
+}
+
+// httpServer serves the gateway.
+func (s *Server) httpServer() *http.Server {
+	return &http.Server{Handler: s.gateway, ReadHeaderTimeout: gateway.ReadHeaderTimeout, IdleTimeout: gateway.IdleTimeout, MaxHeaderBytes: gateway.MaxHeaderBytes, HTTP2: gateway.HTTP2(),
+		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug), BaseContext: s.baseContext}
 }
 
 // mounts are what answers beside the APIs of AWS.

@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -158,8 +159,9 @@ type Server struct {
 	secure     net.Listener // with TLS; or nil
 	inner      net.Listener // with TLS, for functions
 	authority  *authority.Authority
-	trust      string // folder of the certificates that functions trust; or ""
-	http       *http.Server
+	trust      string       // folder of the certificates that functions trust; or ""
+	http       *http.Server // of requests from outside
+	inside     *http.Server // of those of functions: it ends after them
 	runtimes   *pyboot.Runtimes
 	host       tier
 	state      *localstore.Store
@@ -225,41 +227,46 @@ func (s *Server) Run(ctx context.Context, beside func(context.Context) error) er
 		defer debug.SetGCPercent(debug.SetGCPercent(garbagePercent))
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	serve := func(l net.Listener) func() error {
+	serve := func(server *http.Server, l net.Listener) func() error {
 		return func() error {
-			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				return fmt.Errorf("serve %s: %w", l.Addr(), err)
 			}
 			return nil
 		}
 	}
+	var sources sync.WaitGroup
+	source := func(run func(context.Context) error) func() error {
+		sources.Add(1)
+		return func() error { defer sources.Done(); return run(ctx) }
+	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx)) // the parts outlive ctx until calls are drained
 	defer stop()
 	if s.secure != nil {
-		group.Go(serve(s.secure)) // ends when http is shut down
+		group.Go(serve(s.http, s.secure)) // ends when http is shut down
 	}
-	group.Go(serve(s.listener))                                   // ends when http is shut down
-	group.Go(serve(s.host.Endpoint()))                            // ends when http is shut down
-	group.Go(serve(s.inner))                                      // ends when http is shut down
-	group.Go(func() error { return s.registry.Run(background) })  // ends when background does
-	group.Go(func() error { return s.invoker.Run(background) })   // ends when background does
-	group.Go(func() error { return s.events.Run(background) })    // ends when background does
-	group.Go(func() error { return s.outbox.Run(background) })    // ends when background does
-	group.Go(func() error { return s.topics.Run(background) })    // ends when background does
-	group.Go(func() error { return s.queues.Run(background) })    // ends when background does
-	group.Go(func() error { return s.mappings.Run(ctx) })         // ends when ctx does and the calls that run have ended
-	group.Go(func() error { return s.buses.Run(background) })     // ends when background does
-	group.Go(func() error { return s.objects.Run(background) })   // ends when background does
-	group.Go(func() error { return s.schedules.Run(background) }) // ends when background does
-	group.Go(func() error { return s.secrets.Run(background) })   // ends when background does
-	group.Go(func() error { return s.logs.Run(background) })      // ends when background does
-	group.Go(func() error { return s.sockets.Run(background) })   // ends when background does
-	group.Go(func() error { return s.stacks.Run(ctx) })           // ends when ctx does; what is under way goes on at the next start
-	group.Go(func() error { return s.control.Run(ctx) })          // likewise
-	group.Go(func() error { s.warm(ctx); return s.settle() })     // ends when the runtimes are warm or ctx ends
-	group.Go(func() error { return runBeside(ctx, beside) })      // ends when ctx does, or by itself
-	group.Go(func() error { return s.watchDisk(ctx) })            // ends when ctx does, or with errors
-	group.Go(func() error { <-ctx.Done(); return s.drain(stop) }) // ends when everything is drained
+	group.Go(serve(s.http, s.listener))                                     // ends when http is shut down
+	group.Go(serve(s.inside, s.host.Endpoint()))                            // ends when inside is shut down
+	group.Go(serve(s.inside, s.inner))                                      // ends when inside is shut down
+	group.Go(func() error { return s.registry.Run(background) })            // ends when background does
+	group.Go(func() error { return s.invoker.Run(background) })             // ends when background does
+	group.Go(source(s.events.Run))                                          // ends when ctx does and the calls that run have ended
+	group.Go(source(s.outbox.Run))                                          // likewise
+	group.Go(func() error { return s.topics.Run(background) })              // ends when background does
+	group.Go(func() error { return s.queues.Run(background) })              // ends when background does
+	group.Go(source(s.mappings.Run))                                        // ends when ctx does and the calls that run have ended
+	group.Go(func() error { return s.buses.Run(background) })               // ends when background does
+	group.Go(func() error { return s.objects.Run(background) })             // ends when background does
+	group.Go(func() error { return s.schedules.Run(background) })           // ends when background does
+	group.Go(func() error { return s.secrets.Run(background) })             // ends when background does
+	group.Go(func() error { return s.logs.Run(background) })                // ends when background does
+	group.Go(func() error { return s.sockets.Run(background) })             // ends when background does
+	group.Go(func() error { return s.stacks.Run(ctx) })                     // ends when ctx does; what is under way goes on at the next start
+	group.Go(func() error { return s.control.Run(ctx) })                    // likewise
+	group.Go(func() error { s.warm(ctx); return s.settle() })               // ends when the runtimes are warm or ctx ends
+	group.Go(func() error { return runBeside(ctx, beside) })                // ends when ctx does, or by itself
+	group.Go(func() error { return s.watchDisk(ctx) })                      // ends when ctx does, or with errors
+	group.Go(func() error { <-ctx.Done(); return s.drain(&sources, stop) }) // ends when everything is drained
 	return s.ended(ctx, s.state.Failed(), group.Wait)
 }
 
@@ -273,9 +280,10 @@ func runBeside(ctx context.Context, beside func(context.Context) error) error {
 	return nil
 }
 
-// drain ends the server in order: no new requests, running calls to their end,
-// then the parts behind them.
-func (s *Server) drain(stop context.CancelFunc) error {
+// drain ends the server in order: no new requests from outside and nothing new from
+// queues, running calls to their end, with the platform for the functions in them, then
+// the parts behind them.
+func (s *Server) drain(sources *sync.WaitGroup, stop context.CancelFunc) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -284,7 +292,15 @@ func (s *Server) drain(stop context.CancelFunc) error {
 		s.http.Close() // the connections that remain
 	}
 	s.sockets.Wait(ctx) // for the $disconnect of connections, which Shutdown has ended
-	return s.invoker.Close(ctx)
+	ended := make(chan struct{})
+	go func() { sources.Wait(); close(ended) }() // ends when the calls of queues have, which invoker.Close makes end
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	err := s.invoker.Close(ctx)
+	s.inside.Close() // nobody is left to call
+	return err
 }
 
 // close releases what build made, last first.
