@@ -46,15 +46,15 @@ type exchange struct {
 	failed    *refusal
 	status    int
 	length    int // of the answer's body
-	backend   backend
+	backend   behind
 	notes     []string // for the execution log
 	traced    bool     // it has what was sent, too
 	metered   bool     // a usage plan took the request
 	sent      time.Time
 }
 
-// backend is what the integration did.
-type backend struct {
+// behind is what the integration did.
+type behind struct {
 	status  int
 	latency time.Duration
 }

@@ -12,23 +12,18 @@ import (
 
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/vtl"
+	"github.com/lambkin-dev/lambkin/internal/front/backend"
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 )
 
 // request is what an integration that is no proxy gets.
-type request struct {
-	body        string
-	contentType string
-	header      map[string]string
-	path        map[string]string
-	query       map[string][]string
-}
+type request = backend.Request
 
 const jsonType = "application/json"
 
 // makeRequest maps the request for an integration.
 func (e *exchange) makeRequest(i *restapi.Integration) (*request, error) {
-	made := &request{header: map[string]string{}, path: map[string]string{}, query: map[string][]string{}}
+	made := &request{Header: map[string]string{}, Path: map[string]string{}, Query: map[string][]string{}}
 	for target, source := range i.RequestParameters {
 		value, found := e.value(source)
 		if !found {
@@ -37,25 +32,25 @@ func (e *exchange) makeRequest(i *restapi.Integration) (*request, error) {
 		where, name, _ := strings.Cut(strings.TrimPrefix(target, "integration.request."), ".")
 		switch where {
 		case "header":
-			made.header[name] = value
+			made.Header[name] = value
 		case "path":
-			made.path[name] = value
+			made.Path[name] = value
 		case "querystring":
 			if values := e.allValues(source); len(values) > 1 {
-				made.query[name] = values
+				made.Query[name] = values
 			} else {
-				made.query[name] = []string{value}
+				made.Query[name] = []string{value}
 			}
 		}
 	}
 	var err error
-	if made.body, err = e.requestBody(i, made); err != nil {
+	if made.Body, err = e.requestBody(i, made); err != nil {
 		return nil, err
 	}
-	maps.Copy(made.header, e.overrides.of(e.overrides.request, "header"))
-	maps.Copy(made.path, e.overrides.of(e.overrides.request, "path"))
+	maps.Copy(made.Header, e.overrides.of(e.overrides.request, "header"))
+	maps.Copy(made.Path, e.overrides.of(e.overrides.request, "path"))
 	for name, value := range e.overrides.of(e.overrides.request, "querystring") {
-		made.query[name] = []string{value}
+		made.Query[name] = []string{value}
 	}
 	return made, nil
 }
@@ -76,7 +71,7 @@ func (e *exchange) requestBody(i *restapi.Integration, made *request) (string, e
 	if mediaType = strings.TrimSpace(mediaType); mediaType == "" {
 		mediaType = jsonType
 	}
-	made.contentType = mediaType
+	made.ContentType = mediaType
 	body := string(e.body)
 	switch {
 	case i.ContentHandling == restapi.ToText && e.binary(mediaType):
@@ -257,19 +252,13 @@ func (e *exchange) mock(i *restapi.Integration) (*proxy.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := ""
-	if template, err := vtl.ParseJSON(made.body); err == nil {
-		if m, is := template.(*vtl.Map); is {
-			value, _ := m.Get("statusCode")
-			status = vtl.Text(value)
-		}
-	}
-	if _, err := strconv.Atoi(status); err != nil {
+	status, found := backend.MockStatus(made.Body)
+	if !found {
 		e.note("Execution failed due to configuration error: Unable to parse statusCode. It should be an integer and set to a valid HTTP status code.")
 		return nil, errInternal
 	}
-	e.backend.status, _ = strconv.Atoi(status)
-	return e.makeAnswer(i, &result{header: http.Header{}, choose: status})
+	e.backend.status = status
+	return e.makeAnswer(i, &result{header: http.Header{}, choose: strconv.Itoa(status)})
 }
 
 // lambdaCall hands a function what the template makes.
@@ -278,20 +267,20 @@ func (e *exchange) lambdaCall(i *restapi.Integration) (*proxy.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if made.body == "" {
-		made.body = "{}"
+	if made.Body == "" {
+		made.Body = "{}"
 	}
-	for name, value := range made.header {
+	for name, value := range made.Header {
 		if http.CanonicalHeaderKey(name) == "X-Amz-Invocation-Type" && strings.EqualFold(value, "Event") {
 			return e.lambdaEvent(i, made)
 		}
 	}
-	if !json.Valid([]byte(made.body)) {
+	if !json.Valid([]byte(made.Body)) {
 		// AWS: Lambda answers 400, with its own error as the body.
 		e.backend.status = http.StatusBadRequest
 		return e.makeAnswer(i, &result{header: http.Header{}, body: []byte(`{"message":"Could not parse request body into json","Type":"User"}`), choose: "Could not parse request body into json"})
 	}
-	payload, failed, err := e.invoke(i.Uri, []byte(made.body), timeout(i), e.methodARN(e.r.Method, e.resource.Path))
+	payload, failed, err := e.invoke(i.Uri, []byte(made.Body), timeout(i), e.methodARN(e.r.Method, e.resource.Path))
 	if err != nil {
 		return nil, err
 	}

@@ -1,26 +1,16 @@
 package restapi
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
+	"github.com/lambkin-dev/lambkin/internal/front/backend"
 	"github.com/lambkin-dev/lambkin/internal/front/proxy"
 	"github.com/lambkin-dev/lambkin/internal/wire/intake"
 	"github.com/lambkin-dev/lambkin/internal/wire/outbound"
 )
-
-// unsent are headers of requests that end here, and those that the client for HTTP
-// sets itself.
-var unsent = map[string]bool{
-	"Connection": true, "Content-Length": true, "Expect": true, "Host": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Proxy-Connection": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "X-Forwarded-For": true, "X-Forwarded-Port": true, "X-Forwarded-Proto": true,
-}
 
 // httpProxy hands the request to an endpoint as it is, and its answer to the client.
 func (e *exchange) httpProxy(i *restapi.Integration) (*proxy.Answer, error) {
@@ -28,18 +18,13 @@ func (e *exchange) httpProxy(i *restapi.Integration) (*proxy.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{}
-	for name, values := range e.r.Header {
-		if !unsent[name] {
-			header[name] = values
-		}
-	}
+	header := backend.Sent(e.r.Header)
 	query := e.r.URL.Query()
-	for name, values := range made.query {
+	for name, values := range made.Query {
 		query[name] = values
 	}
-	made.query = query
-	made.body = string(e.body)
+	made.Query = query
+	made.Body = string(e.body)
 	got, status, err := e.fetch(i, made, header)
 	if err != nil {
 		return nil, err
@@ -62,8 +47,8 @@ func (e *exchange) httpCall(i *restapi.Integration) (*proxy.Answer, error) {
 		return nil, err
 	}
 	header := http.Header{}
-	if made.body != "" {
-		header.Set("Content-Type", made.contentType)
+	if made.Body != "" {
+		header.Set("Content-Type", made.ContentType)
 	}
 	got, status, err := e.fetch(i, made, header)
 	if err != nil {
@@ -75,88 +60,45 @@ func (e *exchange) httpCall(i *restapi.Integration) (*proxy.Answer, error) {
 
 // fetch makes the request of an HTTP integration.
 func (e *exchange) fetch(i *restapi.Integration, made *request, header http.Header) (*result, int, error) {
-	target, err := e.target(i, made)
-	if err != nil {
-		return nil, 0, errInternal.with(err)
-	}
 	method := i.HttpMethod
 	if method == restapi.AnyMethod {
 		method = e.r.Method
 	}
-	ctx, cancel := context.WithTimeout(e.r.Context(), timeout(i))
-	defer cancel()
-	out, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(made.body))
-	if err != nil {
-		return nil, 0, errInternal.with(err)
-	}
-	if made.body == "" {
-		out.Body, out.ContentLength = http.NoBody, 0
-	}
-	out.Header = header
-	for name, value := range made.header {
-		if !validHeader(name, value) {
-			return nil, 0, errInternal
-		}
-		out.Header.Set(name, value)
-	}
-	out.Header.Set("X-Amzn-Apigateway-Api-Id", e.id.ID)
-	out.Header.Set("X-Amzn-Trace-Id", e.traceID)
-	out.Header.Set("X-Forwarded-For", e.r.SourceIP)
-	if out.Header.Get("User-Agent") == "" {
-		out.Header.Set("User-Agent", "AmazonAPIGateway_"+e.id.ID)
-	}
+	own := http.Header{"X-Amzn-Apigateway-Api-Id": {e.id.ID}, "X-Amzn-Trace-Id": {e.traceID}, "X-Forwarded-For": {e.r.SourceIP}}
 	client := e.server.client
 	if e.ofFunction() {
 		client = e.server.forFunctions
 	}
-	if e.traced {
-		e.sending(target, out.Header, []byte(made.body))
-	}
-	reply, err := client.Do(out)
+	reply, err := backend.Fetch(e.r.Context(), client, timeout(i), &backend.Call{Method: method, URI: e.substitute(i.Uri), API: e.id.ID, Header: header, Own: own, Request: made, Sending: e.tracing()})
 	switch {
 	case errors.Is(err, outbound.ErrForbidden):
 		e.note("Execution failed due to configuration error: Invalid endpoint address")
 		return nil, 0, errInternal.with(err)
-	case ctx.Err() != nil && e.r.Context().Err() == nil:
+	case errors.Is(err, backend.ErrAddress):
+		return nil, 0, errInternal.with(err)
+	case errors.Is(err, backend.ErrTimeout):
 		return nil, 0, errTimeout
+	case errors.Is(err, backend.ErrAnswer):
+		return nil, 0, errMalformedAnswer.with(err)
 	case err != nil:
 		return nil, 0, errNetwork.with(err)
 	}
-	defer reply.Body.Close()
-	body, err := intake.ReadAll(reply.Body, -1, MaxPayloadBytes)
-	switch {
-	case ctx.Err() != nil && e.r.Context().Err() == nil:
-		return nil, 0, errTimeout
-	case err != nil && !errors.Is(err, io.EOF):
-		return nil, 0, errMalformedAnswer.with(err)
-	}
-	e.backend.status = reply.StatusCode
+	e.backend.status = reply.Status
 	if e.traced {
-		e.heard(reply.StatusCode, reply.Header, body)
+		e.heard(reply.Status, reply.Header, reply.Body)
 	}
-	return &result{body: body, header: reply.Header}, reply.StatusCode, nil
+	return &result{body: reply.Body, header: reply.Header}, reply.Status, nil
+}
+
+// tracing is what execution logs hear of a request; nil where they are not kept.
+func (e *exchange) tracing() backend.Sending {
+	if !e.traced {
+		return nil
+	}
+	return e.sending
 }
 
 // ofFunction tells that a function had a part in the integration.
 func (e *exchange) ofFunction() bool {
 	return e.api == nil || e.api.ForFunction || e.test && intake.FromFunction(e.r.Context())
-}
-
-// target is the address with its variables filled in.
-func (e *exchange) target(i *restapi.Integration, made *request) (string, error) {
-	target, err := url.Parse(fillPath(e.substitute(i.Uri), made.path))
-	if err != nil {
-		return "", err
-	}
-	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
-		return "", errors.New("it is no address of HTTP")
-	}
-	if len(made.query) > 0 {
-		query := target.Query()
-		for name, values := range made.query {
-			query[name] = values
-		}
-		target.RawQuery = query.Encode()
-	}
-	return target.String(), nil
 }

@@ -130,14 +130,14 @@ func exchangeFor(t *testing.T, snapshot *restapi.Snapshot, method, target, body 
 // TestAnAPIOfAFunctionCallsWhatTheFunctionMay: an HTTP integration is no way out of the
 // sandbox.
 func TestAnAPIOfAFunctionCallsWhatTheFunctionMay(t *testing.T) {
-	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer backend.Close()
+	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer upstream.Close()
 	for ofFunction, want := range map[bool]bool{false: true, true: false} {
 		e := exchangeFor(t, &restapi.Snapshot{}, "GET", "/", "")
 		e.server = New(Config{Outbound: &outbound.Guard{Loopback: true, Functions: func(netip.AddrPort) bool { return false }}})
 		defer e.server.Close()
 		e.api = &restapi.API{ForFunction: ofFunction}
-		if _, err := e.httpProxy(&restapi.Integration{Uri: backend.URL, HttpMethod: "GET"}); (err == nil) != want {
+		if _, err := e.httpProxy(&restapi.Integration{Uri: upstream.URL, HttpMethod: "GET"}); (err == nil) != want {
 			t.Errorf("of a function %v: %v", ofFunction, err)
 		}
 	}
@@ -145,7 +145,7 @@ func TestAnAPIOfAFunctionCallsWhatTheFunctionMay(t *testing.T) {
 
 // TestAnEncodedAnswerSaysSo: what the client asked for itself comes as it was sent.
 func TestAnEncodedAnswerSaysSo(t *testing.T) {
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Accept-Encoding") == "gzip" {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
@@ -153,7 +153,7 @@ func TestAnEncodedAnswerSaysSo(t *testing.T) {
 			_, _ = z.Write([]byte("text")) // the body is compared below
 		}
 	}))
-	defer backend.Close()
+	defer upstream.Close()
 	for asked, want := range map[string]string{"gzip": "gzip", "": ""} {
 		e := exchangeFor(t, &restapi.Snapshot{}, "GET", "/", "")
 		e.server = New(Config{Outbound: &outbound.Guard{Loopback: true}})
@@ -161,7 +161,7 @@ func TestAnEncodedAnswerSaysSo(t *testing.T) {
 		if e.api = (&restapi.API{}); asked != "" {
 			e.r.Header.Set("Accept-Encoding", asked)
 		}
-		a, err := e.httpProxy(&restapi.Integration{Uri: backend.URL, HttpMethod: "GET"})
+		a, err := e.httpProxy(&restapi.Integration{Uri: upstream.URL, HttpMethod: "GET"})
 		if err != nil || a.Header.Get("Content-Encoding") != want || (string(a.Body) == "text") != (asked == "") {
 			t.Errorf("%q: %q %q, %v", asked, a.Header, a.Body, err)
 		}
@@ -350,36 +350,6 @@ func TestModelsReferToModels(t *testing.T) {
 		e := exchangeFor(t, snapshot, "POST", "/", "1")
 		e.deployed, e.method = d, &restapi.Method{RequestModels: map[string]string{"application/json": "Loop"}}
 		_ = e.validateBody() // must end
-	}
-}
-
-// TestFormsOfServices: what an AWS integration calls.
-func TestFormsOfServices(t *testing.T) {
-	for _, c := range []struct {
-		resource string
-		request  request
-		action   string
-		member   string
-		value    any
-		form     bool
-	}{
-		{"path/000000000000/q", request{body: "Action=SendMessage&MessageBody=a%26b", contentType: "application/x-www-form-urlencoded"}, "SendMessage", "MessageBody", "a&b", true},
-		{"action/SendMessage&QueueUrl=u", request{query: map[string][]string{"MessageBody": {"m"}}}, "SendMessage", "MessageBody", "m", true},
-		{"path//", request{body: `{"Entries":[]}`, contentType: "application/json", header: map[string]string{"x-amz-target": "AWSEvents.PutEvents"}}, "PutEvents", "Entries", []any{}, false},
-		{"action/PutEvents", request{body: `{"n":"x"}`, contentType: "application/json"}, "PutEvents", "n", "x", false},
-	} {
-		if c.request.query == nil {
-			c.request.query = map[string][]string{}
-		}
-		action, input, form, err := operationOf(c.resource, &c.request)
-		if list, is := c.value.([]any); is {
-			c.value = len(list)
-			got, _ := input[c.member].([]any)
-			input[c.member] = len(got)
-		}
-		if err != nil || action != c.action || input[c.member] != c.value || form != c.form {
-			t.Errorf("%s: %s %v %v %v", c.resource, action, input, form, err)
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package restapi
+package backend
 
 import (
 	"net/url"
