@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/identity"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
+	"github.com/lambkin-dev/lambkin/internal/front/backend"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	urlserver "github.com/lambkin-dev/lambkin/internal/front/functionurl"
 	apiserver "github.com/lambkin-dev/lambkin/internal/front/httpapi"
@@ -86,8 +87,10 @@ func (s *Server) buildHTTPAPIs(apis *httpapi.APIs, keys *identity.Keys, services
 	outside, forFunctions := border.Client(limits, false), border.Client(limits, true)
 	s.closers = append(s.closers, func() error { outside.CloseIdleConnections(); forFunctions.CloseIdleConnections(); return nil })
 	may := s.mayCallAPI()
-	s.sockets = socketserver.New(socketserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys), May: may, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
-	s.httpFront = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Services: local.New(queryFirst(services)), Roles: &roles.Roles{Assume: s.apisMayAssume()}, Callers: s.callers(keys),
+	assumed := &roles.Roles{Assume: s.apisMayAssume()}
+	s.sockets = socketserver.New(socketserver.Config{APIs: apis, Functions: s.called(), Callers: s.callers(keys), Outside: outside, ForFunctions: forFunctions,
+		Services: backend.Services{Local: local.New(services), Forward: s.forward}, Roles: assumed, May: may, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
+	s.httpFront = apiserver.New(apiserver.Config{APIs: apis, Functions: s.called(), Services: local.New(queryFirst(services)), Roles: assumed, Callers: s.callers(keys),
 		Outside: outside, ForFunctions: forFunctions, May: may, Sockets: s.sockets.Serve, Logs: s.logs, Clock: clock.System, Logger: s.config.Logger})
 	all, err := apis.All(context.Background())
 	for i := range all {

@@ -2,11 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"regexp"
+	"encoding/json"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/base/lazy"
+	"github.com/lambkin-dev/lambkin/internal/base/regular"
 	"github.com/lambkin-dev/lambkin/internal/core/vtl"
 )
 
@@ -43,21 +44,52 @@ func noIntegrationResponse(id string) error {
 // maxResponses bounds those of one API.
 const maxResponses = maxRoutes
 
-// templateKey is what chooses a template: a fixed key; expressions are not
-// evaluated.
-var templateKey = lazy.MustCompile(`^(\\?\$default|[A-Za-z0-9_./-]{1,128})$`)
+// responseReference is what a selection of an answer's template may name, beside the
+// message.
+var responseReference = lazy.MustCompile(`^integration\.response\.(statuscode|(header|multivalueheader)\.[A-Za-z0-9_-]+)$`)
 
-// TemplateKey is the key of templates that a selection chooses.
-func TemplateKey(selection *string) string {
-	if selection == nil || *selection == "" {
-		return DefaultRoute
+// TemplateSelection chooses a template: "\$default", a fixed key, or an expression as
+// "${request.body.kind}" or, of an answer, "${integration.response.statuscode}".
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-data-transformations.html
+type TemplateSelection struct{ expression Expression }
+
+// ParseTemplateSelection reads one; nil or "" is $default.
+func ParseTemplateSelection(text *string, ofAnswer bool) (*TemplateSelection, error) {
+	if text == nil || *text == "" || strings.TrimPrefix(*text, `\`) == DefaultRoute {
+		return &TemplateSelection{Expression{{Text: DefaultRoute}}}, nil
 	}
-	return strings.TrimPrefix(*selection, `\`)
+	s := &TemplateSelection{ParseExpression(*text)}
+	for _, p := range s.expression {
+		if p.Ref == "" && !strings.Contains(p.Text, "$") || bodyReference.MatchString(p.Ref) || ofAnswer && responseReference.MatchString(p.Ref) {
+			continue
+		}
+		return nil, bad("Invalid template selection expression %s: it is a fixed key, or names members of the message as ${request.body.kind}", *text)
+	}
+	return s, nil
 }
 
-func checkTemplates(templates map[string]string, selection *string) error {
-	if selection != nil && *selection != "" && !templateKey.MatchString(*selection) {
-		return bad("TemplateSelectionExpression %s is not supported by this platform: it is a fixed key", *selection)
+// Key is the key that is chosen for a message; answer tells of an answer, by what
+// follows "integration.response.", and may be nil.
+func (s *TemplateSelection) Key(message []byte, answer func(name string) string) string {
+	var body any
+	read := false
+	return s.expression.Resolve(func(ref string) string {
+		if name, of := strings.CutPrefix(ref, "integration.response."); of && answer != nil {
+			return answer(name)
+		}
+		if !read {
+			read = true
+			if json.Unmarshal(message, &body) != nil {
+				body = nil
+			}
+		}
+		return scalar(member(body, strings.TrimPrefix(ref, "request.body.")))
+	})
+}
+
+func checkTemplates(templates map[string]string, selection *string, ofAnswer bool) error {
+	if _, err := ParseTemplateSelection(selection, ofAnswer); err != nil {
+		return err
 	}
 	for key, text := range templates {
 		if _, err := vtl.Parse(text); err != nil {
@@ -77,20 +109,35 @@ func (r *RouteResponse) check() error {
 	return nil
 }
 
-// responseKey is a key of integration responses: /200/, /4\d\d/ or $default.
-var responseKey = lazy.MustCompile(`^(\$default|/[^/]{1,100}/)$`)
+// responseKey is a key of integration responses: /200/, /4\d\d/, /.*no such user.*/ or
+// $default.
+var responseKey = lazy.MustCompile(`^(\$default|/.{1,500}/)$`)
+
+// Pattern is what the key of a response is compared with as a whole; nil for $default,
+// and for what was refused when it was configured.
+func (r *IntegrationResponse) Pattern() *regular.Expression {
+	if r.Key == DefaultRoute {
+		return nil
+	}
+	// A key begins and ends with a slash.
+	pattern, err := regular.Compile("^(?s:" + r.Key[1:len(r.Key)-1] + ")$")
+	if err != nil {
+		return nil
+	}
+	return pattern
+}
 
 func (r *IntegrationResponse) check() error {
 	if !responseKey.MatchString(r.Key) {
-		return bad("IntegrationResponseKey is $default or a pattern of statuses between slashes, as /200/")
+		return bad("IntegrationResponseKey is $default or a pattern between slashes, as /200/")
 	}
-	if _, err := regexp.Compile(strings.Trim(r.Key, "/")); err != nil && r.Key != DefaultRoute {
+	if r.Key != DefaultRoute && r.Pattern() == nil {
 		return bad("Invalid IntegrationResponseKey %s", r.Key)
 	}
-	if r.ContentHandlingStrategy != nil || len(r.ResponseParameters) > 0 {
-		return bad("ContentHandlingStrategy and ResponseParameters of integration responses are not supported by this platform")
+	if len(r.ResponseParameters) > 0 {
+		return bad("ResponseParameters of integration responses are not supported by this platform: a message has no headers")
 	}
-	return checkTemplates(r.ResponseTemplates, r.TemplateSelectionExpression)
+	return join(checkContentHandling(r.ContentHandlingStrategy), checkTemplates(r.ResponseTemplates, r.TemplateSelectionExpression, true))
 }
 
 // onlySockets refuses for HTTP APIs what they do not have.
@@ -132,7 +179,7 @@ func (c *change) putIntegrationResponse(r *IntegrationResponse) error {
 	if found, err := c.read(partIntegration, r.Parent, &i); err != nil || !found {
 		return join(err, noIntegration(r.Parent))
 	}
-	if i.Type == LambdaProxy {
+	if i.Type == LambdaProxy || i.Type == HTTPProxy {
 		return bad("Integration responses are not supported for proxy integrations")
 	}
 	others, err := parts[IntegrationResponse](c, partIntegrationResponse)

@@ -15,8 +15,26 @@ const (
 	DisconnectRoute = "$disconnect"
 )
 
-// Mock is the type of integrations that answer by themselves.
-const Mock = "MOCK"
+// The types of integrations that only WebSocket APIs have: those whose requests and
+// answers templates make.
+const (
+	Mock    = "MOCK" // answers by itself
+	AWS     = "AWS"  // a function, or an operation of a service
+	Backend = "HTTP" // an endpoint
+)
+
+// The values of PassthroughBehavior.
+const (
+	PassWhenNoMatch     = "WHEN_NO_MATCH"
+	PassWhenNoTemplates = "WHEN_NO_TEMPLATES"
+	PassNever           = "NEVER"
+)
+
+// The values of ContentHandlingStrategy.
+const (
+	ToText   = "CONVERT_TO_TEXT"
+	ToBinary = "CONVERT_TO_BINARY"
+)
 
 // bodyReference is where in a message a selection looks: names of members and
 // indexes of lists.
@@ -128,8 +146,6 @@ func (r *Route) checkSocket() error {
 		return bad("ApiKeyRequired is not supported for WebSocket APIs by this platform")
 	case len(r.RequestModels) > 0 || r.ModelSelectionExpression != nil && *r.ModelSelectionExpression != "":
 		return bad("Models are not supported for WebSocket APIs by this platform")
-	case len(r.RequestParameters) > 0:
-		return bad("RequestParameters are not supported for WebSocket APIs by this platform")
 	case !connect && r.AuthorizationType != "" && r.AuthorizationType != AuthNone:
 		return bad("Authorization is only supported on the $connect route of WebSocket APIs")
 	case r.AuthorizationType == AuthJWT || len(r.AuthorizationScopes) > 0:
@@ -137,6 +153,15 @@ func (r *Route) checkSocket() error {
 	}
 	if e := r.RouteResponseSelectionExpression; e != nil && *e != "" && *e != DefaultRoute {
 		return bad("RouteResponseSelectionExpression must be $default")
+	}
+	return r.checkParameters()
+}
+
+func (r *Route) checkParameters() error {
+	for name := range r.RequestParameters {
+		if r.Key != ConnectRoute || !routeParameter.MatchString(name) {
+			return bad("Invalid request parameter %s: the $connect route has those of route.request.header and route.request.querystring", name)
+		}
 	}
 	return nil
 }
@@ -158,33 +183,108 @@ func (i *Integration) checkSocket() error {
 		return bad("IntegrationSubtype, TlsConfig and ResponseParameters are not supported for WebSocket APIs")
 	case i.PayloadFormatVersion != "" && i.PayloadFormatVersion != "1.0":
 		return bad("PayloadFormatVersion of WebSocket APIs is 1.0")
-	case len(i.RequestParameters) > 0 || i.ContentHandlingStrategy != nil:
-		return bad("RequestParameters and ContentHandlingStrategy are not supported for WebSocket APIs by this platform")
+	}
+	if err := checkContentHandling(i.ContentHandlingStrategy); err != nil {
+		return err
 	}
 	i.PayloadFormatVersion = "1.0"
 	return i.checkSocketType()
 }
 
+// checkSocketType refuses what does not fit the type.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-integration-requests.html
 func (i *Integration) checkSocketType() error {
+	if i.Type == LambdaProxy && i.Method == "" {
+		i.Method = "POST"
+	}
+	i.ResponseSelectionExpression = i.responseSelection()
+	proxies := i.Type == LambdaProxy || i.Type == HTTPProxy
+	switch {
+	case proxies && (len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil && *i.TemplateSelectionExpression != ""):
+		return bad("Mapping templates are not supported for %s integrations", i.Type)
+	case proxies && i.ContentHandlingStrategy != nil:
+		return bad("ContentHandlingStrategy is not supported for %s integrations", i.Type)
+	case (i.Type == LambdaProxy || i.Type == Mock) && len(i.RequestParameters) > 0:
+		return bad("RequestParameters have no effect on %s integrations", i.Type)
+	}
+	if err := join(CheckSocketParameters(i.RequestParameters), i.checkSocketURI()); err != nil {
+		return err
+	}
+	if p := i.PassthroughBehavior; p != nil && *p != "" && !slices.Contains([]string{PassWhenNoMatch, PassWhenNoTemplates, PassNever}, *p) {
+		return bad("Invalid PassthroughBehavior %s", *p)
+	}
+	return checkTemplates(i.RequestTemplates, i.TemplateSelectionExpression, false)
+}
+
+// checkSocketURI refuses what leads nowhere.
+func (i *Integration) checkSocketURI() error {
 	switch i.Type {
-	case LambdaProxy:
-		if i.Method == "" {
-			i.Method = "POST"
-		}
-		switch {
-		case !strings.HasPrefix(i.URI, "arn:"):
+	case LambdaProxy, AWS:
+		if !strings.HasPrefix(i.URI, "arn:") {
 			return bad("Invalid function ARN or invalid uri")
-		case len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil && *i.TemplateSelectionExpression != "":
-			return bad("Mapping templates are not supported for AWS_PROXY integrations")
 		}
-		return nil
+		if i.Type == AWS && i.Method == "" {
+			return bad("HTTP method is required for AWS integrations")
+		}
+		if i.Type == AWS && !IsFunction(i.URI) && i.CredentialsARN == "" {
+			return bad("Role ARN must be specified for AWS integrations")
+		}
+	case HTTPProxy, Backend:
+		return i.checkHTTP()
 	case Mock:
-		if i.PassthroughBehavior != nil && *i.PassthroughBehavior == "NEVER" && len(i.RequestTemplates) == 0 {
+		if i.PassthroughBehavior != nil && *i.PassthroughBehavior == PassNever && len(i.RequestTemplates) == 0 {
 			return bad("A MOCK integration with PassthroughBehavior NEVER needs a request template")
 		}
-		return checkTemplates(i.RequestTemplates, i.TemplateSelectionExpression)
+	default:
+		return bad("IntegrationType %s is not supported for WebSocket APIs", i.Type)
 	}
-	return bad("IntegrationType %s is not supported for WebSocket APIs by this platform: it is AWS_PROXY or MOCK", i.Type)
+	return nil
+}
+
+// IsFunction tells whether a URI leads to a function: by its ARN, or by that of its API.
+func IsFunction(uri string) bool {
+	return strings.HasPrefix(uri, "arn:aws:lambda:") || strings.Contains(uri, ":lambda:path/")
+}
+
+// responseSelection is the expression whose value chooses the integration response.
+// AWS: it is fixed,
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-data-transformations.html
+func (i *Integration) responseSelection() *string {
+	text := "${integration.response.statuscode}"
+	switch i.Type {
+	case LambdaProxy, HTTPProxy:
+		return nil
+	case AWS:
+		if IsFunction(i.URI) {
+			text = "${integration.response.body.errorMessage}"
+		}
+	}
+	return &text
+}
+
+func checkContentHandling(strategy *string) error {
+	if strategy != nil && *strategy != "" && *strategy != ToText && *strategy != ToBinary {
+		return bad("Invalid ContentHandlingStrategy %s", *strategy)
+	}
+	return nil
+}
+
+// The forms of parameters of requests.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-data-mapping.html
+var (
+	routeParameter  = lazy.MustCompile(`^route\.request\.(header|querystring)\.[A-Za-z0-9._$-]+$`)
+	socketParameter = lazy.MustCompile(`^integration\.request\.(header|querystring|path)\.[A-Za-z0-9._$-]+$`)
+	socketSource    = lazy.MustCompile(`^('[^']*'|route\.request\.(header|querystring|multivalueheader|multivaluequerystring)\.[A-Za-z0-9._$-]+|route\.request\.body(\.\S+)?|context\.[A-Za-z0-9._]+|stageVariables\.[A-Za-z0-9_]+)$`)
+)
+
+// CheckSocketParameters refuses what is no mapping of a request of a WebSocket API.
+func CheckSocketParameters(mapping map[string]string) error {
+	for target, source := range mapping {
+		if !socketParameter.MatchString(target) || !socketSource.MatchString(source) {
+			return bad("Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: %s, value: %s]", target, source)
+		}
+	}
+	return nil
 }
 
 // MaxSocketTimeoutMS is the time that an integration of a WebSocket API has.

@@ -71,17 +71,23 @@ func TestWhatWebSocketAPIsDoNotHave(t *testing.T) {
 			t.Errorf("%+v was made", api)
 		}
 	}
-	id, yes, other := w.socket(), true, "x"
+	id, yes, other, wrong := w.socket(), true, "x", "${request.header.x}"
 	for _, r := range []Route{
 		{Key: ""}, {Key: "$other"}, {Key: "send", APIKeyRequired: true}, {Key: "send", AuthorizationType: AuthIAM}, {Key: ConnectRoute, AuthorizationType: AuthJWT},
 		{Key: "send", RouteResponseSelectionExpression: &other}, {Key: "send", RequestModels: map[string]string{"a": "b"}},
+		{Key: "send", RequestParameters: map[string]Constraint{"route.request.header.x": {}}}, {Key: ConnectRoute, RequestParameters: map[string]Constraint{"header.x": {}}},
 	} {
 		if _, err := w.CreateRoute(ctx, scope, id, r); err == nil {
 			t.Errorf("%+v was made", r)
 		}
 	}
 	for _, i := range []Integration{
-		{Type: HTTPProxy, Method: "POST", URI: "http://a"}, {Type: "AWS", URI: functionARN}, {Type: LambdaProxy}, {Type: LambdaProxy, URI: functionARN, PayloadFormatVersion: "2.0"},
+		{Type: HTTPProxy, URI: "http://a"}, {Type: Backend, Method: "POST", URI: "ftp://a"}, {Type: AWS, URI: functionARN}, {Type: AWS, Method: "POST", URI: "arn:aws:apigateway:us-east-1:sqs:path/a/b"}, {Type: LambdaProxy},
+		{Type: HTTPProxy, Method: "POST", URI: "http://a", RequestTemplates: map[string]string{"$default": ""}}, {Type: HTTPProxy, Method: "POST", URI: "http://a", ContentHandlingStrategy: &other},
+		{Type: Backend, Method: "POST", URI: "http://a", TemplateSelectionExpression: &wrong}, {Type: Backend, Method: "POST", URI: "http://a", PassthroughBehavior: &other},
+		{Type: Backend, Method: "POST", URI: "http://a", RequestParameters: map[string]string{"integration.request.header.x": "method.request.header.x"}},
+		{Type: Backend, Method: "POST", URI: "http://a", RequestParameters: map[string]string{"append:header.x": "'x'"}}, {Type: LambdaProxy, URI: functionARN, RequestParameters: map[string]string{"integration.request.header.x": "'x'"}},
+		{Type: "OTHER", URI: "http://a"}, {Type: LambdaProxy, URI: functionARN, PayloadFormatVersion: "2.0"},
 		{Type: LambdaProxy, URI: functionARN, TimeoutMS: 30000}, {Type: Mock, RequestTemplates: map[string]string{"200": "#if("}},
 	} {
 		if _, err := w.CreateIntegration(ctx, scope, id, i); err == nil {
@@ -101,6 +107,28 @@ func TestWhatWebSocketAPIsDoNotHave(t *testing.T) {
 	}
 	if _, err := w.CreateRouteResponse(ctx, scope, w.api(), "x", RouteResponse{Key: DefaultRoute}); err == nil {
 		t.Error("HTTP APIs have no route responses")
+	}
+}
+
+func TestTemplatesAreSelected(t *testing.T) {
+	message := []byte(`{"kind":"a","list":[{"n":7}]}`)
+	answer := func(name string) string { return "<" + name + ">" }
+	for given, want := range map[string]string{
+		"": "$default", `\$default`: "$default", "$default": "$default", "fixed": "fixed", "$request.body.kind": "a", "${request.body.kind}-${request.body.list[0].n}": "a-7", "$request.body.none": "",
+		"${integration.response.statuscode}": "<statuscode>", "x${integration.response.header.X-Kind}": "x<header.X-Kind>", "$integration.response.header.x": "refused", "$context.stage": "refused", "a$b": "refused",
+	} {
+		s, err := ParseTemplateSelection(&given, true)
+		got := "refused"
+		if err == nil {
+			got = s.Key(message, answer)
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", given, got, want)
+		}
+	}
+	ofAnswer := "${integration.response.statuscode}"
+	if _, err := ParseTemplateSelection(&ofAnswer, false); err == nil {
+		t.Error("a request has no answer yet")
 	}
 }
 

@@ -152,6 +152,10 @@ func (x *exchange) connect(r *front.Request) (http.Header, *refusal) {
 	if refused := x.authorize(r, x.route, x.event); refused != nil {
 		return nil, refused
 	}
+	if name := x.lacking(); name != "" {
+		// AWS: in the words of REST APIs.
+		return nil, &refusal{status: http.StatusBadRequest, kind: "BadRequestException", text: "Missing required request parameters: [" + name + "]"}
+	}
 	if x.route.integration == nil {
 		return nil, badGateway
 	}

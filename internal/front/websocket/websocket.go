@@ -18,6 +18,7 @@ package websocket
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -36,8 +37,10 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/engine/telemetry"
 	"github.com/lambkin-dev/lambkin/internal/front"
 	"github.com/lambkin-dev/lambkin/internal/front/accesslog"
+	"github.com/lambkin-dev/lambkin/internal/front/backend"
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
+	"github.com/lambkin-dev/lambkin/internal/front/roles"
 	"github.com/lambkin-dev/lambkin/internal/front/throttle"
 )
 
@@ -72,6 +75,11 @@ type Config struct {
 	APIs      APIs
 	Functions *functions.Functions
 	Callers   *caller.Callers
+	// Outside calls the endpoints of integrations, ForFunctions those that a function
+	// configured; Services are called in the name of Roles.
+	Outside, ForFunctions *http.Client
+	Services              backend.Services
+	Roles                 *roles.Roles
 	// May decides about a caller who signed, by its policies; nil: permissions are not
 	// enforced.
 	May    func(r *http.Request, who *identity.Key, region, action, resource string) (bool, error)
@@ -144,9 +152,39 @@ func (c *compiled) settings(key string) httpapi.Settings {
 
 type integration struct {
 	httpapi.Integration
-	target    function.Target // of a Lambda proxy
-	broken    error           // why it cannot answer
-	responses []httpapi.IntegrationResponse
+	target                    function.Target // of a function
+	service, resource, region string          // of an operation of a service
+	broken                    error           // why it cannot answer
+	selection                 *httpapi.TemplateSelection
+	responses                 []*response
+}
+
+// uriFields are those of arn:aws:apigateway:REGION:SERVICE:action/NAME.
+const uriFields = 6
+
+func newIntegration(row *httpapi.Integration, responses []httpapi.IntegrationResponse, variables map[string]string) *integration {
+	i := &integration{Integration: *row}
+	i.selection, i.broken = httpapi.ParseTemplateSelection(row.TemplateSelectionExpression, false)
+	uri := httpapi.StageVariables(row.URI, variables)
+	switch {
+	case row.Type == httpapi.LambdaProxy, row.Type == httpapi.AWS && httpapi.IsFunction(uri):
+		i.target, i.broken = functions.Parse(uri)
+	case row.Type == httpapi.AWS:
+		fields := strings.SplitN(uri, ":", uriFields)
+		if len(fields) < uriFields {
+			i.broken = fmt.Errorf("%q names no operation of a service", uri)
+			break
+		}
+		i.region, i.service, i.resource = fields[3], fields[4], fields[5]
+	}
+	for _, r := range responses {
+		made, err := newResponse(r)
+		if err != nil {
+			i.broken = err
+		}
+		i.responses = append(i.responses, made)
+	}
+	return i
 }
 
 func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
@@ -156,11 +194,8 @@ func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
 		return nil, err
 	}
 	for id := range d.Integrations {
-		i := &integration{Integration: d.Integrations[id], responses: d.Responses[id]}
-		if i.Type == httpapi.LambdaProxy {
-			i.target, i.broken = functions.Parse(httpapi.StageVariables(i.URI, c.stage.Variables))
-		}
-		c.integrations[id] = i
+		row := d.Integrations[id]
+		c.integrations[id] = newIntegration(&row, d.Responses[id], c.stage.Variables)
 	}
 	for n := range d.Routes {
 		row := d.Routes[n]

@@ -274,6 +274,44 @@ class WebSockets(Case):
         self.gw.delete_stage(ApiId=api, StageName="live")
         self.assertEqual(ws.closed(), 1001)
 
+    def two_way(self, api, key, responses=None, **integration):
+        """A route with an integration that answers."""
+        made = self.gw.create_integration(ApiId=api, **integration)
+        for response_key, response in (responses or {}).items():
+            self.gw.create_integration_response(ApiId=api, IntegrationId=made["IntegrationId"], IntegrationResponseKey=response_key, **response)
+        route = self.gw.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{made['IntegrationId']}", RouteResponseSelectionExpression="$default")["RouteId"]
+        self.gw.create_route_response(ApiId=api, RouteId=route, RouteResponseKey="$default")
+        return made
+
+    def test_integrations_without_proxies(self):
+        api = self.make(SHOW, {"$connect": {}})
+        queue = client("sqs").create_queue(QueueName=self.name("q"))["QueueUrl"]
+        self.addCleanup(client("sqs").delete_queue, QueueUrl=queue)
+        role = f"arn:aws:iam::{ACCOUNT}:role/test"
+        # A message becomes one of a queue, as in a REST API.
+        made = self.two_way(api, "enqueue", IntegrationType="AWS", IntegrationMethod="POST", IntegrationUri=f"arn:aws:apigateway:{REGION}:sqs:path/{ACCOUNT}/{queue.rsplit('/')[-1]}", CredentialsArn=role,
+                            RequestParameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"}, PassthroughBehavior="NEVER",
+                            RequestTemplates={"$default": "Action=SendMessage&MessageBody=$util.urlEncode($input.path('$.text'))"},
+                            responses={"$default": {"ResponseTemplates": {"$default": "queued"}}, r"/4\d\d/": {"ResponseTemplates": {"$default": "no"}}})
+        self.assertEqual(made["IntegrationResponseSelectionExpression"], "${integration.response.statuscode}")
+        # A function that gets what a template makes.
+        name = self.name()
+        self.create("def handler(event, context):\n    if event['n'] < 0: raise ValueError('it is negative')\n    return {'double': 2 * event['n']}\n", name=name)
+        self.api.add_permission(FunctionName=name, StatementId="ws", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com", SourceArn=f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api}/*")
+        made = self.two_way(api, "double", IntegrationType="AWS", IntegrationMethod="POST", IntegrationUri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn(name)}/invocations",
+                            TemplateSelectionExpression="${request.body.form}", RequestTemplates={"plain": "{\"n\": $input.json('$.n')}"},
+                            responses={"$default": {"ResponseTemplates": {"$default": "$input.path('$.double') for $context.connectionId"}}, "/.*negative.*/": {"ResponseTemplates": {"$default": "refused"}}})
+        self.assertEqual(made["IntegrationResponseSelectionExpression"], "${integration.response.body.errorMessage}")
+        ws = self.connect(api)
+        ws.send({"action": "enqueue", "text": "a & b"})
+        self.assertEqual(ws.text(), "queued")
+        self.assertEqual(client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"][0]["Body"], "a & b")
+        ws.send({"action": "double", "form": "plain", "n": 21})
+        self.assertRegex(ws.text(), r"^42 for \S+=$")
+        ws.send({"action": "double", "form": "plain", "n": -1})
+        self.assertEqual(ws.text(), "refused")
+        self.fails("BadRequestException", self.gw.create_integration, ApiId=api, IntegrationType="AWS", IntegrationMethod="POST", IntegrationUri=f"arn:aws:apigateway:{REGION}:sqs:path/a/b")
+
     def logged(self, group, count):
         """The messages of a log group, once there are so many."""
         logs = client("logs")
@@ -299,7 +337,7 @@ class WebSockets(Case):
         self.assertEqual([r["RouteResponseId"] for r in self.gw.get_route_responses(ApiId=api, RouteId=route)["Items"]], [answer])
         self.gw.delete_route_response(ApiId=api, RouteId=route, RouteResponseId=answer)
         self.fails("NotFoundException", self.gw.get_route_response, ApiId=api, RouteId=route, RouteResponseId=answer)
-        for bad in ({"IntegrationType": "HTTP_PROXY", "IntegrationUri": "http://x", "IntegrationMethod": "POST"}, {"IntegrationType": "AWS", "IntegrationUri": arn("f")}):
+        for bad in ({"IntegrationType": "HTTP_PROXY", "IntegrationUri": "http://x"}, {"IntegrationType": "AWS", "IntegrationUri": arn("f")}):
             self.fails("BadRequestException", self.gw.create_integration, ApiId=api, **bad)
         self.fails("BadRequestException", self.gw.create_stage, ApiId=api, StageName="$default")
 
