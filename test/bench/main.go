@@ -112,6 +112,7 @@ func (b *bench) parts() []part {
 		{"gvisor", b.gvisor},
 		{"mapping", b.mapping},
 		{"idle", b.idleEnvironments},
+		{"stack", b.stacks},
 	}
 }
 
