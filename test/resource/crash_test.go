@@ -27,6 +27,9 @@ Resources:
   Deployment: {Type: AWS::ApiGateway::Deployment, DependsOn: Method, Properties: {RestApiId: !Ref Rest}}
   Key: {Type: AWS::ApiGateway::ApiKey, Properties: {Name: same, Enabled: true}}
   Plan: {Type: AWS::ApiGateway::UsagePlan, Properties: {UsagePlanName: same}}
+  Queue: {Type: AWS::SQS::Queue}
+  F: {Type: AWS::Lambda::Function, Properties: {FunctionName: crash-function, Runtime: python3.13, Handler: index.handler, Role: "arn:aws:iam::111122223333:role/crash-role", Code: {ZipFile: ""}}}
+  Mapping: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref F, EventSourceArn: !GetAtt Queue.Arn}}
   Web: {Type: AWS::ApiGatewayV2::Api, Properties: {Name: same, ProtocolType: HTTP}}
   Imported: {Type: AWS::ApiGatewayV2::Api, Properties: {Tags: {a: b}, Body: {openapi: 3.0.1, info: {title: same, version: "1"}, paths: {}}}}
   Integration: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Web, IntegrationType: HTTP_PROXY, IntegrationMethod: GET, IntegrationUri: "http://127.0.0.1/", PayloadFormatVersion: "1.0"}}
@@ -57,6 +60,7 @@ func (p *platform) census(s *state.Stack) (found map[string]int) {
 	count("plans", "apigateway", "GetUsagePlans", "items", nil)
 	count("HTTP APIs", "apigatewayv2", "GetApis", "Items", nil)
 	count("layers", "lambda", "ListLayerVersions", "LayerVersions", values{"LayerName": "same"})
+	count("mappings", "lambda", "ListEventSourceMappings", "EventSourceMappings", nil)
 	count("users", "iam", "ListUsers", "Users", nil)
 	if s == nil {
 		return found
@@ -113,6 +117,7 @@ func TestNothingIsMadeTwice(t *testing.T) {
 	p := newPlatform(t)
 	bucket := p.create("Bucket", "AWS::S3::Bucket", values{"BucketName": "crash-layers"})
 	p.put(bucket.ref, "layer.zip", archive(t))
+	p.create("Role", "AWS::IAM::Role", values{"RoleName": "crash-role", "AssumeRolePolicyDocument": trust})
 	steps := 1
 	if testing.Short() {
 		steps = 7

@@ -14,6 +14,11 @@ import (
 func UUID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand.Read aborts the program instead
+	return uuid(b)
+}
+
+// uuid writes bytes as a UUID of version 4.
+func uuid(b [16]byte) string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	var out [36]byte

@@ -21,6 +21,16 @@ func Token(ctx context.Context) string {
 	return token
 }
 
+// UUIDOf is UUID, or that of the call's token.
+func UUIDOf(ctx context.Context) string {
+	token := Token(ctx)
+	if token == "" {
+		return UUID()
+	}
+	sum := sha256.Sum256([]byte(token))
+	return uuid([16]byte(sum[:16]))
+}
+
 // MaxShort is the longest id that Short makes.
 const MaxShort = sha256.Size
 

@@ -209,7 +209,7 @@ func (m *Mappings) commit(ctx context.Context, b *store.Batch) error {
 
 // Create makes a mapping, in state Creating. The settings must be complete.
 func (m *Mappings) Create(ctx context.Context, scope function.Scope, source string, settings Settings, tags map[string]string) (*Mapping, error) {
-	made := &Mapping{UUID: ids.UUID(), Scope: scope, Source: source, Settings: settings, State: Creating, Modified: m.config.Clock.Now().UTC(), Tags: tags}
+	made := &Mapping{UUID: ids.UUIDOf(ctx), Scope: scope, Source: source, Settings: settings, State: Creating, Modified: m.config.Clock.Now().UTC(), Tags: tags}
 	if err := m.check(ctx, made); err != nil {
 		return nil, err
 	}

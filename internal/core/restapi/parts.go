@@ -49,6 +49,11 @@ var pathPart = lazy.MustCompile(`^(\{[a-zA-Z0-9._:-]+\+?\}|[a-zA-Z0-9._:~,@!$&'(
 
 // AddResource makes a child of a resource.
 func (d *Definition) AddResource(parent, part string) (*Resource, error) {
+	return d.AddResourceAs(newResourceID(), parent, part)
+}
+
+// AddResourceAs is AddResource with the id that it gets.
+func (d *Definition) AddResourceAs(id, parent, part string) (*Resource, error) {
 	above, err := d.Resource(parent)
 	if err != nil {
 		return nil, err
@@ -59,7 +64,7 @@ func (d *Definition) AddResource(parent, part string) (*Resource, error) {
 	if len(d.Resources) >= MaxResources {
 		return nil, fail(Limit, "Maximum number of resources for this API has been reached. Please contact AWS if you need additional resources.")
 	}
-	made := &Resource{Id: newResourceID(), ParentId: parent, PathPart: part, Path: strings.TrimSuffix(above.Path, "/") + "/" + part}
+	made := &Resource{Id: id, ParentId: parent, PathPart: part, Path: strings.TrimSuffix(above.Path, "/") + "/" + part}
 	d.Resources[made.Id] = made
 	return made, nil
 }

@@ -361,7 +361,7 @@ const (
 
 func newResourceID() string { return random(resourceLength) }
 
-// NewPartID makes the id of an authorizer or a validator that a call makes.
+// NewPartID makes the id of a resource, an authorizer or a validator that a call makes.
 func NewPartID(ctx context.Context) string { return ids.Short(ctx, resourceLength) }
 
 // random is a text of small letters and digits.

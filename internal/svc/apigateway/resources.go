@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -13,8 +14,8 @@ import (
 // resources are the operations of paths.
 func (a *api) resources() []wire.Operation {
 	return []wire.Operation{
-		apigatewayapi.HandleCreateResource(changing[apigatewayapi.Resource](a, func(api *restapi.API, in *apigatewayapi.CreateResourceInput) (any, error) {
-			return api.AddResource(*in.ParentId, *in.PathPart)
+		apigatewayapi.HandleCreateResource(creating[apigatewayapi.Resource](a, func(ctx context.Context, api *restapi.API, in *apigatewayapi.CreateResourceInput) (any, error) {
+			return api.AddResourceAs(restapi.NewPartID(ctx), *in.ParentId, *in.PathPart)
 		})),
 		apigatewayapi.HandleGetResource(reading[apigatewayapi.Resource](a, func(api *restapi.API, in *apigatewayapi.GetResourceInput) (any, error) {
 			r, err := api.Resource(*in.ResourceId)

@@ -122,6 +122,9 @@ func tokenID(length int) func(c *call) string {
 	return func(c *call) string { return ids.Short(ids.WithToken(c, c.r.Token), length) }
 }
 
+// tokenUUID is a madeID that is a UUID.
+func tokenUUID(c *call) string { return ids.UUIDOf(ids.WithToken(c, c.r.Token)) }
+
 // Lengths of the ids that services make of tokens.
 const (
 	apiIDLength    = 10

@@ -143,7 +143,7 @@ func (k *kind) begin(c *call) (values, error) {
 		}
 	}
 	out, err := k.doMake(c)
-	if c.r.Again && exists(err) {
+	if c.r.Again && exists(err) && k.madeID == nil {
 		if live, found := k.found(c); found == nil && k.adopts(c, live) {
 			return live, nil
 		}

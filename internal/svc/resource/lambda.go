@@ -335,7 +335,7 @@ func mappings() []*definition {
 		refused[name] = "it is for streams and brokers, which do not exist here yet"
 	}
 	return []*definition{{name: "AWS::Lambda::EventSourceMapping", service: "lambda", create: "CreateEventSourceMapping", update: "UpdateEventSourceMapping",
-		remove: "DeleteEventSourceMapping", physical: member("UUID"), identity: physicalAs("UUID"), live: liveMapping, members: values{"KmsKeyArn": "KMSKeyArn"},
+		remove: "DeleteEventSourceMapping", physical: member("UUID"), madeID: tokenUUID, identity: physicalAs("UUID"), live: liveMapping, members: values{"KmsKeyArn": "KMSKeyArn"},
 		resets: values{"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0, "FilterCriteria": values{}, "ScalingConfig": values{}, "FunctionResponseTypes": []any{}, "Enabled": true},
 		settled: func(c *call) (bool, error) {
 			live, err := liveMapping(c)
@@ -356,22 +356,13 @@ func mappings() []*definition {
 		attributes: pick("Id", "UUID", "EventSourceMappingArn", "EventSourceMappingArn"), refused: refused}}
 }
 
-// liveMapping finds a mapping by its id or, as long as that is not known, by what it maps.
+// liveMapping is a mapping in the words of the template.
 func liveMapping(c *call) (values, error) {
-	if c.physical != c.r.Name {
-		live, err := c.do("GetEventSourceMapping", values{"UUID": c.physical})
-		if err != nil {
-			return nil, err
-		}
-		live["FunctionName"] = functionAs(c.text("FunctionName"), live["FunctionArn"])
-		live["Enabled"] = !strings.HasPrefix(value.Text(live["State"]), "Disabl")
-		return live, nil
+	live, err := c.do("GetEventSourceMapping", values{"UUID": c.physical})
+	if err != nil {
+		return nil, err
 	}
-	out, err := c.do("ListEventSourceMappings", values{"EventSourceArn": c.text("EventSourceArn"), "FunctionName": c.text("FunctionName")})
-	if found := value.List(out["EventSourceMappings"]); err == nil && len(found) > 0 {
-		return found[0].(values), nil
-	} else if err == nil {
-		err = stack.ErrAbsent
-	}
-	return nil, err
+	live["FunctionName"] = functionAs(c.text("FunctionName"), live["FunctionArn"])
+	live["Enabled"] = !strings.HasPrefix(value.Text(live["State"]), "Disabl")
+	return live, nil
 }

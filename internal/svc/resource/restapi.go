@@ -222,28 +222,7 @@ func importBody(c *call, _, want any) error {
 }
 
 func apiResource() *definition {
-	return &definition{name: "AWS::ApiGateway::Resource", ours: []string{"GetResource"}, create: "CreateResource", remove: "DeleteResource", identity: partOf("resourceId"), physical: member("id"), attributes: own("ResourceId"),
-		live: func(c *call) (values, error) {
-			if c.physical != c.r.Name {
-				return c.do("GetResource", c.identity())
-			}
-			in := values{"restApiId": c.text("RestApiId")}
-			for {
-				out, err := c.do("GetResources", in)
-				if err != nil {
-					return nil, err
-				}
-				for _, one := range value.List(out["items"]) {
-					if value.Text(value.At(one, "parentId")) == c.text("ParentId") && value.Text(value.At(one, "pathPart")) == c.text("PathPart") {
-						return one.(values), nil
-					}
-				}
-				if out["position"] == nil {
-					return nil, stack.ErrAbsent
-				}
-				in["position"] = out["position"]
-			}
-		}}
+	return &definition{name: "AWS::ApiGateway::Resource", madeID: tokenID(restPartLength), read: "GetResource", ours: []string{"GetResource"}, create: "CreateResource", remove: "DeleteResource", identity: partOf("resourceId"), physical: member("id"), attributes: own("ResourceId")}
 }
 
 // method is a method with its integration and their answers. A change makes it

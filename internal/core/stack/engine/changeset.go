@@ -45,6 +45,9 @@ func (e *Engine) CreateChangeSet(ctx context.Context, s state.Scope, name string
 	if !changeSetForm.MatchString(in.Name) {
 		return nil, stack.Invalid("1 validation error detected: Value '%s' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", in.Name)
 	}
+	if in.OnFailure == state.DeleteIt && in.Kind != "CREATE" {
+		return nil, stack.Invalid("OnStackFailure %s is only valid for change sets of type CREATE", in.OnFailure)
+	}
 	found, rows, err := e.forChangeSet(ctx, s, name, in)
 	if err != nil {
 		return nil, err
@@ -264,6 +267,9 @@ func (e *Engine) ExecuteChangeSet(ctx context.Context, s state.Scope, stackName,
 		}
 		if c.Execution != state.Available {
 			return stack.Refuse(stack.InvalidChangeSet, "ChangeSet [%s] cannot be executed in its current status of [%s]", c.ARN(s.Scope), c.Shown())
+		}
+		if in.DisableRollback && c.OnFailure != "" {
+			return stack.Invalid("DisableRollback must not be specified for a change set with OnStackFailure")
 		}
 		how := *in
 		if !c.Configuration.AdoptExisting {

@@ -146,3 +146,30 @@ func TestAStackPolicyProtects(t *testing.T) {
 		t.Errorf("the policy of one update stays: %v, %v", s, err)
 	}
 }
+
+// Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html, of OnStackFailure.
+func TestAChangeSetSaysWhatAFailureMeans(t *testing.T) {
+	p := start(t)
+	body := text("Resources", m{"A": one(m{"Value": "a"}), "B": one(m{"Value": "b"}, m{"DependsOn": "A"})})
+	for onFailure, want := range map[string]state.Status{state.DeleteIt: state.DeleteComplete, state.Rollback: state.RollbackComplete, state.DoNothing: state.CreateFailed} {
+		p.world.failOn("create B")
+		name := "s-" + strings.ReplaceAll(onFailure, "_", "-")
+		c, err := p.CreateChangeSet(t.Context(), here, name, &ChangeSetInput{Name: "c", Kind: "CREATE", Input: Input{Template: body, Options: state.Options{OnFailure: onFailure}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.ExecuteChangeSet(t.Context(), here, name, "c", &Input{Options: state.Options{DisableRollback: true}}); err == nil {
+			t.Errorf("%s and DisableRollback", onFailure)
+		}
+		if err := p.ExecuteChangeSet(t.Context(), here, name, "c", &Input{}); err != nil {
+			t.Fatal(err)
+		}
+		if s := p.wait(c.Stack); s.Status != want {
+			t.Errorf("%s: %s %s", onFailure, s.Status, s.Reason)
+		}
+	}
+	in := &ChangeSetInput{Name: "d", Input: Input{Template: body, Options: state.Options{OnFailure: state.DeleteIt}}}
+	if _, err := p.CreateChangeSet(t.Context(), here, "s-DO-NOTHING", in); err == nil {
+		t.Error("an update deletes its stack")
+	}
+}

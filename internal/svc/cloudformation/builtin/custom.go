@@ -166,7 +166,7 @@ func (c custom) send(ctx context.Context, what, box string, r *stack.Request) er
 	}
 	who := local.Identity{Account: r.Account, Region: r.Region, AccessKeyID: r.Caller.AccessKeyID, CallerARN: r.Caller.ARN, UserID: r.Caller.UserID, Endpoint: r.Caller.Endpoint, Function: r.Caller.Function, Session: r.Caller.Session}
 	endpoint := c.Inside // where functions reach us
-	if at.Service != "lambda" && !c.heardByFunctions(ctx, who, token) {
+	if at.Service != "lambda" && !c.heardByFunctions(ctx, r, token) {
 		endpoint = r.Caller.Endpoint
 	}
 	kind := plan.CustomType
@@ -197,11 +197,12 @@ func (c custom) send(ctx context.Context, what, box string, r *stack.Request) er
 }
 
 // heardByFunctions tells whether a function listens to a topic: it reaches us by
-// another address than who is outside. A caller who may not list the subscriptions
-// is taken for one whose topic nobody inside hears.
+// another address than who is outside. That is for us to know, so the caller needs no
+// permission to ask.
 //
 // AWS: has one address for all.
-func (c custom) heardByFunctions(ctx context.Context, who local.Identity, topic string) bool {
+func (c custom) heardByFunctions(ctx context.Context, r *stack.Request, topic string) bool {
+	who := local.Identity{Account: r.Account, Region: r.Region, CallerARN: arn.New("iam", "", r.Account, "root").String()}
 	out, err := c.Calls.Call(ctx, who, "sns", "ListSubscriptionsByTopic", map[string]any{"TopicArn": topic})
 	if err != nil {
 		return false

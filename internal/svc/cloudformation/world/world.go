@@ -125,11 +125,16 @@ func (w *World) Fetch(ctx context.Context, who stack.Caller, s state.Scope, url 
 // sessionName is that of CloudFormation when it acts by a role.
 const sessionName = "AWSCloudFormation"
 
-// Role is who acts by the role of a stack: one that is there.
+// Role is who acts by the role of a stack: one that is there, of the same account. That
+// who names it may pass it, and that it trusts CloudFormation, the operation's checks
+// have seen to (--iam=enforce).
 func (w *World) Role(ctx context.Context, s state.Scope, roleARN string) (stack.Caller, error) {
 	a, err := arn.Parse(roleARN)
 	if err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") {
 		return stack.Caller{}, fmt.Errorf("%s is no role", roleARN)
+	}
+	if a.Account != s.Account {
+		return stack.Caller{}, errors.New("a role of another account cannot be passed")
 	}
 	name := roleARN[strings.LastIndexByte(roleARN, '/')+1:]
 	out, err := w.Calls.Call(ctx, local.Identity{Account: a.Account, Region: s.Region, CallerARN: arn.New("iam", "", a.Account, "root").String()}, "iam", "GetRole", map[string]any{"RoleName": name})
