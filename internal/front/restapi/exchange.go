@@ -75,7 +75,14 @@ func (e *exchange) run() (*proxy.Answer, error) {
 		return nil, err
 	}
 	e.metered = true
-	return e.serveMethod()
+	if err := e.inflate(); err != nil {
+		return nil, err
+	}
+	answer, err := e.serveMethod()
+	if err == nil {
+		err = e.compress(answer)
+	}
+	return answer, err
 }
 
 // serveMethod checks what is sent and calls the integration.

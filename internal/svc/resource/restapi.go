@@ -143,7 +143,7 @@ func restAPI() *definition {
 		tags:       gatewayTags(func(c *call) string { return "/restapis/" + c.physical }),
 		attributes: pick("RestApiId", "id", "RootResourceId", "rootResourceId"),
 		handled:    []string{"Parameters", "FailOnWarnings", "Mode"},
-		inert: map[string]string{"FailOnWarnings": "there are no warnings: what cannot be imported is an error", "MinimumCompressionSize": "answers are not compressed", "EndpointAccessMode": noModes,
+		inert: map[string]string{"FailOnWarnings": "there are no warnings: what cannot be imported is an error", "EndpointAccessMode": noModes,
 			"SecurityPolicy": noModes}}
 }
 

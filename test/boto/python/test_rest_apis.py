@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -192,6 +193,20 @@ class Proxy(RestApis):
         self.assertEqual(call(self.id, "/prod/new")[0], 200)
         API.update_stage(restApiId=self.id, stageName="prod", patchOperations=[{"op": "replace", "path": "/deploymentId", "value": before}])
         self.assertEqual(call(self.id, "/prod/new")[0], 201)
+
+
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-enable-compression.html
+    def test_compression(self):
+        self.permit(self.lambda_arn, self.id)
+        API.update_rest_api(restApiId=self.id, patchOperations=[{"op": "replace", "path": "/minimumCompressionSize", "value": "100"}])
+        self.deploy(self.id)
+        code, headers, body = call(self.id, "/prod/x", "POST", gzip.compress(b"hello"), {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"})
+        self.assertEqual((code, headers["Content-Encoding"]), (201, "gzip"))
+        self.assertEqual(json.loads(gzip.decompress(body))["body"], "hello")
+        code, headers, body = call(self.id, "/prod/x", "POST", b"hello", {"Accept-Encoding": "identity"})
+        self.assertEqual((code, headers["Content-Encoding"], json.loads(body)["body"]), (201, None, "hello"))
+        code, _, body = call(self.id, "/prod/x", "POST", b"hello", {"Content-Encoding": "br"})
+        self.assertEqual((code, json.loads(body)), (415, {"message": "Unsupported Media Type"}))
 
 
 class Mock(RestApis):
