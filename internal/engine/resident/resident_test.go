@@ -8,10 +8,27 @@ import (
 	"testing"
 )
 
-func TestOnlyPagesOfTheProgramThatCannotBeWrittenAreGivenBack(t *testing.T) {
+// The mapping at 04fcb000 is what the linker has written and then closed (RELRO).
+func TestOnlyPagesOfTheProgramThatWereNeverWrittenAreGivenBack(t *testing.T) {
 	maps := `00400000-00402000 r--p 00000000 fe:00 1234 /opt/my tools/lambkin
+Rss:                   8 kB
+Anonymous:             0 kB
+Swap:                  0 kB
+VmFlags: rd mr mw me
 00402000-01555000 r-xp 00002000 fe:00 1234 /opt/my tools/lambkin
+Anonymous:             0 kB
+Swap:                  0 kB
+VmFlags: rd ex mr mw me sd
+01555000-01556000 rw-p 00000000 00:00 0
+Anonymous:             4 kB
+04fca000-04fcb000 r--p 04bc9000 fe:00 1234 /opt/my tools/lambkin
+Anonymous:             0 kB
+Swap:                  4 kB
+04fcb000-04fcc000 r--p 04bca000 fe:00 1234 /opt/my tools/lambkin
+Anonymous:             4 kB
+Swap:                  4 kB
 04fcc000-052a7000 rw-p 04bcb000 fe:00 1234 /opt/my tools/lambkin
+Anonymous:            16 kB
 052a7000-072fa000 rw-p 00000000 00:00 0
 7f5426680000-7f54267d6000 r-xp 00026000 fe:00 99 /usr/lib/x86_64-linux-gnu/libc.so.6
 7ffe0a1b2000-7ffe0a1d3000 rw-p 00000000 00:00 0 [stack]
@@ -26,7 +43,8 @@ func TestOnlyPagesOfTheProgramThatCannotBeWrittenAreGivenBack(t *testing.T) {
 }
 
 func FuzzProgram(f *testing.F) {
-	f.Add("00400000-00402000 r--p 00000000 fe:00 1234 /p\n")
+	f.Add("00400000-00402000 r--p 00000000 fe:00 1234 /p\nAnonymous: 0 kB\n")
+	f.Add("Anonymous: 4 kB\n00400000-00402000 r--p 00000000 fe:00 1234 /p\nAnonymous: 4 kB\nSwap: 4 kB\n")
 	f.Fuzz(func(t *testing.T, maps string) {
 		found, _ := program(strings.NewReader(maps), "/p")
 		for _, m := range found {
@@ -54,7 +72,7 @@ func fileKiB(t *testing.T) (n int) {
 // touch reads a byte of each page of the program, which is mapped then.
 func touch(t *testing.T) {
 	t.Helper()
-	self, err := os.ReadFile("/proc/self/maps")
+	self, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		t.Fatal(err)
 	}
