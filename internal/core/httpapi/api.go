@@ -51,6 +51,7 @@ func (a *APIs) Create(ctx context.Context, s Scope, api API, quick *Quick, fill 
 		return nil, err
 	}
 	made := api
+	defer a.lives.forget(api.ID)
 	err := store.Change(ctx, a.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		lo, hi := tuple.Range(service, tableAPI, s.Account, s.Region)
 		if entries, err := snap.Scan(lo, hi, maxAPIs, false); err != nil || len(entries) == maxAPIs {

@@ -31,6 +31,7 @@ type change struct {
 
 // change runs f and commits what it does to the API, again after a conflict.
 func (a *APIs) change(ctx context.Context, s Scope, id string, f func(c *change) error) error {
+	defer a.lives.forget(id) // also after an error: it may be one of the disk, after the commit was seen
 	return store.Change(ctx, a.config.Store, func(snap store.Snap) (*store.Batch, error) {
 		c := &change{apis: a, snap: snap, api: &API{}, written: map[string][]byte{}}
 		version, err := get(snap, apiKey(s, id), c.api)

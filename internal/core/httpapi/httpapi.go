@@ -1,6 +1,5 @@
 // Package httpapi keeps the APIs of API Gateway's second version: HTTP and WebSocket
-// APIs, with their routes, integrations, authorizers, stages and deployments, and
-// the domain names that lead to them.
+// APIs, with their routes, integrations, authorizers, stages and deployments.
 //
 // It promises: what is acknowledged is durable; all changes of one API and of what
 // belongs to it happen one after the other; a deployment is an immutable snapshot,
@@ -8,8 +7,9 @@
 // changed the API; nothing of an API outlives it. Both kinds are kept
 // in the same rows; what only WebSocket APIs have is in socket.go and response.go.
 //
-// There is no state beside the store: no locks, no goroutines. Errors that stand
-// for AWS's are an *Error. Start reading at APIs, then change.go.
+// Beside the store there is what live.go remembers of it, with a lock of its own that
+// is never held over I/O. No goroutines. Errors that stand for AWS's are an *Error.
+// Start reading at APIs, then change.go.
 package httpapi
 
 import (
@@ -68,7 +68,10 @@ type Config struct {
 }
 
 // APIs are all of them.
-type APIs struct{ config Config }
+type APIs struct {
+	config Config
+	lives  lives
+}
 
 // New only builds.
 func New(c Config) (*APIs, error) {
@@ -212,36 +215,6 @@ func (a *APIs) All(ctx context.Context) (list []API, err error) {
 		return err
 	})
 	return list, err
-}
-
-// Live is a stage as requests find it.
-type Live struct {
-	API     *API
-	Stage   *Stage
-	Version store.Version // of the stage's row: differs when anything about the stage changed
-}
-
-// Live finds the stage that a request is for: that of the first name that there
-// is. The error for an id or names that lead nowhere is an *Error.
-func (a *APIs) Live(ctx context.Context, id string, names ...string) (*Live, error) {
-	live := &Live{API: &API{}, Stage: &Stage{}}
-	err := a.view(ctx, func(snap store.Snap) error {
-		var s Scope
-		if version, err := get(snap, indexKey(id), &s); err != nil || version == 0 {
-			return join(err, noAPI(id))
-		}
-		if version, err := get(snap, apiKey(s, id), live.API); err != nil || version == 0 {
-			return join(err, noAPI(id))
-		}
-		for _, name := range names {
-			var err error
-			if live.Version, err = get(snap, partKey(s, id, partStage, name), live.Stage); err != nil || live.Version != 0 {
-				return err
-			}
-		}
-		return noStage()
-	})
-	return live, err
 }
 
 // Definition reads the snapshot of a deployment.

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/lambkin-dev/lambkin/internal/engine/store"
 	"github.com/lambkin-dev/lambkin/internal/engine/store/localstore"
 )
 
@@ -246,4 +249,57 @@ func FuzzParseExpression(f *testing.F) {
 			t.Errorf("%q became %q", text, got)
 		}
 	})
+}
+
+// TestWhatAChangeWroteIsSeen: requests find stages in memory, whatever reads them
+// while they change.
+func TestWhatAChangeWroteIsSeen(t *testing.T) {
+	w := open(t)
+	id := w.api()
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if _, err := w.Live(context.Background(), id, DefaultStage); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	var before store.Version
+	for i := range 50 {
+		text := fmt.Sprint(i)
+		if _, err := w.UpdateStage(t.Context(), scope, id, DefaultStage, func(s *Stage) error { s.Description = &text; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		live, err := w.Live(t.Context(), id, "none", DefaultStage)
+		if err != nil || live.Stage.Description == nil || *live.Stage.Description != text || live.Version == before {
+			t.Fatalf("%d: %+v, %v", i, live.Stage, err)
+		}
+		before = live.Version
+		if _, err := w.Update(t.Context(), scope, id, nil, func(a *API) error { a.Name = text; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if live, err := w.Live(t.Context(), id, DefaultStage); err != nil || live.API.Name != text {
+			t.Fatalf("%d: %+v, %v", i, live.API, err)
+		}
+	}
+	close(done)
+	readers.Wait()
+	if live, err := w.Live(t.Context(), id, "none"); !IsMissing(err) || live.API.ID != id {
+		t.Errorf("%+v, %v", live, err)
+	}
+	if err := w.Delete(t.Context(), scope, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Live(t.Context(), id, DefaultStage); !IsMissing(err) {
+		t.Errorf("an API that is gone is live: %v", err)
+	}
 }
