@@ -255,7 +255,7 @@ func TestPatches(t *testing.T) {
 			return err
 		}
 		return a.PatchStage(here, api, api.Stages["s"], []Patch{{Op: "replace", Path: "/variables/v", Value: "w"}, {Op: "replace", Path: "/*/*/throttling/rateLimit", Value: "2.5"},
-			{Op: "replace", Path: "/~1pets~1{id}/GET/logging/loglevel", Value: "INFO"}, {Op: "replace", Path: "/tracingEnabled", Value: "false"}, {Op: "replace", Path: "/cacheClusterEnabled", Value: "false"}})
+			{Op: "replace", Path: "/~1pets~1{id}/GET/logging/loglevel", Value: "INFO"}, {Op: "replace", Path: "/tracingEnabled", Value: "true"}, {Op: "replace", Path: "/cacheClusterEnabled", Value: "false"}})
 	})
 	if api.Name != "m" || api.BinaryMediaTypes[0] != "image/png" || *api.MinimumCompressionSize != 10 || api.EndpointTypes[0] != "EDGE" {
 		t.Errorf("%+v", api)

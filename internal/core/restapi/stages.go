@@ -249,8 +249,6 @@ func (s *Stage) check() error {
 	switch {
 	case !stageName.MatchString(s.StageName):
 		return Invalid("Stage name only allows a-zA-Z0-9_-")
-	case s.TracingEnabled:
-		return Invalid("This platform has no X-Ray: TracingEnabled is not supported")
 	case len(s.Tags) > maxTags:
 		return Invalid("The number of tags exceeds the limit of %d", maxTags)
 	}

@@ -50,7 +50,14 @@ func (e *Expression) Kind() Kind { return e.kind }
 
 // Parse reads an expression. The error says what is wrong; AWS only says that
 // something is.
-func Parse(text string) (*Expression, error) {
+func Parse(text string) (*Expression, error) { return parse(text, false) }
+
+// ParseAnyNumber is Parse for who takes a rate's unit in the singular and the plural
+// alike: EventBridge Scheduler, whose guide has it in the plural only.
+// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+func ParseAnyNumber(text string) (*Expression, error) { return parse(text, true) }
+
+func parse(text string, anyNumber bool) (*Expression, error) {
 	kind, inner, found := strings.Cut(text, "(")
 	inner, closed := strings.CutSuffix(inner, ")")
 	if !found || !closed || len(text) > MaxBytes {
@@ -62,7 +69,7 @@ func Parse(text string) (*Expression, error) {
 	case Cron:
 		e.cron, err = parseCron(inner)
 	case Rate:
-		e.every, err = parseRate(inner)
+		e.every, err = parseRate(inner, anyNumber)
 	case At:
 		e.at, err = parseAt(inner)
 	default:
@@ -74,8 +81,9 @@ func Parse(text string) (*Expression, error) {
 	return e, nil
 }
 
-// parseRate reads "value unit": one of a unit is singular, more are plural.
-func parseRate(text string) (time.Duration, error) {
+// parseRate reads "value unit": one of a unit is singular, more are plural, unless
+// that does not matter.
+func parseRate(text string, anyNumber bool) (time.Duration, error) {
 	fields := strings.Fields(text)
 	if len(fields) != 2 {
 		return 0, errors.New("a rate is a number and a unit")
@@ -85,7 +93,7 @@ func parseRate(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no positive number", fields[0])
 	}
 	unit, plural := strings.CutSuffix(fields[1], "s")
-	if plural != (n > 1) {
+	if plural != (n > 1) && !anyNumber {
 		return 0, fmt.Errorf("%d %s: a unit is singular for 1 and plural for more", n, fields[1])
 	}
 	length := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[unit]

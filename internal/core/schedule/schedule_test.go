@@ -229,3 +229,14 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestUnitsOfAnyNumber(t *testing.T) {
+	for _, text := range []string{"rate(1 minutes)", "rate(5 minute)", "rate(1 hour)"} {
+		if _, err := ParseAnyNumber(text); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := ParseAnyNumber("rate(5 weeks)"); err == nil {
+		t.Error("there are no weeks")
+	}
+}

@@ -222,7 +222,7 @@ func row(key []byte, value any) (store.KV, error) {
 func compile(s *Schedule) (*planned, error) {
 	p := &planned{Schedule: *s}
 	var err error
-	if p.expression, err = schedule.Parse(s.Expression); err != nil {
+	if p.expression, err = schedule.ParseAnyNumber(s.Expression); err != nil {
 		return nil, fail(Validation, "Invalid Schedule Expression %s.", s.Expression)
 	}
 	// "Local" is no IANA name, but Go's for the zone of this machine.

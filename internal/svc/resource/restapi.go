@@ -371,7 +371,7 @@ func stage() *definition {
 		tags: gatewayTags(func(c *call) string { return "/restapis/" + c.text("RestApiId") + "/stages/" + c.physical }),
 		refused: map[string]string{"CacheClusterSize": "answers are not cached", "ClientCertificateId": "there are no client certificates", "DocumentationVersion": "there are no versions of documentation",
 			"CanarySetting": "all requests meet the deployment of the stage"},
-		inert: map[string]string{"CacheClusterEnabled": "only false is accepted: answers are not cached", "TracingEnabled": "only false is accepted: nothing records traces"}}
+		inert: map[string]string{"CacheClusterEnabled": "only false is accepted: answers are not cached", "TracingEnabled": "kept and shown; nothing records traces"}}
 }
 
 // stageSettings reads settings back; they are as deployed if they have the same leaves.
