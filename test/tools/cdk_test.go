@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lambkin-dev/lambkin/test/clients"
@@ -13,8 +14,8 @@ import (
 const cdkApp = `
 import aws_cdk as cdk
 from aws_cdk import (aws_apigatewayv2 as http, aws_apigatewayv2_integrations as integrations, aws_events as events, aws_events_targets as targets,
-                     aws_lambda as lambda_, aws_lambda_event_sources as sources, aws_logs as logs, aws_s3 as s3, aws_s3_notifications as notifications,
-                     aws_sns as sns, aws_sns_subscriptions as subscriptions, aws_sqs as sqs)
+                     aws_lambda as lambda_, aws_lambda_event_sources as sources, aws_logs as logs, aws_s3 as s3, aws_s3_deployment as deployment,
+                     aws_s3_notifications as notifications, aws_sns as sns, aws_sns_subscriptions as subscriptions, aws_sqs as sqs, custom_resources as custom)
 
 app = cdk.App()
 stack = cdk.Stack(app, "shop")
@@ -31,7 +32,17 @@ topic.add_subscription(subscriptions.SqsSubscription(queue))
 events.Rule(stack, "Rule", event_pattern=events.EventPattern(source=["shop"]), targets=[targets.LambdaFunction(function)])
 bucket = s3.Bucket(stack, "Bucket", removal_policy=cdk.RemovalPolicy.DESTROY, auto_delete_objects=True)
 bucket.add_event_notification(s3.EventType.OBJECT_CREATED, notifications.LambdaDestination(function))
+deployment.BucketDeployment(stack, "Site", sources=[deployment.Source.asset("site")], destination_bucket=bucket, destination_key_prefix="site")
 
+# Handlers of custom resources: the user's own in the CDK's framework, and one call of an API.
+nested = cdk.NestedStack(stack, "Nested")
+maker = lambda_.Function(nested, "Maker", runtime=function.runtime, handler="app.made", code=lambda_.Code.from_asset("code"))
+made = cdk.CustomResource(nested, "Made", service_token=custom.Provider(nested, "Provider", on_event_handler=maker).service_token, properties={"Word": "made"})
+asked = custom.AwsCustomResource(nested, "Asked", policy=custom.AwsCustomResourcePolicy.from_sdk_calls(resources=[queue.queue_arn]), install_latest_aws_sdk=False, on_create=custom.AwsSdkCall(
+    service="SQS", action="getQueueAttributes", parameters={"QueueUrl": queue.queue_url, "AttributeNames": ["QueueArn"]}, physical_resource_id=custom.PhysicalResourceId.of("asked")))
+
+cdk.CfnOutput(stack, "Made", value=made.get_att_string("Word"))
+cdk.CfnOutput(stack, "Asked", value=asked.get_response_field("Attributes.QueueArn"))
 cdk.CfnOutput(stack, "Url", value=url.url)
 cdk.CfnOutput(stack, "ApiUrl", value=api.api_endpoint)
 cdk.CfnOutput(stack, "QueueUrl", value=queue.queue_url)
@@ -50,6 +61,10 @@ import os
 def handler(event, context):
     print("event", json.dumps(event))
     return {"statusCode": 200, "body": os.environ["GREETING"] + " " + str((event.get("pathParameters") or {}).get("name"))}
+
+
+def made(event, context):
+    return {"Data": {"Word": event["ResourceProperties"]["Word"] + " by " + event["RequestType"]}}
 `
 
 // Who bootstraps and who deploys have no more than the CDK's guide wants:
@@ -68,6 +83,7 @@ func TestCDK(t *testing.T) {
 	p := newStrictProject(t, append([]string{library.Bin, aws.Bin}, node...)...)
 	p.write("shop/app.py", cdkApp)
 	p.write("shop/code/app.py", cdkHandler)
+	p.write("shop/site/index.html", "the site")
 	p.write("shop/cdk.json", `{"app": "`+filepath.Join(library.Bin, "python3")+` app.py"}`)
 
 	p.as("bootstrapper", cdkBootstrapper)
@@ -75,6 +91,12 @@ func TestCDK(t *testing.T) {
 	p.run("shop", "cdk", "bootstrap", "aws://000000000000/us-east-1") // again: nothing to do
 	p.as("developer", cdkDeveloper)
 	outputs := p.cdkDeploy()
+	if made, asked := outputs["Made"], outputs["Asked"]; made != "made by Create" || !strings.HasSuffix(outputs["QueueUrl"], asked[strings.LastIndex(asked, ":")+1:]) {
+		t.Errorf("the custom resources give %q and %q", made, asked)
+	}
+	if got := p.aws("s3", "cp", "s3://"+outputs["BucketName"]+"/site/index.html", "-"); got != "the site" {
+		t.Errorf("the site deployed to the bucket is %q", got)
+	}
 	p.answers(outputs["Url"], 200, "hello None")
 	p.answers(outputs["ApiUrl"]+"/items/pen", 200, "hello pen")
 	p.aws("sns", "publish", "--topic-arn", outputs["TopicArn"], "--message", "by the topic")
@@ -86,8 +108,13 @@ func TestCDK(t *testing.T) {
 	}
 	p.contains(p.run("shop", "cdk", "diff"), "There were no differences")
 
-	// A second deployment: a changed function, a topic less, a queue more.
+	// The code alone, past CloudFormation, by who may change functions.
+	p.as("operator", cdkDeveloper, "AWSLambda_FullAccess")
 	p.replace("shop/code/app.py", `+ " " +`, `+ ", " +`)
+	p.contains(p.run("shop", "cdk", "deploy", "--hotswap", "--require-approval", "never"), "hotswapped!")
+	p.answers(outputs["ApiUrl"]+"/items/pen", 200, "hello, pen")
+
+	// A second deployment: a rule less, a queue more.
 	p.replace("shop/app.py", `queue = sqs.Queue(stack, "Queue")`, `queue = sqs.Queue(stack, "Queue"); more = sqs.Queue(stack, "More")`)
 	p.replace("shop/app.py", `events.Rule(stack, "Rule", event_pattern=events.EventPattern(source=["shop"]), targets=[targets.LambdaFunction(function)])`, ``)
 	p.cdkDeploy()
