@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -330,4 +331,54 @@ func (p *platform) drifts(ctx context.Context, e *engine.Engine, caller stack.Ca
 			p.t.Errorf("%s (%s) is %s, want %s %s: %s %+v", d.LogicalID, d.Type, d.Status, want, c.path, d.Reason, d.Differences)
 		}
 	}
+}
+
+// imported is a stack of resources that are there already, of types whose physical
+// id is not their primary identifier.
+const imported = `
+Resources:
+  Part: {Type: AWS::ApiGateway::Resource, DeletionPolicy: Retain, Properties: {RestApiId: %[1]s, ParentId: %[2]s, PathPart: p}}
+  Permission: {Type: AWS::Lambda::Permission, DeletionPolicy: Retain, Properties: {FunctionName: %[3]s, Action: "lambda:InvokeFunction", Principal: sns.amazonaws.com}}
+  Rule: {Type: AWS::Events::Rule, DeletionPolicy: Retain, Properties: {Name: mine, EventPattern: {source: [a]}}}
+Outputs:
+  Rule: {Value: !Ref Rule}
+`
+
+func TestImportByTheIdentifiersOfTypes(t *testing.T) {
+	p := newPlatform(t)
+	api := p.create("Api", "AWS::ApiGateway::RestApi", values{"Name": "a"})
+	part := p.create("Part", "AWS::ApiGateway::Resource", values{"RestApiId": api.ref, "ParentId": api.attributes["RootResourceId"], "PathPart": "p"})
+	_, f := p.function("F", nil)
+	permission := p.create("Permission", "AWS::Lambda::Permission", values{"FunctionName": f.ref, "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com"})
+	rule := p.create("Rule", "AWS::Events::Rule", values{"Name": "mine", "EventPattern": values{"source": []any{"a"}}})
+	caller := stack.Caller{ARN: "arn:aws:iam::" + account + ":root", Endpoint: endpoint}
+	text := fmt.Sprintf(imported, api.ref, api.attributes["RootResourceId"], f.ref)
+	p.live(filepath.Join(t.TempDir(), "store"), storetest.NewMortal(0, false), func(ctx context.Context, e *engine.Engine) error {
+		in := &engine.ChangeSetInput{Name: "take", Kind: "IMPORT", Input: engine.Input{Template: text, Caller: caller, Adopt: map[string]map[string]string{
+			"Part":       {"RestApiId": api.ref, "ResourceId": part.ref},
+			"Permission": {"FunctionName": f.ref, "Id": permission.ref},
+			"Rule":       {"Arn": fmt.Sprint(rule.attributes["Arn"])},
+		}}, AdoptTypes: map[string]string{"Part": "AWS::ApiGateway::Resource", "Permission": "AWS::Lambda::Permission", "Rule": "AWS::Events::Rule"}}
+		if c, err := e.CreateChangeSet(ctx, where, "taken", in); err != nil || c.Status != state.ChangeComplete {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		if err := e.ExecuteChangeSet(ctx, where, "taken", "take", &engine.Input{Caller: caller}); err != nil {
+			return err
+		}
+		made, err := e.Wait(ctx, where, "taken")
+		if err != nil {
+			return err
+		}
+		_, rows, err := e.Resources(ctx, where, "taken", "")
+		if made.Status != state.ImportComplete || err != nil {
+			t.Fatal(made.Status, made.Reason, err, rows)
+		}
+		want := map[string]string{"Part": part.id, "Permission": permission.id, "Rule": rule.id}
+		for _, r := range rows {
+			if r.PhysicalID != want[r.LogicalID] {
+				t.Errorf("%s is %s, want %s", r.LogicalID, r.PhysicalID, want[r.LogicalID])
+			}
+		}
+		return nil
+	})
 }

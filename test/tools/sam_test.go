@@ -49,6 +49,8 @@ func TestSAM(t *testing.T) {
 	p.as("master", "", samManaged...)
 	deploy = append(slices.Delete(deploy, 1, 5), "--resolve-s3")
 	p.contains(p.run("hello", "sam", "list", "resources", "--stack-name", "hello", "--output", "json"), `"LogicalResourceId": "HelloWorldFunction"`)
+	p.contains(p.run("hello", "sam", "list", "endpoints", "--stack-name", "hello", "--output", "json"), `"LogicalResourceId": "ServerlessRestApi"`)
+	p.contains(p.run("hello", "sam", "list", "stack-outputs", "--stack-name", "hello", "--output", "json"), `"OutputKey": "HelloWorldApi"`)
 	p.contains(p.run("hello", "sam", "remote", "invoke", "HelloWorldFunction", "--stack-name", "hello", "--event-file", "events/event.json"), "hello world")
 	p.eventually("START RequestId", "hello", "sam", "logs", "--stack-name", "hello", "--name", "HelloWorldFunction")
 

@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/api/cloudformationapi"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/published"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/core/template"
 	"github.com/lambkin-dev/lambkin/internal/wire"
@@ -310,8 +311,18 @@ func (a *api) listTypes(_ context.Context, call *wire.Call, in *cloudformationap
 	return out, nil
 }
 
-// schemaOf writes what is known of a type as its schema would.
+// schemaOf is the published schema of a type without what is refused here; of
+// CloudFormation's own types what is known of them.
 func schemaOf(facts *stack.Facts) string {
+	if s := published.Find(facts.Type); s != nil {
+		refused := []string{}
+		for name, p := range facts.Properties {
+			if p.Refused != "" {
+				refused = append(refused, name)
+			}
+		}
+		return s.Text(refused)
+	}
 	pointers := func(names []string) (out []any) {
 		for _, name := range names {
 			out = append(out, "/properties/"+strings.ReplaceAll(name, ".", "/"))

@@ -226,6 +226,14 @@ class Stacks(common.Case):
         self.assertEqual(("MODIFIED", [{"PropertyPath": "/VisibilityTimeout", "ExpectedValue": "20", "ActualValue": "30", "DifferenceType": "NOT_EQUAL"}]),
                          (drift["StackResourceDriftStatus"], drift["PropertyDifferences"]))
 
+    def test_schemas_of_types(self):
+        found = self.api.describe_type(Type="RESOURCE", TypeName="AWS::Lambda::Function")
+        schema = json.loads(found["Schema"])
+        self.assertEqual("FULLY_MUTABLE", found["ProvisioningType"])
+        self.assertEqual(["/properties/FunctionName"], schema["primaryIdentifier"])
+        self.assertIn("Timeout", schema["properties"])
+        self.assertNotIn("VpcConfig", schema["properties"])  # it is refused here
+
     def test_nested_stack(self):
         s3, bucket = common.client("s3"), self.name("b")
         s3.create_bucket(Bucket=bucket, **location())

@@ -125,7 +125,7 @@ func (e *Engine) existing(s *state.Stack, in *ChangeSetInput) plan.Existing {
 			ids[primary] = text
 		}
 		_, _, err := t.Read(ctx, &stack.Request{Account: s.Account, Region: s.Region, Caller: in.Caller, StackID: s.ARN(), StackName: s.Name, Type: want.Type,
-			PhysicalID: plan.Joined(facts, ids), Properties: state.Clone(want.Properties), Progress: func(string) {}})
+			PhysicalID: plan.Located(t, ids), Properties: state.Clone(want.Properties), Progress: func(string) {}})
 		if errors.Is(err, stack.ErrAbsent) {
 			return nil, nil
 		}

@@ -54,7 +54,7 @@ func (w *work) Place(ctx context.Context, name string) bool {
 	if row == nil || !row.Live() {
 		step := &state.Step{Action: w.to.Action(name), To: *want}
 		if step.Action == state.Importing {
-			step.PhysicalID = plan.Joined(w.TypeOf(want.Type).Facts(), w.to.Adopt[name])
+			step.PhysicalID = plan.Located(w.TypeOf(want.Type), w.to.Adopt[name])
 		}
 		return w.start(ctx, row, name, step, "")
 	}

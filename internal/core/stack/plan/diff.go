@@ -231,7 +231,7 @@ func (d *differ) resource(ctx context.Context, name string) error {
 			c.Action = Dynamic
 		}
 		if ids := d.configuration.Adopt[name]; ids != nil {
-			c.Action, c.PhysicalID = "Import", Joined(d.TypeOf(want.Type).Facts(), ids)
+			c.Action, c.PhysicalID = "Import", Located(d.TypeOf(want.Type), ids)
 		}
 		d.found[name] = c
 		return nil
@@ -359,10 +359,16 @@ func policyAction(policy string, replaced bool) string {
 	return action
 }
 
-// Joined is the physical id of which the parts are known.
-func Joined(facts *stack.Facts, ids map[string]string) string {
-	parts := make([]string, 0, len(facts.Primary))
-	for _, name := range facts.Primary {
+// Located is the physical id of the resource that the values of its primary
+// identifier name: by the type's own rule, or all of them joined.
+func Located(t stack.Type, ids map[string]string) string {
+	if known, ok := t.(stack.Identified); ok {
+		physical, _ := known.Locate(ids)
+		return physical
+	}
+	primary := t.Facts().Primary
+	parts := make([]string, 0, len(primary))
+	for _, name := range primary {
 		parts = append(parts, ids[name])
 	}
 	return strings.Join(parts, "|")
