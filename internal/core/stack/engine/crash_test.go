@@ -113,7 +113,7 @@ func templateOf(things map[string]thing) string {
 		for _, need := range one.Needs {
 			parts = append(parts, m{"Fn::GetAtt": []any{need, "Arn"}})
 		}
-		resources[name] = m{"Type": "Test::Thing::One", "Properties": m{"Fixed": one.Fixed, "Value": m{"Fn::Join": []any{"/", parts}}}}
+		resources[name] = m{"Type": "Test::Thing::One", "Properties": m{"Fixed": one.Fixed, "Other": one.Value, "Value": m{"Fn::Join": []any{"/", parts}}}}
 	}
 	return text("Resources", resources)
 }

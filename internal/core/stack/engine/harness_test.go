@@ -57,7 +57,7 @@ func (w *fakeWorld) Type(name string) stack.Type {
 	switch name {
 	case "Test::Thing::One":
 		return &fakeType{world: w, facts: &stack.Facts{Type: name, Updatable: true, Primary: []string{"Name"}, NameProperty: "Name", Tags: "Tags", Attributes: []string{"Arn"}, Properties: map[string]stack.Property{
-			"Name": {Kinds: stack.Text, CreateOnly: true}, "Value": {Kinds: stack.Text}, "Fixed": {Kinds: stack.Text, CreateOnly: true}, "Tags": {Kinds: stack.List}, "Count": {Kinds: stack.Number}}}}
+			"Name": {Kinds: stack.Text, CreateOnly: true}, "Value": {Kinds: stack.Text}, "Fixed": {Kinds: stack.Text, CreateOnly: true}, "Tags": {Kinds: stack.List}, "Count": {Kinds: stack.Number}, "Other": {Kinds: stack.Text}}}}
 	case "Test::Thing::Role":
 		return &fakeType{world: w, facts: &stack.Facts{Type: name, Updatable: true, NameProperty: "Name", Capability: plan.CapabilityIAM, Properties: map[string]stack.Property{"Name": {Kinds: stack.Text, CreateOnly: true}}}}
 	case plan.CustomType:
@@ -147,8 +147,32 @@ func (f *fakeType) Update(ctx context.Context, r *stack.Request) (*stack.Result,
 	if f.world.things[r.PhysicalID] == nil {
 		return nil, errors.New("no such thing: " + r.PhysicalID)
 	}
-	f.world.things[r.PhysicalID] = state.Clone(r.Properties)
-	return f.result(r.PhysicalID), f.late("updated", r)
+	return f.result(r.PhysicalID), errors.Join(f.change(r), f.late("updated", r))
+}
+
+// change brings a thing from what was to what is wanted, as the real types do it: by
+// what differs, one property after the other. It may fail in between.
+func (f *fakeType) change(r *stack.Request) error {
+	thing := state.Clone(f.world.things[r.PhysicalID])
+	defer func() { f.world.things[r.PhysicalID] = thing }()
+	all := maps.Clone(r.Previous)
+	if all == nil {
+		all = m{}
+	}
+	maps.Copy(all, r.Properties)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		value, wanted := r.Properties[name]
+		if !r.Again && state.Same(r.Previous[name], value) {
+			continue
+		}
+		if thing[name] = value; !wanted {
+			delete(thing, name)
+		}
+		if err := f.late("half", r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fakeType) Delete(ctx context.Context, r *stack.Request) error {
