@@ -91,6 +91,11 @@ func (g *GatewayResponse) Check() error {
 			return Invalid("Invalid mapping expression parameter specified: %s", target)
 		}
 	}
+	for kind, template := range g.ResponseTemplates {
+		if len(template) > maxTemplateBytes {
+			return Invalid("The response template of %s is larger than %d bytes", kind, maxTemplateBytes)
+		}
+	}
 	g.DefaultResponse = false
 	return checkStatus(g.StatusCode)
 }

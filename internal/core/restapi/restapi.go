@@ -33,19 +33,21 @@ import (
 
 // Limits. AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 const (
-	MaxAPIs         = 600 // of an account and region
-	MaxResources    = 300 // of an API
-	MaxStages       = 10
-	MaxAuthorizers  = 10
-	MaxDeployments  = 1000 // AWS: no limit is known
-	MaxModels       = 1000
-	MaxKeys         = 10_000
-	MaxPlans        = 300
-	maxPolicyBytes  = 8192
-	maxDefinition   = 12 << 20 // bytes of an API; AWS: none of its own, but its parts are bounded
-	maxTags         = 50
-	maxIntegrations = 29_000 // milliseconds
-	minIntegrations = 50
+	MaxAPIs          = 600 // of an account and region
+	MaxResources     = 300 // of an API
+	MaxStages        = 10
+	MaxAuthorizers   = 10
+	MaxDeployments   = 1000 // AWS: no limit is known
+	MaxModels        = 1000
+	MaxKeys          = 10_000
+	MaxPlans         = 300
+	maxPolicyBytes   = 8192
+	maxLogFormat     = 3 << 10
+	maxDefinition    = 12 << 20 // bytes of an API; AWS: none of its own, but its parts are bounded
+	maxTags          = 50
+	maxTemplateBytes = 300 << 10
+	maxIntegrations  = 29_000 // milliseconds
+	minIntegrations  = 50
 )
 
 // Scope is where APIs are.

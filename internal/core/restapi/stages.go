@@ -274,6 +274,9 @@ func (s *Stage) check() error {
 		if _, err := LogGroupOf(log.DestinationArn); err != nil {
 			return err
 		}
+		if len(log.Format) > maxLogFormat {
+			return Invalid("Invalid access log format. It must not be larger than %d bytes", maxLogFormat)
+		}
 		if !strings.Contains(log.Format, "$context.requestId") && !strings.Contains(log.Format, "$context.extendedRequestId") {
 			return Invalid("Invalid access log format. Must contain $context.requestId or $context.extendedRequestId")
 		}

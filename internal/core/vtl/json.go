@@ -94,20 +94,32 @@ func (r *jsonReader) object(depth int) (any, error) {
 	return m, err
 }
 
-// BodyAt is the text of what a JSONPath finds in a body: an object or a list in
-// JSON. It is not there if the body is no JSON.
-func BodyAt(ctx context.Context, body, path string) (string, bool) {
-	r := &run{ctx: ctx}
-	value, err := (&Input{Body: body}).at(r, path)
+// Body is a text of which JSONPaths find parts: it is read once, and what all of them may
+// take together is bounded. It is not safe for concurrent use.
+type Body struct {
+	in  Input
+	run run
+}
+
+// NewBody only builds.
+func NewBody(ctx context.Context, text string) *Body {
+	return &Body{in: Input{Body: text}, run: run{ctx: ctx}}
+}
+
+// At is the text of what a JSONPath finds: an object or a list in JSON. It is not there if
+// the body is no JSON.
+func (b *Body) At(path string) (string, bool) {
+	value, err := b.in.at(&b.run, path)
 	if err != nil || value == nil {
 		return "", false
 	}
 	switch value.(type) {
 	case *Map, *List:
-		text, err := r.toJSON(value)
+		text, err := b.run.toJSON(value)
 		return text, err == nil
 	}
-	return scalar(value), true
+	text := scalar(value)
+	return text, b.run.charge(len(text)) == nil
 }
 
 // MapOf is a Map with the keys in order. Maps of Go in it become Maps too.

@@ -277,6 +277,34 @@ func TestBodyThatIsNoJSON(t *testing.T) {
 	}
 }
 
+// TestPathsOfABodyAreBounded together: after too much nothing is found any more.
+func TestPathsOfABodyAreBounded(t *testing.T) {
+	b := NewBody(t.Context(), petBody)
+	for path, want := range map[string]string{"$.owner.name": "Ada", "$.tags": `["a","b"]`, "$.n": "3", "$": petBody[:2]} {
+		if got, found := b.At(path); !found || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q %v", path, got, found)
+		}
+	}
+	if got, found := b.At("$.missing"); found || got != "" {
+		t.Errorf("%q", got)
+	}
+	if _, found := NewBody(t.Context(), "no JSON").At("$.a"); found {
+		t.Error("found in what is no JSON")
+	}
+	large := NewBody(t.Context(), `{"a":[`+strings.Repeat(`{"b":1},`, 10_000)+`{"b":"`+strings.Repeat("x", 1<<20)+`"}]}`)
+	for _, path := range []string{"$..b", "$.a[10000].b"} {
+		left := 1000
+		for ; left > 0; left-- {
+			if _, found := large.At(path); !found {
+				break
+			}
+		}
+		if left == 0 {
+			t.Errorf("%s was found a thousand times", path)
+		}
+	}
+}
+
 func FuzzTemplate(f *testing.F) {
 	f.Add(passthrough, petBody)
 	f.Add(`#set($a={"b":[1..3]})#foreach($x in $a.b)#if($x>1)$x\$a#elseif(!$x)#stop#else"$x"#break#end#end ${a.b[0]}$!{c}#[[x]]#`, `[]`)

@@ -46,7 +46,7 @@ func (e *exchange) inflate() error {
 	case err != nil:
 		return errBadRequest.with(err)
 	}
-	e.body = plain
+	e.body, e.content = plain, nil
 	e.r.Header.Del("Content-Encoding")
 	e.r.Header.Set("Content-Length", strconv.Itoa(len(plain)))
 	return nil

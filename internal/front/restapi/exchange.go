@@ -37,6 +37,7 @@ type exchange struct {
 	method     *restapi.Method
 	parameters map[string]string // of the path, by name
 	body       []byte
+	content    *content
 	identity   proxy.Identity
 	authorizer map[string]any // what the authorizer told
 	usageKey   string         // the API key that the authorizer named

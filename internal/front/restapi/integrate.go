@@ -111,9 +111,10 @@ func templateError(err error) error {
 
 // result is what an integration that is no proxy answered.
 type result struct {
-	body   []byte
-	header http.Header
-	choose string // what the selection patterns are compared with
+	body    []byte
+	header  http.Header
+	choose  string // what the selection patterns are compared with
+	content *content
 }
 
 // makeAnswer makes the client's answer of a result, by the integration response whose
@@ -240,7 +241,7 @@ func (e *exchange) answerValue(source string, got *result) (string, bool) {
 		return e.value(source)
 	}
 	if path, body := strings.CutPrefix(rest, "body"); body {
-		return bodyValue(e.r.Request, string(got.body), path)
+		return e.at(&got.content, got.body, path)
 	}
 	where, name, _ := strings.Cut(rest, ".")
 	return pick(got.header.Values(name), where == "header")

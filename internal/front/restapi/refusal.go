@@ -130,8 +130,12 @@ var reference = regexp.MustCompile(`\$(context|stageVariables|method\.request)\.
 func (e *exchange) gatewayBody(g *restapi.GatewayResponse, header http.Header) []byte {
 	contentType, template := e.chooseTemplate(g.ResponseTemplates)
 	header.Set("Content-Type", contentType)
+	size := 0
 	return []byte(reference.ReplaceAllStringFunc(template, func(found string) string {
 		value, _ := e.value(found[1:])
+		if size += len(value); size > MaxPayloadBytes {
+			return ""
+		}
 		return value
 	}))
 }

@@ -98,7 +98,7 @@ func (e *exchange) value(expression string) (string, bool) {
 // requestValue is a part of the request.
 func (e *exchange) requestValue(expression string) (string, bool) {
 	if path, body := strings.CutPrefix(expression, "body"); body {
-		return bodyValue(e.r.Request, string(e.body), path)
+		return e.at(&e.content, e.body, path)
 	}
 	where, name, _ := strings.Cut(expression, ".")
 	switch where {
@@ -113,12 +113,30 @@ func (e *exchange) requestValue(expression string) (string, bool) {
 	return "", false
 }
 
-// bodyValue is a body, or what a JSON path finds in it.
-func bodyValue(r *http.Request, body, path string) (string, bool) {
-	if path == "" {
-		return body, body != ""
+// content is a body that mappings take parts of.
+type content struct {
+	text  string
+	paths *vtl.Body
+	taken int // bytes that were taken as a whole
+}
+
+// maxTaken bounds what all mappings of a request take of bodies as they are.
+const maxTaken = 64 << 20
+
+// at is the body, or what a JSON path finds in it.
+func (e *exchange) at(c **content, body []byte, path string) (string, bool) {
+	if *c == nil {
+		text := string(body)
+		*c = &content{text: text, paths: vtl.NewBody(e.r.Context(), text)}
 	}
-	return vtl.BodyAt(r.Context(), body, "$"+path)
+	if path != "" {
+		return (*c).paths.At("$" + path)
+	}
+	if (*c).taken += len((*c).text); (*c).taken > maxTaken {
+		e.note("Execution failed due to configuration error: Too much of the body is mapped")
+		return "", false
+	}
+	return (*c).text, (*c).text != ""
 }
 
 // pick is the last value, or all of them.

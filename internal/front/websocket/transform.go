@@ -85,7 +85,7 @@ func (x *exchange) sources(ctx context.Context, expression string) []string {
 		if name == "" {
 			return one(x.event.Body, true)
 		}
-		return one(vtl.BodyAt(ctx, x.event.Body, "$."+name))
+		return one(vtl.NewBody(ctx, x.event.Body).At("$." + name))
 	case "header", "querystring", "multivalueheader", "multivaluequerystring":
 		values := x.parameter(strings.TrimPrefix(place, "multivalue"), name)
 		if len(values) > 1 && !strings.HasPrefix(place, "multivalue") {
