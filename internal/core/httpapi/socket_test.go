@@ -81,8 +81,12 @@ func TestWhatWebSocketAPIsDoNotHave(t *testing.T) {
 			t.Errorf("%+v was made", r)
 		}
 	}
+	toText, toBinary := ToText, ToBinary
+	if _, err := w.CreateIntegration(ctx, scope, id, Integration{Type: LambdaProxy, URI: functionARN, ContentHandlingStrategy: &toText}); err != nil {
+		t.Error(err)
+	}
 	for _, i := range []Integration{
-		{Type: HTTPProxy, URI: "http://a"}, {Type: Backend, Method: "POST", URI: "ftp://a"}, {Type: AWS, URI: functionARN}, {Type: AWS, Method: "POST", URI: "arn:aws:apigateway:us-east-1:sqs:path/a/b"}, {Type: LambdaProxy},
+		{Type: LambdaProxy, URI: functionARN, ContentHandlingStrategy: &toBinary}, {Type: HTTPProxy, URI: "http://a"}, {Type: Backend, Method: "POST", URI: "ftp://a"}, {Type: AWS, URI: functionARN}, {Type: AWS, Method: "POST", URI: "arn:aws:apigateway:us-east-1:sqs:path/a/b"}, {Type: LambdaProxy},
 		{Type: HTTPProxy, Method: "POST", URI: "http://a", RequestTemplates: map[string]string{"$default": ""}}, {Type: HTTPProxy, Method: "POST", URI: "http://a", ContentHandlingStrategy: &other},
 		{Type: Backend, Method: "POST", URI: "http://a", TemplateSelectionExpression: &wrong}, {Type: Backend, Method: "POST", URI: "http://a", PassthroughBehavior: &other},
 		{Type: Backend, Method: "POST", URI: "http://a", RequestParameters: map[string]string{"integration.request.header.x": "method.request.header.x"}},
