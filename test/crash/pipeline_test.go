@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -390,8 +391,11 @@ func (k *ticks) write(ctx context.Context, c client) error {
 		"ScheduleExpression": at.Format("at(2006-01-02T15:04:05)"), "ActionAfterCompletion": "DELETE", "FlexibleTimeWindow": map[string]string{"Mode": "OFF"},
 		"Target": map[string]string{"Arn": "arn:aws:lambda:" + platform.Region + ":000000000000:function:ticker", "RoleArn": "arn:aws:iam::000000000000:role/ticks", "Input": string(input)},
 	}, nil)
-	if err == nil && time.Now().Before(at) { // a time that was past when the schedule was made never comes
+	if err == nil {
 		k.accepted[name] = true
+	}
+	if refused := new(statusError); errors.As(err, &refused) && !time.Now().Before(at) {
+		return nil // a time that is past is refused
 	}
 	return err
 }

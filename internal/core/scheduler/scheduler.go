@@ -244,7 +244,13 @@ func (p *planned) start() time.Time {
 }
 
 // next is the time that is due after another.
+//
+// AWS: "EventBridge Scheduler ignores StartDate for one-time schedules", and EndDate too
+// (API reference, CreateSchedule).
 func (p *planned) next(after time.Time) (time.Time, bool) {
+	if p.expression.Kind() == schedule.At {
+		return p.expression.Next(after, p.start(), p.zone)
+	}
 	if first := p.Start.Add(-time.Nanosecond); !p.Start.IsZero() && after.Before(first) {
 		after = first
 	}
@@ -253,6 +259,21 @@ func (p *planned) next(after time.Time) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return due, true
+}
+
+// missed refuses a one-time schedule that never comes, because its time is past.
+//
+// AWS: such an expression is refused with a ValidationException when a schedule is made,
+// as users report (its text is not told: this is that of other expressions that are refused).
+// An old schedule that has been due stays, and may be changed otherwise.
+func (p *planned) missed(now time.Time, old *planned) error {
+	if p.expression.Kind() != schedule.At || old != nil && old.Expression == p.Expression && old.Zone == p.Zone {
+		return nil
+	}
+	if _, comes := p.next(now); !comes {
+		return fail(Validation, "Invalid Schedule Expression %s.", p.Expression)
+	}
+	return nil
 }
 
 // Put makes a schedule or, with replace, changes all of one that is there.
@@ -285,6 +306,9 @@ func (s *Schedules) Put(ctx context.Context, id ID, wanted Schedule, replace boo
 	}
 	p, err := compile(&wanted)
 	if err != nil {
+		return err
+	}
+	if err := p.missed(now, old); err != nil {
 		return err
 	}
 	put, err := row(scheduleKey(id), &wanted)

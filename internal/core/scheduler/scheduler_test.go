@@ -200,6 +200,35 @@ func TestOneTimeSchedules(t *testing.T) {
 	w.at(begin.Add(6*time.Hour), 0)
 }
 
+// A one-time schedule whose time is past would never come: it is refused, as by AWS.
+// StartDate and EndDate do not count for it.
+func TestOneTimeScheduleInThePastIsRefused(t *testing.T) {
+	w := open(t, openStore(t, t.TempDir()), begin)
+	past := begin.Add(-time.Hour).UTC().Format("at(2006-01-02T15:04:05)")
+	soon := begin.Add(time.Hour).UTC().Format("at(2006-01-02T15:04:05)")
+	wanted := func(expression, zone string) Schedule {
+		return Schedule{Expression: expression, Zone: zone, State: Enabled, Target: Target{ARN: queueARN}}
+	}
+	for _, s := range []Schedule{wanted(past, "UTC"), wanted(soon, "Asia/Tokyo")} {
+		if err := w.Put(t.Context(), named("x"), s, false); err == nil || !strings.Contains(err.Error(), "Invalid Schedule Expression "+s.Expression+".") {
+			t.Errorf("%s in %s: %v", s.Expression, s.Zone, err)
+		}
+	}
+	s := wanted(soon, "UTC")
+	s.Start, s.End = begin.Add(2*time.Hour), begin.Add(3*time.Hour)
+	if err := w.Put(t.Context(), named("x"), s, false); err != nil {
+		t.Fatal(err)
+	}
+	w.at(begin.Add(time.Hour), 1)
+	s.Description, s.End = "it has been due", begin.Add(5*time.Hour)
+	if err := w.Put(t.Context(), named("x"), s, true); err != nil {
+		t.Errorf("a schedule that has been due cannot be changed: %v", err)
+	}
+	if err := w.Put(t.Context(), named("x"), wanted(past, "UTC"), true); err == nil {
+		t.Error("a change to the past is taken")
+	}
+}
+
 // TestFlexibleWindow: within it, and not before it.
 func TestFlexibleWindow(t *testing.T) {
 	for range 50 {
