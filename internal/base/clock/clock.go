@@ -74,3 +74,13 @@ func (f fast) Sleep(ctx context.Context, d time.Duration) error { return sleep(c
 func (f fast) Timer(d time.Duration) (<-chan time.Time, func() bool) {
 	return System.Timer(d / f.speed)
 }
+
+// Ahead is a clock that shows a later time than another.
+func Ahead(c Clock, by time.Duration) Clock { return ahead{c, by} }
+
+type ahead struct {
+	Clock
+	by time.Duration
+}
+
+func (a ahead) Now() time.Time { return a.Clock.Now().Add(a.by) }

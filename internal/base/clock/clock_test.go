@@ -55,3 +55,13 @@ func TestFastTimePassesFaster(t *testing.T) {
 		}
 	})
 }
+
+func TestAheadShowsALaterTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Ahead(System, time.Hour)
+		begin := System.Now()
+		if err := c.Sleep(t.Context(), time.Minute); err != nil || c.Now().Sub(begin) != time.Hour+time.Minute {
+			t.Errorf("%s later, with error %v", c.Now().Sub(begin), err)
+		}
+	})
+}

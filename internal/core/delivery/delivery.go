@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
+	"github.com/lambkin-dev/lambkin/internal/engine/store/tuple"
 )
 
 // Limits of the outbox.
@@ -140,7 +142,7 @@ type Outbox struct {
 	blocked map[string]time.Time // ordered lanes whose first message waits
 }
 
-// New only builds.
+// New builds, and reads where the numbers of an earlier process ended.
 func New(config Config) (*Outbox, error) {
 	if config.Store == nil {
 		return nil, errors.New("delivery: Store is required")
@@ -155,8 +157,45 @@ func New(config Config) (*Outbox, error) {
 		skipped: map[string]bool{}, blocked: map[string]time.Time{}}
 	o.targets.byService = map[string]Target{}
 	maps.Copy(o.targets.byService, config.Targets)
+	last, err := lastNumber(config.Store)
+	if err != nil {
+		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	// The time of what waits goes on: else lanes would lose their order, and what is due
+	// would wait until the clock is there again.
+	if behind := time.Duration(last - o.config.Clock.Now().UnixNano()); behind > 0 {
+		o.config.Clock = clock.Ahead(o.config.Clock, behind)
+	}
+	o.last.Store(last)
 	return o, nil
 }
+
+// lastNumber is the time in the highest number of a message that waits. The clock may be
+// behind it: that of an earlier process was fast, or it was set back since.
+func lastNumber(s store.Store) (int64, error) {
+	snap, err := s.Snapshot(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	defer snap.Close()
+	lo, hi := tuple.Range(space, "message")
+	entries, err := snap.Scan(lo, hi, 1, true)
+	if err != nil || len(entries) == 0 {
+		return 0, err
+	}
+	parts, err := tuple.Parse(entries[0].Key)
+	if err != nil {
+		return 0, err
+	}
+	number, _ := parts[2].(string)
+	if last, err := strconv.ParseInt(number[:min(len(number), numberDigits)], 16, 64); err == nil {
+		return last, nil
+	}
+	return 0, nil // a row that cannot be read: Run moves it aside
+}
+
+// numberDigits are those of the time in a number.
+const numberDigits = 16
 
 // Serve gives a service its target; server calls it where New would be too early.
 func (o *Outbox) Serve(service string, t Target) {
@@ -214,7 +253,7 @@ func (o *Outbox) number(now time.Time) string {
 		last := o.last.Load()
 		next := max(last+1, now.UnixNano())
 		if o.last.CompareAndSwap(last, next) {
-			return fmt.Sprintf("%016x", next) + ids.Hex(4)
+			return fmt.Sprintf("%0*x", numberDigits, next) + ids.Hex(4)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lambkin-dev/lambkin/internal/base/clock"
 	"github.com/lambkin-dev/lambkin/internal/engine/store"
 )
 
@@ -60,6 +61,30 @@ func TestALaneKeepsItsOrder(t *testing.T) {
 				t.Fatalf("lane %d: %v, want %d in order", lane, list, n)
 			}
 		}
+	}
+}
+
+// An earlier process had a clock that was ahead, by --retry-speed or because the clock of
+// the machine was set back: what it left comes before what is sent now, and soon.
+func TestALaneKeepsItsOrderWhenTheClockWasAhead(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	earlier, err := New(Config{Store: s, Clock: clock.Ahead(clock.System, 24*time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, earlier, s, Message{Target: queueARN, Lane: "1", Body: []byte("a")}, Message{Target: queueARN, Lane: "1", Body: []byte("b")})
+	to := &target{}
+	o, _ := newOutbox(t, s, map[string]Target{"sqs": to})
+	send(t, o, s, Message{Target: queueARN, Lane: "1", Body: []byte("c")})
+	stop := start(t, o)
+	empty(t, s)
+	stop()
+	var got []string
+	for _, m := range to.messages() {
+		got = append(got, string(m.Body))
+	}
+	if !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("%v came", got)
 	}
 }
 
