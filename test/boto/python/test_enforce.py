@@ -564,6 +564,37 @@ class Stacks(Enforced):
         self.assertEqual("CREATE_COMPLETE", self.stack(passes, RoleARN=role)[0])
         self.assertEqual("CREATE_COMPLETE", self.stack(self.user(allow(["cloudformation:*", "sqs:*"]))[2])[0])
 
+    def test_cloud_control_may_what_its_caller_or_its_role_may(self):
+        # Text: aws/aws-sdk#140, aws-cloudformation/aws-cloudformation-resource-providers-cloudformation#113.
+        _, user, make = self.user(allow("cloudformation:*"))
+        control = make("cloudcontrol")
+        queue = {"TypeName": "AWS::SQS::Queue", "DesiredState": json.dumps({"QueueName": self.name("q")})}
+
+        def create(by, **options):
+            token = by.create_resource(**queue, **options)["ProgressEvent"]["RequestToken"]
+            return by.get_resource_request_status(RequestToken=token)["ProgressEvent"]
+
+        failed = create(control)
+        self.assertEqual(("FAILED", "AccessDenied"), (failed["OperationStatus"], failed["ErrorCode"]), failed)
+        self.assertIn(f"User: {user} is not authorized to perform: sqs:", failed["StatusMessage"])
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            control.list_resources(TypeName="AWS::SQS::Queue")
+        error = caught.exception.response["Error"]
+        self.assertEqual("AccessDeniedException", error["Code"])
+        self.assertTrue(error["Message"].startswith(f"AWS::SQS::Queue Handler returned status FAILED: User: {user} is not authorized to perform: sqs:listqueues"), error)
+        resource = f"arn:aws:cloudformation:{common.REGION}:{self.account}:resource/*"
+        _, stranger, nobody = self.user()
+        self.refused("AccessDeniedException", f"User: {stranger} is not authorized to perform: cloudformation:ListResources on resource: {resource} because no identity-based policy allows the cloudformation:ListResources action",
+                     nobody("cloudcontrol").list_resources, TypeName="AWS::SQS::Queue")
+        _, role = self.role(allow("sqs:*"), service="cloudformation.amazonaws.com")
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            control.create_resource(**queue, RoleArn=role)
+        self.assertIn("iam:PassRole", str(caught.exception))
+        _, _, passes = self.user(allow(["cloudformation:*", "iam:PassRole"]))
+        made = create(passes("cloudcontrol"), RoleArn=role)
+        self.assertEqual("SUCCESS", made["OperationStatus"], made)
+        self.sqs.delete_queue(QueueUrl=made["Identifier"])
+
     def test_a_stack_is_within_the_policies_of_the_session(self):
         _, user, make = self.user()
         _, role = self.role(allow("*"), principal={"AWS": user})
