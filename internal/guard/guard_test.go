@@ -328,3 +328,17 @@ func BenchmarkAdmit(b *testing.B) {
 		}
 	}
 }
+
+// The policy of the CDK's bucket of assets refuses what does not come by TLS; so do
+// buckets with enforce_ssl. Functions call by a socket of their sandbox.
+func TestCallsOfFunctionsAreSecure(t *testing.T) {
+	w := newWorld(t)
+	w.queue(here, `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}}`)
+	url, ann := "http://127.0.0.1/"+here+"/q", w.user(here, "ann", maySend)
+	for _, ofFunction := range []bool{false, true} {
+		_, err := w.send.Do(w.Context(), &wire.Call{Account: here, Region: region, CallerARN: ann, Function: ofFunction, Request: httptest.NewRequest(http.MethodPost, "/", nil)}, &sqsapi.SendMessageInput{QueueUrl: &url})
+		if (err == nil) != ofFunction {
+			t.Errorf("of a function: %t, refused by %v", ofFunction, err)
+		}
+	}
+}

@@ -138,7 +138,8 @@ func (c *call) requestValues(key string) []string {
 	case "aws:tagkeys":
 		return c.tagNames()
 	case "aws:securetransport":
-		return []string{strconv.FormatBool(c.Request != nil && c.Request.TLS != nil)}
+		// What comes out of a sandbox crosses no network, and code that is right on AWS calls by TLS there.
+		return []string{strconv.FormatBool(c.Function || c.Request != nil && c.Request.TLS != nil)}
 	case "aws:sourceip", "aws:useragent", "aws:referer":
 		return c.headerValues(key)
 	}

@@ -202,7 +202,7 @@ func (i *Integration) checkSocketType() error {
 	switch {
 	case proxies && (len(i.RequestTemplates) > 0 || i.TemplateSelectionExpression != nil && *i.TemplateSelectionExpression != ""):
 		return bad("Mapping templates are not supported for %s integrations", i.Type)
-	// A function gets binary messages as base64 text anyway, and Chalice asks for it.
+	// Messages of clients are text anyway; Chalice asks for it.
 	case proxies && i.ContentHandlingStrategy != nil && !(i.Type == LambdaProxy && *i.ContentHandlingStrategy == ToText):
 		return bad("ContentHandlingStrategy is not supported for %s integrations", i.Type)
 	case (i.Type == LambdaProxy || i.Type == Mock) && len(i.RequestParameters) > 0:
