@@ -14,7 +14,7 @@ var Deps = map[string]string{
 	"github.com/kluctl/go-embed-python":        "python3.14 and pip inside the binary: a fresh machine needs no Python",
 	"github.com/pelletier/go-toml/v2":          "the project and configuration files that users write",
 	"github.com/rogpeppe/go-internal":          "tests only: scripts that run the real binary",
-	"github.com/santhosh-tekuri/jsonschema/v6": "request validators of REST APIs: JSON schema draft 4",
+	"github.com/santhosh-tekuri/jsonschema/v6": "models of REST and WebSocket APIs: JSON schema draft 4",
 	"github.com/spf13/cobra":                   "subcommands, help, suggestions and shell completion",
 	"go.yaml.in/yaml/v4":                       "CloudFormation templates in YAML, with the places of nodes and a bound on their depth; the maintained line of go-yaml",
 	"golang.org/x/sync":                        "groups of workers that end together with the first error",

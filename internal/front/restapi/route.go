@@ -9,6 +9,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/policy"
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 	"github.com/lambkin-dev/lambkin/internal/core/vtl"
+	"github.com/lambkin-dev/lambkin/internal/front/schema"
 )
 
 // deployment is a snapshot made ready.
@@ -17,12 +18,18 @@ type deployment struct {
 	root      *node
 	policy    *policy.Policy // nil: none
 	templates sync.Map       // text: *vtl.Template
-	models    sync.Map       // name: *model
-	patterns  sync.Map       // text: *regular.Expression
+	models    schema.Models
+	patterns  sync.Map // text: *regular.Expression
 }
 
 func newDeployment(id restapi.ID, snapshot *restapi.Snapshot) *deployment {
 	d := &deployment{Snapshot: snapshot, root: &node{}}
+	d.models.Text = func(name string) string {
+		if m := snapshot.Models[name]; m != nil {
+			return m.Schema
+		}
+		return ""
+	}
 	for _, r := range snapshot.Resources {
 		d.root.add(r)
 	}

@@ -1,12 +1,8 @@
 package restapi
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/lambkin-dev/lambkin/internal/core/restapi"
 )
@@ -57,47 +53,19 @@ func (e *exchange) validateBody() error {
 			return nil
 		}
 	}
-	v, release, err := e.deployed.validator(name)
-	if err != nil {
-		return errInternal.with(err)
-	}
-	if v == nil {
-		return nil
-	}
-	defer release()
 	// AWS: a body that is not there is an empty one.
 	text := string(e.body)
 	if text == "" {
 		text = "{}"
 	}
-	value, err := readBody(text)
-	if err == nil {
-		err = v.validate(value)
-	}
-	if err == nil {
+	lacks, err := e.deployed.models.Validate(name, text)
+	switch {
+	case err != nil:
+		return errInternal.with(err)
+	case lacks == "":
 		return nil
 	}
 	refused := *errBody
-	refused.validation = explain(err)
+	refused.validation = lacks
 	return &refused
-}
-
-// explain is what a body lacks, in one line.
-func explain(err error) string {
-	var invalid *jsonschema.ValidationError
-	if errors.Is(err, errCostly) {
-		return "[" + err.Error() + "]"
-	}
-	if !errors.As(err, &invalid) {
-		return "[the body is no JSON]"
-	}
-	for len(invalid.Causes) > 0 {
-		invalid = invalid.Causes[0]
-	}
-	return fmt.Sprintf("[%s: %s]", "#/"+strings.Join(invalid.InstanceLocation, "/"), clip([]byte(firstLine(invalid.Error()))))
-}
-
-func firstLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.TrimLeft(lines[len(lines)-1], "- ")
 }

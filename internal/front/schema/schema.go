@@ -1,4 +1,12 @@
-package restapi
+// Package schema compares bodies with the models of REST and WebSocket APIs, which are
+// JSON schemas of draft 4.
+//
+// It promises: no schema reads anything but models of its API, and no body and no schema
+// makes a validation take more than a bounded amount of work.
+//
+// A lock for each model is over its idle validators, of which each has one user at a
+// time. No goroutines. Start reading at Models.Validate.
+package schema
 
 import (
 	"errors"
@@ -73,39 +81,63 @@ type model struct {
 	idle []*validator
 }
 
-// validator is one for a model, to be given back; nil for a model that is not there,
-// which takes all.
-func (d *deployment) validator(name string) (v *validator, release func(), err error) {
-	if d.Models[name] == nil || d.Models[name].Schema == "" {
+// Models are those of an API; the zero value with Text is ready.
+type Models struct {
+	// Text is the schema of a model; "" for one that is not there, which takes all.
+	Text func(name string) string
+	kept sync.Map // name: *model
+}
+
+// Validate compares a body with a model; lacks says in one line what is wrong with the
+// body, an error what is wrong with the model.
+func (m *Models) Validate(name, body string) (lacks string, err error) {
+	v, release, err := m.validator(name)
+	if err != nil || v == nil {
+		return "", err
+	}
+	defer release()
+	value, err := readBody(body)
+	if err == nil {
+		err = v.validate(value)
+	}
+	if err == nil {
+		return "", nil
+	}
+	return explain(err), nil
+}
+
+// validator is one for a model, to be given back; nil for a model that is not there.
+func (m *Models) validator(name string) (v *validator, release func(), err error) {
+	if m.Text(name) == "" {
 		return nil, func() {}, nil
 	}
-	kept, _ := d.models.LoadOrStore(name, &model{})
-	m := kept.(*model)
-	m.mu.Lock()
-	if n := len(m.idle); n > 0 {
-		v, m.idle = m.idle[n-1], m.idle[:n-1]
+	found, _ := m.kept.LoadOrStore(name, &model{})
+	kept := found.(*model)
+	kept.mu.Lock()
+	if n := len(kept.idle); n > 0 {
+		v, kept.idle = kept.idle[n-1], kept.idle[:n-1]
 	}
-	m.mu.Unlock()
+	kept.mu.Unlock()
 	if v == nil {
-		if v, err = d.compile(name); err != nil {
+		if v, err = m.compile(name); err != nil {
 			return nil, nil, err
 		}
 	}
 	return v, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if len(m.idle) < maxIdle {
-			m.idle = append(m.idle, v)
+		kept.mu.Lock()
+		defer kept.mu.Unlock()
+		if len(kept.idle) < maxIdle {
+			kept.idle = append(kept.idle, v)
 		}
 	}, nil
 }
 
 // compile makes the schema of a model.
-func (d *deployment) compile(name string) (*validator, error) {
+func (m *Models) compile(name string) (*validator, error) {
 	v := &validator{}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft4)
-	c.UseLoader(loader{d})
+	c.UseLoader(loader{m})
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: modelURL, Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) { return meter{v}, nil }})
 	c.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) {
 		compiled, err := regular.Compile(text)
@@ -123,15 +155,16 @@ func (d *deployment) compile(name string) (*validator, error) {
 const modelURL = "https://apigateway.amazonaws.com/restapis/"
 
 // loader reads models only: no schema reads anything else.
-type loader struct{ d *deployment }
+type loader struct{ models *Models }
 
 // Load is the schema of a model.
 func (l loader) Load(url string) (any, error) {
 	name, found := strings.CutPrefix(url, modelURL+"api/models/")
-	if !found || l.d.Models[name] == nil || l.d.Models[name].Schema == "" {
+	text := l.models.Text(name)
+	if !found || text == "" {
 		return nil, fmt.Errorf("%s is no model of the API", url)
 	}
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(l.d.Models[name].Schema))
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
@@ -212,4 +245,34 @@ func longNumber(text string) bool {
 	_, exponent, found := strings.Cut(strings.ToLower(text), "e")
 	exponent = strings.TrimLeft(exponent, "+-0")
 	return len(text) > maxDigits || found && (len(exponent) > 3 || len(exponent) == 3 && exponent > fmt.Sprint(maxDigits))
+}
+
+// explain is what a body lacks, in one line.
+func explain(err error) string {
+	var invalid *jsonschema.ValidationError
+	if errors.Is(err, errCostly) {
+		return "[" + err.Error() + "]"
+	}
+	if !errors.As(err, &invalid) {
+		return "[the body is no JSON]"
+	}
+	for len(invalid.Causes) > 0 {
+		invalid = invalid.Causes[0]
+	}
+	return fmt.Sprintf("[%s: %s]", "#/"+strings.Join(invalid.InstanceLocation, "/"), clip(firstLine(invalid.Error())))
+}
+
+func firstLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.TrimLeft(lines[len(lines)-1], "- ")
+}
+
+// maxExplanation bounds what is told of a mistake.
+const maxExplanation = 1024
+
+func clip(text string) string {
+	if len(text) > maxExplanation {
+		return text[:maxExplanation] + "[TRUNCATED]"
+	}
+	return text
 }
