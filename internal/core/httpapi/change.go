@@ -219,6 +219,16 @@ func (c *change) definition() (*Definition, error) {
 	for i := range answers {
 		d.Answers[answers[i].Parent] = true
 	}
+	models, err := parts[Model](c, partModel)
+	if err != nil {
+		return nil, err
+	}
+	for i := range models {
+		if d.Models == nil {
+			d.Models = map[string]string{}
+		}
+		d.Models[models[i].Name] = models[i].Schema
+	}
 	responses, err := parts[IntegrationResponse](c, partIntegrationResponse)
 	for i := range responses {
 		d.Responses[responses[i].Parent] = append(d.Responses[responses[i].Parent], responses[i])

@@ -75,7 +75,7 @@ func (c *change) putRoute(r *Route) error {
 	if len(keys) >= maxRoutes {
 		return bad("Maximum number of routes for this API has been reached")
 	}
-	if err := c.checkTarget(r); err != nil {
+	if err := join(c.checkTarget(r), c.checkModels(r)); err != nil {
 		return err
 	}
 	c.put(partRoute, r.ID, r)

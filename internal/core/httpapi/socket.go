@@ -144,8 +144,6 @@ func (r *Route) checkSocket() error {
 		return bad("The provided route key %s is invalid: keys that begin with $ are $connect, $disconnect and $default", r.Key)
 	case r.APIKeyRequired:
 		return bad("ApiKeyRequired is not supported for WebSocket APIs by this platform")
-	case len(r.RequestModels) > 0 || r.ModelSelectionExpression != nil && *r.ModelSelectionExpression != "":
-		return bad("Models are not supported for WebSocket APIs by this platform")
 	case !connect && r.AuthorizationType != "" && r.AuthorizationType != AuthNone:
 		return bad("Authorization is only supported on the $connect route of WebSocket APIs")
 	case r.AuthorizationType == AuthJWT || len(r.AuthorizationScopes) > 0:

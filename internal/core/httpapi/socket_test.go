@@ -76,6 +76,7 @@ func TestWhatWebSocketAPIsDoNotHave(t *testing.T) {
 		{Key: ""}, {Key: "$other"}, {Key: "send", APIKeyRequired: true}, {Key: "send", AuthorizationType: AuthIAM}, {Key: ConnectRoute, AuthorizationType: AuthJWT},
 		{Key: "send", RouteResponseSelectionExpression: &other}, {Key: "send", RequestModels: map[string]string{"a": "b"}},
 		{Key: "send", RequestParameters: map[string]Constraint{"route.request.header.x": {}}}, {Key: ConnectRoute, RequestParameters: map[string]Constraint{"header.x": {}}},
+		{Key: ConnectRoute, ModelSelectionExpression: &other}, {Key: "send", ModelSelectionExpression: &wrong},
 	} {
 		if _, err := w.CreateRoute(ctx, scope, id, r); err == nil {
 			t.Errorf("%+v was made", r)
@@ -111,6 +112,55 @@ func TestWhatWebSocketAPIsDoNotHave(t *testing.T) {
 	}
 	if _, err := w.CreateRouteResponse(ctx, scope, w.api(), "x", RouteResponse{Key: DefaultRoute}); err == nil {
 		t.Error("HTTP APIs have no route responses")
+	}
+}
+
+func TestModelsBelongToRoutes(t *testing.T) {
+	w := open(t)
+	ctx, id, choose := t.Context(), w.socket(), "$request.body.kind"
+	m, err := w.CreateModel(ctx, scope, id, Model{Name: "Mail", Schema: `{"type":"object"}`})
+	if err != nil || m.ContentType != "application/json" {
+		t.Fatal(m, err)
+	}
+	for _, bad := range []Model{{Name: "Mail"}, {Name: "no name"}, {Name: "Schema", Schema: "[]"}, {Name: "Schema", Schema: "{"}, {Name: "Type", ContentType: "text/xml"}} {
+		if _, err := w.CreateModel(ctx, scope, id, bad); err == nil {
+			t.Errorf("%+v was made", bad)
+		}
+	}
+	if _, err := w.CreateModel(ctx, scope, w.api(), Model{Name: "Mail"}); err == nil {
+		t.Error("HTTP APIs have no models")
+	}
+	if _, err := w.CreateRoute(ctx, scope, id, Route{Key: "send", RequestModels: map[string]string{"a": "None"}}); err == nil {
+		t.Error("a route has a model that is not there")
+	}
+	r, err := w.CreateRoute(ctx, scope, id, Route{Key: "send", ModelSelectionExpression: &choose, RequestModels: map[string]string{"a": "Mail"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, d, err := w.Now(ctx, scope, id); err != nil || d.Models["Mail"] != `{"type":"object"}` {
+		t.Errorf("%+v, %v", d, err)
+	}
+	rename := func(m *Model) error { m.Name = "Other"; return nil }
+	if _, err := w.UpdateModel(ctx, scope, id, m.ID, rename); err == nil {
+		t.Error("a model that a route has was renamed")
+	}
+	if err := w.DeleteModel(ctx, scope, id, m.ID); err == nil {
+		t.Error("a model that a route has was deleted")
+	}
+	if err := w.DeleteRoute(ctx, scope, id, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.UpdateModel(ctx, scope, id, m.ID, rename); err != nil {
+		t.Error(err)
+	}
+	if all, err := w.Models(ctx, scope, id); err != nil || len(all) != 1 || all[0].Name != "Other" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if err := w.DeleteModel(ctx, scope, id, m.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Model(ctx, scope, id, m.ID); !IsMissing(err) {
+		t.Error(err)
 	}
 }
 

@@ -219,4 +219,5 @@ type Definition struct {
 	Selection string                           `json:",omitempty"`
 	Answers   map[string]bool                  `json:",omitempty"` // routes with a route response
 	Responses map[string][]IntegrationResponse `json:",omitempty"` // by integration
+	Models    map[string]string                `json:",omitempty"` // schemas by the names of models
 }

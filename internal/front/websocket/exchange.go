@@ -85,6 +85,9 @@ func (x *exchange) message(message []byte) ([]byte, *refusal) {
 	case x.route.integration == nil:
 		return nil, failed
 	}
+	if refused := x.validate(); refused != nil {
+		return nil, refused
+	}
 	answer, err := x.integrate(x.context)
 	switch {
 	case err != nil, x.route.answers && len(answer.Body) > maxMessage:

@@ -123,6 +123,30 @@ func (x *exchange) lacking() string {
 	return ""
 }
 
+// validate compares a message with the model that its route selects.
+// AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-request-validation.html
+func (x *exchange) validate() *refusal {
+	if x.route.model == nil {
+		return nil
+	}
+	name, found := x.route.RequestModels[x.route.model.Key([]byte(x.event.Body), nil)]
+	if !found {
+		name, found = x.route.RequestModels[httpapi.DefaultRoute]
+	}
+	lacks := "[no model fits]"
+	if found {
+		var err error
+		if lacks, err = x.stage.models.Validate(name, x.event.Body); err != nil {
+			x.note("Execution failed due to configuration error: " + err.Error())
+			return failed
+		}
+	}
+	if lacks == "" {
+		return nil
+	}
+	return &refusal{status: http.StatusBadRequest, kind: "BadRequestException", text: "Invalid request body", detail: lacks}
+}
+
 // requestBody is the message by the template that is chosen for it, or as it came.
 //
 // AWS: a message that nothing lets through has no documented answer; here it is that of

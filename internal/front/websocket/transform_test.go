@@ -145,3 +145,26 @@ func TestFunctionsGetWhatTemplatesMake(t *testing.T) {
 		t.Error(got) // no base64
 	}
 }
+
+// AWS: the answer is that of the example of
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-request-validation.html
+func TestMessagesFitTheirModels(t *testing.T) {
+	w := start(t, routed{"send", "f", true}, routed{"loose", "f", true})
+	w.answers["f"] = `{"statusCode":200,"body":"yes"}`
+	w.def.Models = map[string]string{"Email": `{"type":"object","required":["address"]}`, "Any": ""}
+	for i := range w.def.Routes {
+		w.def.Routes[i].ModelSelectionExpression, w.def.Routes[i].RequestModels = text("$request.body.kind"), map[string]string{"email": "Email", "any": "Any"}
+	}
+	w.def.Routes[1].RequestModels = map[string]string{"email": "Email", "$default": "Any"}
+	c := w.connect()
+	const refused = `{"message":"Invalid request body","connectionId":"`
+	for message, want := range map[string]string{
+		`{"action":"send","kind":"email","address":"a@example.com"}`: "yes", `{"action":"send","kind":"email"}`: refused, `{"action":"send","kind":"any"}`: "yes", `{"action":"send","kind":"none"}`: refused,
+		`{"action":"loose","kind":"none"}`: "yes", `{"action":"loose","kind":"email"}`: refused, `{"action":"loose"}`: "yes",
+	} {
+		w.say(c, message)
+		if got := w.hear(c); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", message, got, want)
+		}
+	}
+}

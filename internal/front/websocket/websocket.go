@@ -41,6 +41,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/front/caller"
 	"github.com/lambkin-dev/lambkin/internal/front/functions"
 	"github.com/lambkin-dev/lambkin/internal/front/roles"
+	"github.com/lambkin-dev/lambkin/internal/front/schema"
 	"github.com/lambkin-dev/lambkin/internal/front/throttle"
 )
 
@@ -123,6 +124,7 @@ type compiled struct {
 	routes       map[string]*route
 	integrations map[string]*integration
 	log          *accesslog.Log
+	models       schema.Models
 }
 
 type route struct {
@@ -130,7 +132,8 @@ type route struct {
 	integration *integration
 	authorizer  *httpapi.Authorizer
 	limit       *throttle.Rate
-	answers     bool // the client gets what the integration answers
+	model       *httpapi.TemplateSelection // nil: messages are not validated
+	answers     bool                       // the client gets what the integration answers
 }
 
 // settings are the logging settings of a route: its own, or the stage's.
@@ -193,6 +196,7 @@ func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
 	if c.selection, err = httpapi.ParseSelection(d.Selection); err != nil {
 		return nil, err
 	}
+	c.models.Text = func(name string) string { return d.Models[name] }
 	for id := range d.Integrations {
 		row := d.Integrations[id]
 		c.integrations[id] = newIntegration(&row, d.Responses[id], c.stage.Variables)
@@ -204,6 +208,11 @@ func compile(live *httpapi.Live, d *httpapi.Definition) (*compiled, error) {
 		r := &route{Route: row, limit: throttle.Of(c.stage, row.Key), answers: d.Answers[row.ID] && selected, integration: c.integrations[strings.TrimPrefix(row.Target, "integrations/")]}
 		if a, found := d.Authorizers[row.AuthorizerID]; found {
 			r.authorizer = &a
+		}
+		if e := row.ModelSelectionExpression; e != nil && *e != "" {
+			if r.model, err = httpapi.ParseTemplateSelection(e, false); err != nil {
+				return nil, err
+			}
 		}
 		c.routes[row.Key] = r
 	}

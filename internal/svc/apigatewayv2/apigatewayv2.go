@@ -99,6 +99,12 @@ func (a *api) parts() []wire.Operation {
 		v2.HandleUpdateAuthorizer(a.updateAuthorizer),
 		v2.HandleDeleteAuthorizer(a.deleteAuthorizer),
 
+		v2.HandleCreateModel(a.createModel),
+		v2.HandleGetModel(a.getModel),
+		v2.HandleGetModels(a.getModels),
+		v2.HandleUpdateModel(a.updateModel),
+		v2.HandleDeleteModel(a.deleteModel),
+
 		v2.HandleCreateRouteResponse(a.createRouteResponse),
 		v2.HandleGetRouteResponse(a.getRouteResponse),
 		v2.HandleGetRouteResponses(a.getRouteResponses),

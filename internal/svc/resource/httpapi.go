@@ -25,7 +25,7 @@ func httpAPIs() []*definition {
 				return values{"DomainName": c.text("DomainName"), "ApiMappingId": c.physical}
 			},
 			resets: values{"ApiMappingKey": ""}, attributes: own("ApiMappingId")},
-		{name: "AWS::ApiGatewayV2::Model", create: "CreateModel", update: "UpdateModel", remove: "DeleteModel", read: "GetModel", identity: apiPart("ModelId"), physical: member("ModelId"),
+		{name: "AWS::ApiGatewayV2::Model", madeID: tokenID(httpPartLength), create: "CreateModel", update: "UpdateModel", remove: "DeleteModel", read: "GetModel", identity: apiPart("ModelId"), physical: member("ModelId"),
 			resets: values{"Description": ""}, attributes: own("ModelId")},
 		{name: "AWS::ApiGatewayV2::RouteResponse", madeID: tokenID(httpPartLength), create: "CreateRouteResponse", update: "UpdateRouteResponse", remove: "DeleteRouteResponse", read: "GetRouteResponse",
 			physical: member("RouteResponseId"), attributes: own("RouteResponseId"), identity: func(c *call) values {

@@ -76,9 +76,13 @@ Resources:
   PingResponse:
     Type: AWS::ApiGatewayV2::IntegrationResponse
     Properties: {ApiId: !Ref Chat, IntegrationId: !Ref Ping, IntegrationResponseKey: /200/, ResponseTemplates: {$default: pong}}
+  PingModel:
+    Type: AWS::ApiGatewayV2::Model
+    Properties: {ApiId: !Ref Chat, Name: Ping, ContentType: application/json, Schema: {type: object, properties: {count: {type: integer}}}}
   PingRoute:
     Type: AWS::ApiGatewayV2::Route
-    Properties: {ApiId: !Ref Chat, RouteKey: ping, RouteResponseSelectionExpression: $default, Target: !Sub "integrations/${Ping}"}
+    DependsOn: PingModel
+    Properties: {ApiId: !Ref Chat, RouteKey: ping, RouteResponseSelectionExpression: $default, Target: !Sub "integrations/${Ping}", ModelSelectionExpression: $request.body.kind, RequestModels: {$default: Ping}}
   PingAnswer:
     Type: AWS::ApiGatewayV2::RouteResponse
     Properties: {ApiId: !Ref Chat, RouteId: !Ref PingRoute, RouteResponseKey: $default}
@@ -266,7 +270,14 @@ class WebSockets(Case):
         self.assertEqual(ws.text(), "pong")
         ws.send({"action": "ping"})
         self.assertEqual(json.loads(ws.text())["message"], "Too Many Requests")
-        wanted = ["CONNECT $connect 200", "MESSAGE ping 200", "MESSAGE ping 429"]
+        model = self.gw.get_models(ApiId=api)["Items"][0]
+        self.assertEqual((model["Name"], json.loads(model["Schema"])["type"]), ("Ping", "object"))
+        with self.assertRaises(self.gw.exceptions.ConflictException):
+            self.gw.delete_model(ApiId=api, ModelId=model["ModelId"])
+        self.gw.delete_route_settings(ApiId=api, StageName="live", RouteKey="ping")
+        ws.send({"action": "ping", "count": "many"})
+        self.assertEqual({**json.loads(ws.text()), "connectionId": "", "requestId": ""}, {"message": "Invalid request body", "connectionId": "", "requestId": ""})
+        wanted = ["CONNECT $connect 200", "MESSAGE ping 200", "MESSAGE ping 429", "MESSAGE ping 400"]
         self.assertEqual(self.logged(name, len(wanted)), wanted)
         self.assertIn('Route request body before transformations: {"action": "ping"}', "".join(self.logged(f"/aws/apigateway/{api}/live", 8)))
         stage = self.gw.get_stage(ApiId=api, StageName="live")
