@@ -27,7 +27,7 @@ const samDeveloper = `{"Version": "2012-10-17", "Statement": [
 
 // samManaged are the managed policies that the same page names, and one for the queue
 // that the test adds.
-var samManaged = []string{"AWSCloudFormationFullAccess", "IAMFullAccess", "AWSLambda_FullAccess", "AmazonAPIGatewayAdministrator", "AmazonS3FullAccess", "AmazonSQSFullAccess"}
+var samManaged = []string{"AWSCloudFormationFullAccess", "IAMFullAccess", "AWSLambda_FullAccess", "AmazonAPIGatewayAdministrator", "AmazonS3FullAccess", "AmazonEC2ContainerRegistryFullAccess", "AmazonSQSFullAccess"}
 
 // TestSAM takes the official hello-world project from source to an answering URL,
 // changes it, breaks it, mends it and removes it, where policies count.
