@@ -460,6 +460,39 @@ class Sessions(Enforced):
 
 
 class APIs(Enforced):
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/integrating-api-with-aws-services-s3.html
+    def test_an_integration_does_what_its_role_may(self):
+        bucket, gateway = self.name("b").lower(), common.client("apigateway")
+        self.s3.create_bucket(Bucket=bucket)
+        self.addCleanup(self.s3.delete_bucket, Bucket=bucket)
+        self.s3.put_object(Bucket=bucket, Key="k", Body=b"v")
+        self.addCleanup(self.s3.delete_object, Bucket=bucket, Key="k")
+        _, reads = self.role(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), service="apigateway.amazonaws.com")
+        _, nothing = self.role(allow("sqs:*"), service="apigateway.amazonaws.com")
+        _, stranger = self.role(allow("s3:*"), service="lambda.amazonaws.com")
+        integration = lambda role, method: {"x-amazon-apigateway-integration": {"type": "aws", "httpMethod": method, "uri": f"arn:aws:apigateway:{common.REGION}:s3:path/{bucket}/k", "credentials": role,
+                                            "responses": {"default": {"statusCode": "200"}, "403": {"statusCode": "403"}}}, "responses": {"200": {"description": "x"}, "403": {"description": "x"}}}
+        document = {"openapi": "3.0.1", "info": {"title": "t", "version": "1"}, "paths": {
+            "/reads": {"get": integration(reads, "GET"), "delete": integration(reads, "DELETE")}, "/nothing": {"get": integration(nothing, "GET")}, "/stranger": {"get": integration(stranger, "GET")}}}
+        api = gateway.import_rest_api(body=json.dumps(document))["id"]
+        self.addCleanup(gateway.delete_rest_api, restApiId=api)
+        gateway.create_deployment(restApiId=api, stageName="s")
+
+        def call(path, method="GET"):
+            request = urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}/s{path}", method=method)
+            try:
+                with urllib.request.urlopen(request) as reply:
+                    return reply.status, reply.read()
+            except urllib.error.HTTPError as refusal:
+                return refusal.code, refusal.read()
+
+        self.assertEqual(call("/reads"), (200, b"v"))
+        for path, method in (("/reads", "DELETE"), ("/nothing", "GET")):
+            code, body = call(path, method)
+            self.assertEqual((code, b"<Code>AccessDenied</Code>" in body), (403, True), body)
+        self.assertEqual(call("/stranger")[0], 500)
+        self.assertEqual(self.s3.get_object(Bucket=bucket, Key="k")["Body"].read(), b"v")
+
     def test_to_give_an_integration_a_role_it_must_be_passed(self):
         _, role = self.role(allow("sqs:*"), service="apigateway.amazonaws.com")
         _, user, make = self.user(allow("apigateway:*"))
