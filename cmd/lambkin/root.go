@@ -36,10 +36,23 @@ func root() *cobra.Command {
 func withHint(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return fmt.Errorf("%w\n%s", err, usageHint(cmd))
+			return fmt.Errorf("%w\n%s%s", err, meant(cmd, args), usageHint(cmd))
 		}
 		return nil
 	}
+}
+
+// meant asks whether a word that is no argument was to be a subcommand.
+func meant(cmd *cobra.Command, args []string) string {
+	if len(args) == 0 || !cmd.HasSubCommands() {
+		return ""
+	}
+	cmd.SuggestionsMinimumDistance = 2 // two letters that changed places
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("did you mean: %s %s\n", cmd.CommandPath(), near[0])
 }
 
 func usageHint(cmd *cobra.Command) string {

@@ -149,7 +149,7 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
 	}
-	folder, err := filepath.Abs(cmp.Or(flag("data"), os.Getenv("LAMBKIN_DATA"), file.Data, "lambkin-data"))
+	folder, err := filepath.Abs(cmp.Or(flag("data"), os.Getenv("LAMBKIN_DATA"), file.Data, defaultFolder))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,6 +116,10 @@ func (c *Client) explain(err error) error {
 	var operation *net.OpError
 	if errors.As(err, &operation) && errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("no server answers at %s; start one with: lambkin serve (or name another with --endpoint)", c.Endpoint)
+	}
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("the certificate of %s is not known here; name that of its authority with --ca-bundle: lambkin serve --tls tells its file", c.Endpoint)
 	}
 	return err
 }

@@ -28,6 +28,11 @@ func (c *Config) validateTLS(listen string) error {
 // authorityFolder is where the certificate authority is, below the data folder.
 const authorityFolder = "tls"
 
+// AuthorityFile has the certificate of the authority of a data folder, in PEM.
+func AuthorityFile(folder string) string {
+	return filepath.Join(folder, authorityFolder, authority.CertificateFile)
+}
+
 // listenTLS opens the second address.
 func (s *Server) listenTLS() error {
 	if s.config.TLS == "" {
@@ -48,7 +53,7 @@ func (s *Server) TLS() (address, certificate string) {
 	if s.secure == nil {
 		return "", ""
 	}
-	return s.secure.Addr().String(), filepath.Join(s.config.Folder, authorityFolder, authority.CertificateFile)
+	return s.secure.Addr().String(), AuthorityFile(s.config.Folder)
 }
 
 // own are the listeners of this server.
