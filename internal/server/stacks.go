@@ -44,6 +44,6 @@ func (s *Server) buildStacks(state *localstore.Store, secret []byte, caller *loc
 	if err != nil {
 		return nil, nil, err
 	}
-	services, err = s.guarded(cloudformation.Service(s.stacks, templates), cloudcontrol.Service(s.control))
+	services, err = s.guarded(cloudformation.Service(s.stacks, templates, boxes), cloudcontrol.Service(s.control))
 	return services, builtin.Handler(boxes), err
 }

@@ -320,7 +320,7 @@ func TestWhatIsRefused(t *testing.T) {
 	w := open(t, openStore(t, t.TempDir()), begin)
 	good := Schedule{Expression: "rate(1 day)", Zone: "UTC", State: Enabled, Target: Target{ARN: queueARN}}
 	for want, change := range map[string]func(*Schedule){
-		"Invalid Schedule Expression rate(1 weeks).":                                                       func(s *Schedule) { s.Expression = "rate(1 weeks)" },
+		"Invalid Schedule Expression rate(1 weeks).":                                                      func(s *Schedule) { s.Expression = "rate(1 weeks)" },
 		"Invalid Schedule Expression Timezone Mars/Olympus.":                                              func(s *Schedule) { s.Zone = "Mars/Olympus" },
 		"Invalid Schedule Expression Timezone Local.":                                                     func(s *Schedule) { s.Zone = "Local" },
 		"The StartDate you specify must come before the EndDate you specify.":                             func(s *Schedule) { s.Start, s.End = begin.Add(2*time.Hour), begin.Add(time.Hour) },

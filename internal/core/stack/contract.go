@@ -137,6 +137,7 @@ type Request struct {
 	Back               bool                // Update: back to what was before one that may have failed half-way; Previous is what that wanted
 	Properties         map[string]any      // resolved; stack tags are joined already
 	Previous           map[string]any      // Update: as deployed last
+	Creation           map[string]any      // CreationPolicy, of types that know what to do with it (Facts.Signals)
 	Attributes         map[string]any      // as the last result had them
 	Tags               map[string]string   // of the stack
 	Replaced           bool                // Delete: a successor is in use already

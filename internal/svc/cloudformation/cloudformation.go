@@ -18,6 +18,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/base/fault"
 	"github.com/lambkin-dev/lambkin/internal/core/stack"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
+	"github.com/lambkin-dev/lambkin/internal/core/stack/mailbox"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/source"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/summary"
@@ -27,11 +28,12 @@ import (
 type api struct {
 	engine *engine.Engine
 	source *source.Source
+	boxes  *mailbox.Boxes
 }
 
 // Service is the table of the operations.
-func Service(e *engine.Engine, templates *source.Source) *wire.Service {
-	a := &api{e, templates}
+func Service(e *engine.Engine, templates *source.Source, boxes *mailbox.Boxes) *wire.Service {
+	a := &api{e, templates, boxes}
 	ofTemplates := summary.Operations(summary.Config{
 		Source: templates,
 		OfStack: func(ctx context.Context, call *wire.Call, name string) (string, error) {

@@ -7,5 +7,5 @@ import (
 )
 
 func TestTheDocumentationListsEveryOperationAndOption(t *testing.T) {
-	apidoc.Check(t, "CloudFormation", Service(nil, nil))
+	apidoc.Check(t, "CloudFormation", Service(nil, nil, nil))
 }

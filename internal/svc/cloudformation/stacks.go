@@ -11,6 +11,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/stack/engine"
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 	"github.com/lambkin-dev/lambkin/internal/core/template"
+	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/builtin"
 	"github.com/lambkin-dev/lambkin/internal/svc/cloudformation/summary"
 	"github.com/lambkin-dev/lambkin/internal/wire"
 	"github.com/lambkin-dev/lambkin/internal/wire/member"
@@ -302,15 +303,11 @@ func (a *api) setStackPolicy(ctx context.Context, call *wire.Call, in *cloudform
 	return &struct{}{}, a.engine.SetPolicy(ctx, scope(call), *in.StackName, policy)
 }
 
-// signalResource refuses: only resources with a CreationPolicy take signals, and no
-// type that is here has one.
+// signalResource tells a resource with a CreationPolicy that is being made.
 func (a *api) signalResource(ctx context.Context, call *wire.Call, in *cloudformationapi.SignalResourceInput) (*struct{}, error) {
-	_, list, err := a.engine.Resources(ctx, scope(call), *in.StackName, *in.LogicalResourceId)
-	switch {
-	case err != nil:
+	token, err := a.engine.Signalled(ctx, scope(call), *in.StackName, *in.LogicalResourceId)
+	if err != nil {
 		return nil, err
-	case len(list) == 0:
-		return nil, noResource(*in.LogicalResourceId, *in.StackName)
 	}
-	return nil, stack.Invalid("Resource %s is in %s state and cannot be signaled", *in.LogicalResourceId, list[0].Status)
+	return &struct{}{}, builtin.Signal(ctx, a.boxes, token, *in.UniqueId, *in.Status)
 }

@@ -469,6 +469,38 @@ def handler(event, context):
         self.assertRaises(WaiterError, self.wait, "create")
         self.assertIn(("WFirst", "CREATE_FAILED", "WaitCondition timed out. Received 0 conditions when expecting 1"), self.events())
 
+    def test_signals(self):
+        """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-creationpolicy.html"""
+        def body(**wanted):
+            return template(Resources={"W": {"Type": "AWS::CloudFormation::WaitCondition", "CreationPolicy": {"ResourceSignal": wanted}}})
+
+        def signal(unique, status):
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline:
+                try:
+                    return self.api.signal_resource(StackName=self.stack, LogicalResourceId="W", UniqueId=unique, Status=status)
+                except ClientError as e:  # it is not being made yet
+                    self.assertEqual("ValidationError", e.response["Error"]["Code"])
+                time.sleep(0.05)
+            self.fail("the resource takes no signal")
+
+        self.api.create_stack(StackName=self.stack, TemplateBody=body(Count=2, Timeout="PT10M"))
+        for unique in ("a", "a", "b"):
+            signal(unique, "SUCCESS")
+        self.wait("create")
+        self.assertEqual(1, self.events().count(("W", "CREATE_IN_PROGRESS", "Received SUCCESS signal with UniqueId a")))
+        with self.assertRaisesRegex(ClientError, "Resource W is in CREATE_COMPLETE state and cannot be signaled"):
+            self.api.signal_resource(StackName=self.stack, LogicalResourceId="W", UniqueId="c", Status="SUCCESS")
+        self.remove(self.stack)
+        self.api.create_stack(StackName=self.stack, TemplateBody=body())
+        signal("x", "FAILURE")
+        self.assertRaises(WaiterError, self.wait, "create")
+        self.assertIn(("W", "CREATE_FAILED", "Received FAILURE signal with UniqueId x"), self.events())
+        self.remove(self.stack)
+        self.api.create_stack(StackName=self.stack, TemplateBody=body(Timeout="PT1S"))
+        self.assertRaises(WaiterError, self.wait, "create")
+        self.assertIn(("W", "CREATE_FAILED", "Failed to receive 1 resource signal(s) within the specified duration"), self.events())
+
     def test_topics_hear_of_events(self):
         topic, receive = self.topic_with_queue()
         arn = self.create(template(Parameters={"Secret": {"Type": "String", "NoEcho": True}}, Resources={"P": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Ref": "Secret"}}}}),

@@ -459,6 +459,20 @@ func (e *Engine) Rollback(ctx context.Context, s state.Scope, name string, in *I
 	return changed, err
 }
 
+// Signalled is the token of the step of a resource that waits for signals.
+func (e *Engine) Signalled(ctx context.Context, s state.Scope, name, logical string) (token string, err error) {
+	found, rows, err := e.Resources(ctx, s, name, logical)
+	switch {
+	case err != nil:
+		return "", err
+	case len(rows) == 0:
+		return "", stack.Invalid("Resource %s does not exist for stack %s", logical, found.Name)
+	case rows[0].Step == nil || rows[0].Step.Action != state.Creating || rows[0].Step.To.Creation == "":
+		return "", stack.Invalid("Resource %s is in %s state and cannot be signaled", logical, rows[0].Status)
+	}
+	return rows[0].Step.Token, nil
+}
+
 // Protect sets whether a stack may be deleted.
 func (e *Engine) Protect(ctx context.Context, s state.Scope, name string, on bool) (*state.Stack, error) {
 	var changed *state.Stack

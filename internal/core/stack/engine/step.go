@@ -13,6 +13,7 @@ import (
 	"github.com/lambkin-dev/lambkin/internal/core/stack/state"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
+	"github.com/lambkin-dev/lambkin/internal/core/template/syntax"
 )
 
 // minStep is what a step gets whose time was over while the process was down.
@@ -247,6 +248,13 @@ func (w *work) request(ctx context.Context, row *state.Resource, step *state.Ste
 	r := w.requestFor(&row.Deployed, row.LogicalID)
 	r.Token, r.Name, r.Again, r.Properties, r.Previous = step.Token, step.Name, again || row.Tried != nil && !step.RollBack, properties, previous
 	r.Back = step.RollBack
+	if step.To.Creation != "" {
+		policy, err := syntax.ParseJSON(step.To.Creation)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", state.ErrCorrupt, err)
+		}
+		r.Creation, _ = policy.(map[string]any)
+	}
 	switch step.Action {
 	case state.Creating:
 		r.PhysicalID, r.Attributes = "", nil

@@ -268,7 +268,7 @@ func (p *Program) Check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := checkProperties(facts, properties); err != nil {
+		if err := checkProperties(facts, properties, len(r.CreationPolicy) > 0); err != nil {
 			return stack.Invalid("Properties validation failed for resource %s with message:\n%s", name, err)
 		}
 	}
@@ -320,8 +320,9 @@ func (p *Program) checkAttribute(ref template.Reference) error {
 }
 
 // checkProperties compares properties with what a type has. Texts: those of the
-// schema validation of CloudFormation's own handlers.
-func checkProperties(facts *stack.Facts, properties map[string]any) error {
+// schema validation of CloudFormation's own handlers. What waits for the signals of a
+// CreationPolicy needs none of its properties.
+func checkProperties(facts *stack.Facts, properties map[string]any, signalled bool) error {
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		property, there := facts.Properties[name]
@@ -336,7 +337,7 @@ func checkProperties(facts *stack.Facts, properties map[string]any) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(facts.Properties)) {
-		if _, there := properties[name]; facts.Properties[name].Required && !there {
+		if _, there := properties[name]; facts.Properties[name].Required && !there && !signalled {
 			problems = append(problems, fmt.Sprintf("#: required key [%s] not found", name))
 		}
 	}

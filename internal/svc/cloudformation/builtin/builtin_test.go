@@ -148,6 +148,9 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%q was taken", letter)
 		}
 		_ = letterID(letter)
+		if count, timeout, err := readSignals(map[string]any{"ResourceSignal": map[string]any{"Count": string(letter), "Timeout": string(letter)}}); err == nil && (count < 1 || timeout < 0 || timeout > maxWait) {
+			t.Errorf("%q was taken", letter)
+		}
 		if s, ok := readSignal(letter); ok && s.Status != "SUCCESS" && s.Status != "FAILURE" {
 			t.Errorf("%q was taken", letter)
 		}

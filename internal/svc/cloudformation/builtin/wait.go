@@ -47,7 +47,7 @@ type waitCondition struct{ *config }
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-waitcondition.html
 const maxWait = 12 * time.Hour
 
-var waitFacts = &stack.Facts{Type: "AWS::CloudFormation::WaitCondition", Attributes: []string{"Data"}, Waits: true, Updatable: true, Timeout: maxWait + time.Minute, Properties: map[string]stack.Property{
+var waitFacts = &stack.Facts{Type: "AWS::CloudFormation::WaitCondition", Attributes: []string{"Data"}, Waits: true, Signals: true, Updatable: true, Timeout: maxWait + time.Minute, Properties: map[string]stack.Property{
 	"Count":   {Kinds: stack.Number},
 	"Handle":  {Kinds: stack.Text, Required: true},
 	"Timeout": {Kinds: stack.Number, Required: true},
@@ -60,6 +60,9 @@ func (waitCondition) Facts() *stack.Facts { return waitFacts }
 type signal struct{ Status, Reason, UniqueID, Data string }
 
 func (w waitCondition) Create(ctx context.Context, r *stack.Request) (*stack.Result, error) {
+	if len(r.Creation) > 0 {
+		return w.signalled(ctx, r)
+	}
 	count, err := strconv.Atoi(text(r.Properties["Count"]))
 	if r.Properties["Count"] == nil {
 		count, err = 1, nil
