@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/lambkin-dev/lambkin/test/platform"
 )
 
@@ -50,6 +52,7 @@ func TestTLS(t *testing.T) {
 	client := trusting(t, secure, authority)
 	listQueues(t, client, "https://sqs.us-east-1.amazonaws.com/")
 	callAPI(t, secure, client)
+	talk(t, secure, client)
 	for _, name := range []string{"example.org", "amazonaws.com.example.org"} {
 		if reply, err := client.Get("https://" + name + "/"); err == nil {
 			reply.Body.Close()
@@ -149,6 +152,51 @@ func callAPI(t *testing.T, server *platform.Platform, client *http.Client) {
 	defer reply.Body.Close()
 	if reply.StatusCode != http.StatusOK || !strings.HasSuffix(reply.Header.Get("Came-By"), ";proto=https") {
 		t.Errorf("status %d, %v", reply.StatusCode, reply.Header)
+	}
+}
+
+// made makes a part of an API and gives a member of the answer.
+func made(t *testing.T, server *platform.Platform, path, member string, in map[string]any) string {
+	t.Helper()
+	body, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := server.CallService(t.Context(), "apigateway", "POST", "/v2/apis"+path, http.Header{"Content-Type": {"application/json"}}, body)
+	var out map[string]any
+	if err != nil || json.Unmarshal(reply.Body, &out) != nil {
+		t.Fatalf("%s: %v: %+v", path, err, reply)
+	}
+	id, _ := out[member].(string)
+	if id == "" {
+		t.Fatalf("%s: %s", path, reply.Body)
+	}
+	return id
+}
+
+// talk speaks to a WebSocket API over TLS by its name below localhost.
+func talk(t *testing.T, server *platform.Platform, client *http.Client) {
+	t.Helper()
+	api := made(t, server, "", "apiId", map[string]any{"name": "secure", "protocolType": "WEBSOCKET", "routeSelectionExpression": "$request.body.action"})
+	integration := made(t, server, "/"+api+"/integrations", "integrationId", map[string]any{"integrationType": "MOCK"})
+	made(t, server, "/"+api+"/integrations/"+integration+"/integrationresponses", "integrationResponseId",
+		map[string]any{"integrationResponseKey": "$default", "responseTemplates": map[string]string{"$default": "pong at $context.domainName"}})
+	route := made(t, server, "/"+api+"/routes", "routeId", map[string]any{"routeKey": "$default", "target": "integrations/" + integration, "routeResponseSelectionExpression": "$default"})
+	made(t, server, "/"+api+"/routes/"+route+"/routeresponses", "routeResponseId", map[string]any{"routeResponseKey": "$default"})
+	made(t, server, "/"+api+"/stages", "stageName", map[string]any{"stageName": "prod", "autoDeploy": true})
+	transport := client.Transport.(*http.Transport)
+	dialer := websocket.Dialer{NetDialContext: transport.DialContext, TLSClientConfig: &tls.Config{RootCAs: transport.TLSClientConfig.RootCAs}, HandshakeTimeout: platform.ReadyTimeout}
+	host := api + ".execute-api.us-east-1.localhost"
+	c, reply, err := dialer.DialContext(t.Context(), "wss://"+host+"/prod", nil)
+	if err != nil {
+		t.Fatalf("%v: %+v", err, reply)
+	}
+	defer c.Close()
+	if err := c.WriteMessage(websocket.TextMessage, []byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := c.ReadMessage(); err != nil || string(got) != "pong at "+host {
+		t.Errorf("%v: %s", err, got)
 	}
 }
 
