@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lambkin-dev/lambkin/internal/base/ids"
@@ -58,11 +60,52 @@ func (s *Stage) check() error {
 	return checkTags(s.Tags)
 }
 
-func (c *change) putStage(s *Stage) error {
-	if c.api.ProtocolType == WebSocket {
-		if err := s.checkSocket(); err != nil {
+// checkHTTP refuses settings that HTTP APIs do not have.
+//
+// AWS: the text as users report it.
+func (s *Stage) checkHTTP() error {
+	all := slices.Collect(maps.Values(s.RouteSettings))
+	if s.Settings != nil {
+		all = append(all, *s.Settings)
+	}
+	for _, of := range all {
+		if of.DataTraceEnabled != nil && *of.DataTraceEnabled || of.LoggingLevel != nil && *of.LoggingLevel != "" && *of.LoggingLevel != LogOff {
+			return bad("Execution logs are not supported on protocolType HTTP")
+		}
+	}
+	return nil
+}
+
+// checkRouteSettings refuses settings of routes that there are not; those that a stage
+// has already may stay when their routes go.
+//
+// AWS: the text as users of CloudFormation report it.
+func (c *change) checkRouteSettings(s *Stage, before map[string]Settings) error {
+	for _, key := range slices.Sorted(maps.Keys(s.RouteSettings)) {
+		if _, had := before[key]; had {
+			continue
+		}
+		keys, err := c.routeKeys()
+		if err != nil {
 			return err
 		}
+		if keys[key] == "" {
+			return missing("Unable to find Route by key %s within the provided RouteSettings", key)
+		}
+	}
+	return nil
+}
+
+func (c *change) putStage(s *Stage, before map[string]Settings) error {
+	check := s.checkHTTP
+	if c.api.ProtocolType == WebSocket {
+		check = s.checkSocket
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	if err := c.checkRouteSettings(s, before); err != nil {
+		return err
 	}
 	if err := s.check(); err != nil {
 		return err
@@ -89,7 +132,7 @@ func (c *change) addStage(s *Stage) error {
 	if s.AutoDeploy && s.DeploymentID != "" {
 		return bad("Deployment ID cannot be set for a stage with auto deploy enabled")
 	}
-	return c.putStage(s)
+	return c.putStage(s, nil)
 }
 
 // CreateStage adds a stage. The result is read anew: it may have been deployed.
@@ -121,7 +164,7 @@ func (a *APIs) UpdateStage(ctx context.Context, s Scope, api, name string, f fun
 		if found, err := c.read(partStage, name, row); err != nil || !found {
 			return join(err, noStage())
 		}
-		before := row.DeploymentID
+		before, settings := row.DeploymentID, maps.Clone(row.RouteSettings)
 		if err := f(row); err != nil {
 			return err
 		}
@@ -129,7 +172,7 @@ func (a *APIs) UpdateStage(ctx context.Context, s Scope, api, name string, f fun
 		if row.AutoDeploy && row.DeploymentID != before {
 			return bad("Deployment ID cannot be set for a stage with auto deploy enabled")
 		}
-		return c.putStage(row)
+		return c.putStage(row, settings)
 	})
 	if err != nil {
 		return nil, err
@@ -177,7 +220,7 @@ func (a *APIs) Deploy(ctx context.Context, s Scope, api string, description *str
 			return bad("Deployment for a stage with auto deploy enabled is not supported")
 		}
 		row.DeploymentID, row.LastDeploymentStatusMessage = d.ID, ""
-		return c.putStage(row)
+		return c.putStage(row, row.RouteSettings)
 	}))
 }
 

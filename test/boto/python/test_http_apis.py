@@ -450,6 +450,42 @@ def handler(event, context):
         self.gw.delete_route_settings(ApiId=api, StageName="$default", RouteKey="GET /x")
         self.assertEqual(request(url, path="/x")[0], 200)
 
+    def test_options_that_http_apis_do_not_have(self):
+        """Each member that docs/api.md lists as refused is, and what it lists as inert is kept and shown. Sources: the members marked
+        "Supported only for WebSocket APIs" in the API's model; the two texts about stages as users of the deployment tools report them."""
+        name = self.function()
+        api, _ = self.http_api()
+        i = self.integration(api, name)
+        self.route(api, "GET /x", i)
+        for refused in ({"ApiKeyRequired": True}, {"ModelSelectionExpression": "$request.body.x"}, {"RequestModels": {"m": "x"}}, {"RequestParameters": {"route.request.header.x": {"Required": True}}},
+                        {"RouteResponseSelectionExpression": "$default"}, {"AuthorizationScopes": ["a"]}):
+            self.fails("BadRequestException", self.gw.create_route, ApiId=api, RouteKey="GET /y", Target="integrations/" + i, **refused)
+        uri = {"IntegrationType": "AWS_PROXY", "IntegrationUri": arn(name), "PayloadFormatVersion": "2.0"}
+        for refused in ({"ConnectionType": "VPC_LINK", "ConnectionId": "v"}, {"ConnectionId": "v"}, {"ContentHandlingStrategy": "CONVERT_TO_TEXT"}, {"TlsConfig": {"ServerNameToVerify": "x"}}, {"PassthroughBehavior": "NEVER"},
+                        {"RequestTemplates": {"application/json": "{}"}}, {"TemplateSelectionExpression": "$request.body.x"},
+                        {"ResponseParameters": {"99": {"append:header.x": "y"}}}, {"PayloadFormatVersion": "3.0"}):
+            self.fails("BadRequestException", self.gw.create_integration, ApiId=api, **{**uri, **refused})
+        logs = "Execution logs are not supported on protocolType HTTP"
+        for refused, text in (({"ClientCertificateId": "c"}, None), ({"DefaultRouteSettings": {"LoggingLevel": "INFO"}}, logs), ({"DefaultRouteSettings": {"DataTraceEnabled": True}}, logs),
+                              ({"RouteSettings": {"GET /x": {"LoggingLevel": "ERROR"}}}, logs), ({"AccessLogSettings": {"Format": "$context.status"}}, None),
+                              ({"AccessLogSettings": {"DestinationArn": f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/x", "Format": "$context.status"}}, None), ({"DeploymentId": "none"}, None),
+                              ({"StageVariables": {"a b": "c"}}, None)):
+            self.fails("BadRequestException", self.gw.create_stage, message=text, ApiId=api, StageName="s", **refused)
+        self.fails("NotFoundException", self.gw.create_stage, message="Unable to find Route by key GET /none within the provided RouteSettings", ApiId=api, StageName="s", RouteSettings={"GET /none": {"ThrottlingBurstLimit": 1}})
+        for refused in ({"RouteSelectionExpression": "$request.body.action"}, {"RouteKey": "GET /x"}, {"CredentialsArn": f"arn:aws:iam::{ACCOUNT}:role/r"}):
+            self.fails("BadRequestException", self.gw.create_api, Name="a", ProtocolType="HTTP", **refused)
+        # Inert: kept and shown.
+        inert = {"ApiKeySelectionExpression": "$request.header.x-api-key", "DisableSchemaValidation": True, "IpAddressType": "dualstack"}
+        made = self.gw.create_api(Name="inert", ProtocolType="HTTP", **inert)
+        self.addCleanup(self.gw.delete_api, ApiId=made["ApiId"])
+        self.assertEqual({k: made[k] for k in inert}, inert)
+        stage = self.gw.create_stage(ApiId=api, StageName="s", DefaultRouteSettings={"DetailedMetricsEnabled": True, "LoggingLevel": "OFF", "DataTraceEnabled": False})
+        self.assertEqual(stage["DefaultRouteSettings"]["DetailedMetricsEnabled"], True)
+        # Settings of a route outlive it, and the stage can still be changed.
+        self.gw.update_stage(ApiId=api, StageName="s", RouteSettings={"GET /x": {"ThrottlingBurstLimit": 1}})
+        self.gw.delete_route(ApiId=api, RouteId=self.gw.get_routes(ApiId=api)["Items"][0]["RouteId"])
+        self.assertIn("GET /x", self.gw.update_stage(ApiId=api, StageName="s", Description="changed")["RouteSettings"])
+
     def test_access_logs(self):
         group = "/apis/" + self.name("logs")
         self.logs.create_log_group(logGroupName=group)
