@@ -71,11 +71,24 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }
 
-// idleMemory reads the supervisor's resident memory before any runtime is asked for.
-func (b *bench) idleMemory(_ context.Context, p *platform.Platform) error {
-	rss, err := procKiB(fmt.Sprintf("/proc/%d/status", p.PID()), "VmRSS")
-	if err != nil {
-		return err
+// idleMemory reads the supervisor's resident memory before any runtime is asked for, when
+// it has been the same for a second: the start is over then.
+func (b *bench) idleMemory(ctx context.Context, p *platform.Platform) error {
+	const same = 5 // readings
+	rss, last := int64(0), int64(-1)
+	for n := 0; n < same; n++ {
+		var err error
+		if rss, err = procKiB(fmt.Sprintf("/proc/%d/status", p.PID()), "VmRSS"); err != nil {
+			return err
+		}
+		if rss>>10 != last>>10 {
+			n, last = 0, rss
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	size := float64(rss) / 1024
 	b.add(row{what: "supervisor, idle, resident", lambkin: fmt.Sprintf("%.1f MiB", size), goal: atMost(size, goalIdleMiB, fmt.Sprintf("%.0f MiB", goalIdleMiB))})
