@@ -23,7 +23,8 @@ import (
 // codecs are how API Gateway speaks with services: their answers, errors as well, are
 // passed on as they are.
 //
-// AWS: SQS is spoken to by its query protocol, so clients get XML of it, as users report.
+// AWS: the form of answers is not documented; that SQS is spoken to by its query protocol, so
+// that clients get XML, is our memory of it and not recorded.
 var codecs = map[string]wire.Codec{"sqs": query.Codec{}, "events": jsonrpc.Codec{}}
 
 // maxSelected bounds the bodies that a path is looked for in.
@@ -71,7 +72,8 @@ type badInput struct{ text string }
 
 func (e *badInput) Error() string { return e.text }
 
-// unresolved words that a source leads to nothing. AWS: as users report it.
+// unresolved words that a source leads to nothing. AWS: the first sentence as users report it
+// (https://github.com/hashicorp/terraform-provider-aws/issues/19443), the second is ours.
 func unresolved(in *input) error {
 	return &badInput{"Unable to resolve property " + in.name + " from source " + in.given +
 		". Please make sure that the request to API Gateway contains all the necessary fields specified in request parameters."}
