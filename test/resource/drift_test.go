@@ -133,6 +133,7 @@ Resources:
   SocketRoute: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: hello, Target: !Sub "integrations/${SocketIntegration}", RouteResponseSelectionExpression: $default}}
   SocketAnswer: {Type: AWS::ApiGatewayV2::RouteResponse, Properties: {ApiId: !Ref Socket, RouteId: !Ref SocketRoute, RouteResponseKey: $default}}
   SocketResponse: {Type: AWS::ApiGatewayV2::IntegrationResponse, Properties: {ApiId: !Ref Socket, IntegrationId: !Ref SocketIntegration, IntegrationResponseKey: $default, TemplateSelectionExpression: t}}
+  SocketModel: {Type: AWS::ApiGatewayV2::Model, Properties: {ApiId: !Ref Socket, Name: order, ContentType: application/json, Description: d, Schema: {type: object, maxProperties: 3}}}
   Statistics: {Type: AWS::CDK::Metadata, Properties: {Analytics: x}}
 `
 
@@ -213,6 +214,7 @@ var changes = map[string]change{
 	"WebMapping":      {"apigatewayv2", "UpdateApiMapping", values{"ApiId": "@Web", "DomainName": "web.example.com", "ApiMappingId": "@WebMapping", "ApiMappingKey": "l"}, "/ApiMappingKey"},
 	"SocketAnswer":    {"apigatewayv2", "DeleteRouteResponse", values{"ApiId": "@Socket", "RouteId": "@SocketRoute", "RouteResponseId": "@SocketAnswer"}, ""},
 	"SocketResponse":  {"apigatewayv2", "UpdateIntegrationResponse", values{"ApiId": "@Socket", "IntegrationId": "@SocketIntegration", "IntegrationResponseId": "@SocketResponse", "TemplateSelectionExpression": "u"}, "/TemplateSelectionExpression"},
+	"SocketModel":     {"apigatewayv2", "UpdateModel", values{"ApiId": "@Socket", "ModelId": "@SocketModel", "Schema": `{"type":"object","maxProperties":4}`}, "/Schema/maxProperties"},
 	"TheAccount":      {"apigateway", "UpdateAccount", values{"patchOperations": []any{values{"op": "remove", "path": "/cloudwatchRoleArn"}}}, "/CloudWatchRoleArn"},
 }
 

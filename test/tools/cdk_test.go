@@ -109,7 +109,7 @@ func TestCDK(t *testing.T) {
 	p.contains(p.run("shop", "cdk", "diff"), "There were no differences")
 
 	// The code alone, past CloudFormation, by who may change functions.
-	p.as("operator", cdkDeveloper, "AWSLambda_FullAccess", "AWSCloudFormationReadOnlyAccess", "AmazonS3ReadOnlyAccess")
+	p.as("operator", cdkDeveloper, "AWSLambda_FullAccess", "ReadOnlyAccess") // it reads the stack, the assets and what the function refers to
 	p.replace("shop/code/app.py", `+ " " +`, `+ ", " +`)
 	p.contains(p.run("shop", "cdk", "deploy", "--hotswap", "--require-approval", "never"), "hotswapped!")
 	p.answers(outputs["ApiUrl"]+"/items/pen", 200, "hello, pen")

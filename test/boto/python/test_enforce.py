@@ -716,15 +716,15 @@ class Deliveries(Enforced):
         role, role_arn = self.role(service="scheduler.amazonaws.com")
         (url, queue), (dead_url, dead) = self.queue(), self.queue()
         self.grant(role, allow("sqs:SendMessage", dead))
-        at = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() + 1))
+        soon = lambda: time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() + 3))  # a time that is past is refused
         for target, body in ((queue, None), (dead, None), ("arn:aws:scheduler:::aws-sdk:sqs:sendMessage", {"QueueUrl": url, "MessageBody": "m"})):
-            scheduler.create_schedule(Name=self.name("s"), ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
+            scheduler.create_schedule(Name=self.name("s"), ScheduleExpression=soon(), FlexibleTimeWindow={"Mode": "OFF"}, ActionAfterCompletion="DELETE",
                                       Target={"Arn": target, "RoleArn": role_arn, "Input": json.dumps(body) if body else '"direct"', "DeadLetterConfig": {"Arn": dead}})
         codes = sorted(self.taken(dead_url) for _ in range(3))
         self.assertEqual(["", "AccessDeniedException", "AccessDeniedException"], codes)
         self.assertEqual("0", self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]["ApproximateNumberOfMessages"])
         self.refused("ValidationException", "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.", scheduler.create_schedule, Name=self.name("s"),
-                     ScheduleExpression=at, FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": queue, "RoleArn": self.role()[1]})
+                     ScheduleExpression=soon(), FlexibleTimeWindow={"Mode": "OFF"}, Target={"Arn": queue, "RoleArn": self.role()[1]})
 
     def taken(self, url):
         message = self.received(url)
