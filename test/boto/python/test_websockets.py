@@ -278,7 +278,7 @@ class WebSockets(Case):
         ws.send({"action": "ping", "count": "many"})
         self.assertEqual({**json.loads(ws.text()), "connectionId": "", "requestId": ""}, {"message": "Invalid request body", "connectionId": "", "requestId": ""})
         wanted = ["CONNECT $connect 200", "MESSAGE ping 200", "MESSAGE ping 429", "MESSAGE ping 400"]
-        self.assertEqual(self.logged(name, len(wanted)), wanted)
+        self.assertCountEqual(self.logged(name, len(wanted)), wanted)  # a line is written after the answer, so the next message can overtake it
         self.assertIn('Route request body before transformations: {"action": "ping"}', "".join(self.logged(f"/aws/apigateway/{api}/live", 8)))
         stage = self.gw.get_stage(ApiId=api, StageName="live")
         self.assertEqual((stage["StageVariables"], stage["DefaultRouteSettings"]["LoggingLevel"]), ({"color": "red"}, "INFO"))
