@@ -172,7 +172,7 @@ func (c *custom) invoke(ctx context.Context, e *env, event *Event) (*Result, err
 	if result.ContentType == "" {
 		result.ContentType = "application/json"
 	}
-	if count > 0 && c.settle(waiting, event, result) != nil {
+	if count > 0 && c.settle(waiting, e, event, result) != nil {
 		result.Failed = c.failed(ctx, e)
 	}
 	e.drainLogs()
@@ -214,11 +214,12 @@ func (c *custom) endsSoon() bool {
 
 // settle waits until the runtime and all extensions are done with an event that
 // was answered.
-func (c *custom) settle(ctx context.Context, event *Event, result *Result) error {
+func (c *custom) settle(ctx context.Context, e *env, event *Event, result *Result) error {
 	if err := c.api.AwaitNext(ctx); err != nil {
 		return err
 	}
 	if event.RuntimeDone != nil {
+		e.log.Drain() // what the function has printed comes before the word that it is done
 		event.RuntimeDone(result)
 	}
 	return c.registry.AwaitReady(ctx)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -372,22 +373,31 @@ def handler(event, context): return 1
 		t.Fatal(err)
 	}
 	spec.Environ = append(spec.Environ, "AWS_LAMBDA_EXEC_WRAPPER=/opt/wrapper")
-	e, init, err := h.Start(t.Context(), spec)
-	if err != nil {
-		t.Fatalf("%v; log %s", err, collected.text())
-	}
-	defer e.Close()
-	if want := []extension.Info{{Name: "inner", State: extension.Ready, Events: []string{"INVOKE"}}}; !reflect.DeepEqual(init.Extensions, want) {
-		t.Errorf("told %+v", init.Extensions)
-	}
-	if r, err := invoke(t, e, "{}", 60*time.Second); err != nil || string(r.Payload) != "1" {
-		t.Fatalf("%v; log %s", err, collected.text())
-	}
-	if err := e.Close(); err != nil {
-		t.Error(err)
-	}
-	if got := collected.text(); got != "inner: id-1\nSIGTERM\n" {
-		t.Errorf("log %q", got)
+	// A busy machine may not run the handler of the signal within the time that a
+	// shutdown has, so there is more than one.
+	for left := 5; ; left-- {
+		before := len(collected.text())
+		e, init, err := h.Start(t.Context(), spec)
+		if err != nil {
+			t.Fatalf("%v; log %s", err, collected.text())
+		}
+		defer e.Close()
+		if want := []extension.Info{{Name: "inner", State: extension.Ready, Events: []string{"INVOKE"}}}; !reflect.DeepEqual(init.Extensions, want) {
+			t.Errorf("told %+v", init.Extensions)
+		}
+		if r, err := invoke(t, e, "{}", 60*time.Second); err != nil || string(r.Payload) != "1" {
+			t.Fatalf("%v; log %s", err, collected.text())
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		got := collected.text()[before:]
+		if got == "inner: id-1\nSIGTERM\n" {
+			return
+		}
+		if got != "inner: id-1\n" || left == 0 {
+			t.Fatalf("log %q", got)
+		}
 	}
 }
 
@@ -449,10 +459,14 @@ while True:
 	if len(ofOuter) != 1 || json.Unmarshal([]byte(ofOuter[0]), &got) != nil {
 		t.Fatalf("log %s", collected.text())
 	}
-	subscription := map[string]any{"name": "outer", "state": "Subscribed", "types": []any{"platform", "function"}}
-	want := []any{[]any{"platform.initStart", "first"}, []any{"platform.telemetrySubscription", subscription}, []any{"function", "from the init\n"},
-		[]any{"function", "from the call\n"}, []any{"platform.runtimeDone", "1"}, []any{"platform.report", "last"}}
-	if !reflect.DeepEqual(got, want) {
+	// The function's output goes its own way, so the subscription stands before or behind what its init says.
+	subscription := []any{"platform.telemetrySubscription", map[string]any{"name": "outer", "state": "Subscribed", "types": []any{"platform", "function"}}}
+	subscribed := slices.IndexFunc(got, func(event any) bool { return reflect.DeepEqual(event, subscription) })
+	if subscribed < 1 {
+		t.Fatalf("got %v", got)
+	}
+	want := []any{[]any{"platform.initStart", "first"}, []any{"function", "from the init\n"}, []any{"function", "from the call\n"}, []any{"platform.runtimeDone", "1"}, []any{"platform.report", "last"}}
+	if got := slices.Delete(got, subscribed, subscribed+1); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
