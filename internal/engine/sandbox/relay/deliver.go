@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -19,11 +20,8 @@ const (
 	lastRetry  = 5 * time.Second
 )
 
-// Bounds of what a listener may answer.
-const (
-	maxAnswerBytes       = 64 << 10
-	maxAnswerHeaderBytes = 16 << 10
-)
+// maxAnswerBytes bounds what a listener may answer, its head included.
+const maxAnswerBytes = 64 << 10
 
 // droppedReason is AWS's text.
 const droppedReason = "Some logs were dropped because the downstream consumer is slower than the logs production rate"
@@ -34,7 +32,6 @@ type subscription struct {
 	request  *request
 	objects  bool // records of structured logs are objects
 	life     context.Context
-	client   http.Client
 	dial     Dial
 	conn     net.Conn // of a TCP destination; the goroutine's own
 	items    int
@@ -56,15 +53,6 @@ func newSubscription(r *Relay, name string, wanted *request) *subscription {
 	s := &subscription{name: name, request: wanted, objects: wanted.SchemaVersion >= "2022-12-13", life: r.life, dial: r.dial,
 		full: make(chan struct{}, 1), somewhat: make(chan struct{}, 1), empty: make(chan struct{})}
 	s.items, s.maxBytes, s.timeout = wanted.buffer()
-	s.client = http.Client{
-		Transport: &http.Transport{
-			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return r.dial(ctx, wanted.port) },
-			MaxConnsPerHost:        1,
-			MaxResponseHeaderBytes: maxAnswerHeaderBytes,
-			DisableCompression:     true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	return s
 }
 
@@ -144,7 +132,6 @@ func (s *subscription) awaitEmpty(ctx context.Context) {
 
 // run delivers batches until the environment ends.
 func (s *subscription) run() {
-	defer s.client.CloseIdleConnections()
 	defer func() {
 		if s.conn != nil {
 			s.conn.Close()
@@ -241,13 +228,27 @@ func (s *subscription) post(batch [][]byte) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	reply, err := s.client.Do(request)
+	request.Close = true
+	conn, err := s.dial(s.life, s.request.port)
 	if err != nil {
 		return err
 	}
-	defer reply.Body.Close()
-	if n, err := io.CopyN(io.Discard, reply.Body, maxAnswerBytes); err == nil && n == maxAnswerBytes {
+	defer conn.Close()
+	defer context.AfterFunc(s.life, func() { conn.SetDeadline(time.Now()) })()
+	if err := request.Write(conn); err != nil {
+		return err
+	}
+	// By hand: package http's transport writes what it does not expect into the server's own log.
+	answer := &io.LimitedReader{R: conn, N: maxAnswerBytes}
+	reply, err := http.ReadResponse(bufio.NewReader(answer), request)
+	if err == nil {
+		_, err = io.Copy(io.Discard, reply.Body)
+	}
+	if answer.N <= 0 {
 		return errors.New("the listener answers without end")
+	}
+	if err != nil {
+		return err
 	}
 	if reply.StatusCode >= http.StatusBadRequest {
 		return fmt.Errorf("the listener answered %s", reply.Status)

@@ -2,13 +2,16 @@ package relay
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -247,6 +250,36 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 	w.relay.Log(Function, time.Now(), []byte("stubborn"), false)
 	if got := collect(t, batches, 1); got[0]["record"] != "stubborn" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Listeners are hostile: what they say must not come into the server's own log.
+func TestAnAnswerThatNobodyAskedForIsLoggedNowhere(t *testing.T) {
+	w := newWorld(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	var spoken bytes.Buffer
+	log.SetOutput(&spoken)
+	defer log.SetOutput(os.Stderr)
+	w.subscribed(telemetryPath, subscriptionTo("2022-07-01", listener.Addr().(*net.TCPAddr).Port, `"function"`))
+	w.relay.Log(Function, time.Now(), []byte("x"), false)
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+		t.Fatal(err)
+	}
+	const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	io.WriteString(conn, answer+answer)
+	io.Copy(io.Discard, conn) // until it is closed at the other end
+	log.SetOutput(os.Stderr)
+	if spoken.Len() > 0 {
+		t.Errorf("logged %q", spoken.String())
 	}
 }
 
