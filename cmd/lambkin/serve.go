@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -157,6 +160,8 @@ func serverConfig(cmd *cobra.Command) (*server.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	log.SetFlags(0)
+	log.SetOutput(overheard{logger})
 	snapStartEarlier, _ := cmd.Flags().GetBool("snapstart-earlier")
 	if text := os.Getenv("LAMBKIN_SNAPSTART_EARLIER"); text != "" && !cmd.Flags().Changed("snapstart-earlier") {
 		if snapStartEarlier, err = strconv.ParseBool(text); err != nil {
@@ -234,4 +239,20 @@ func newLogger(w io.Writer, level string) (*slog.Logger, error) {
 		return nil, fmt.Errorf("log level %q is none of debug, info, warn, error", level)
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}
+
+// overheard takes what package net/http says by itself, in the log that all share.
+type overheard struct{ logger *slog.Logger }
+
+// unsolicited begins the lines that repeat what a server sent which a user named: a
+// hostile one could fill the log.
+const unsolicited = "Unsolicited response"
+
+func (o overheard) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.HasPrefix(line, []byte(unsolicited)) {
+		level = slog.LevelDebug
+	}
+	o.logger.Log(context.Background(), level, string(bytes.TrimSpace(line)))
+	return len(line), nil
 }
