@@ -282,7 +282,9 @@ func (e *Engine) Delete(ctx context.Context, s state.Scope, name string, d *Dele
 		}
 	}
 	_, err = e.Rewrite(ctx, s, found.ID, func(snap store.Snap, s *state.Stack, b *store.Batch) error { return e.askDelete(snap, s, b, d, who) })
-	e.hasten(found.ID)
+	if err == nil {
+		e.hasten(found.ID)
+	}
 	e.begun()
 	return err
 }

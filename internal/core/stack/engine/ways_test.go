@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -115,6 +116,16 @@ func TestAnUpdateThatWaitsIsCancelled(t *testing.T) {
 	<-p.world.waiting
 	if err := p.Engine.Delete(t.Context(), here, "mine", &Deletion{}); err == nil {
 		t.Error("a stack was deleted in its update")
+	}
+	p.Engine.mu.Lock()
+	works := slices.Collect(maps.Values(p.Engine.running))
+	p.Engine.mu.Unlock()
+	for _, w := range works {
+		select {
+		case <-w.interrupted():
+			t.Error("a deletion that was refused interrupts the update")
+		default:
+		}
 	}
 	if err := p.Cancel(t.Context(), here, "mine", ""); err != nil {
 		t.Fatal(err)
