@@ -163,8 +163,9 @@ func TestListing(t *testing.T) {
 // were in flight come again.
 func TestARestartGoesOn(t *testing.T) {
 	stopping := make(chan struct{})
+	var restarted atomic.Bool
 	b := newBench(t, func(c *call) (*invoke.Response, error) {
-		if c.records[0].Attributes["ApproximateReceiveCount"] == "1" {
+		if !restarted.Load() {
 			<-stopping
 			return nil, invoke.ErrShuttingDown
 		}
@@ -182,6 +183,7 @@ func TestARestartGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	restarted.Store(true)
 	b.run()
 	b.counts(id, queue.Counts{})
 	b.reach(other.UUID, Disabled)
@@ -194,6 +196,7 @@ func TestWithoutItsFunctionAMappingTakesNothing(t *testing.T) {
 	b.send(id, queue.Message{Body: "0"})
 	b.wait("a call", func(c []*call) bool { return len(c) == 1 })
 	b.counts(id, queue.Counts{})
+	b.wait("the next wait for messages", func([]*call) bool { return b.queues.receives.Load() == 2 })
 	b.set(func() { b.missing = true })
 	// The wait that was going on takes one message more.
 	b.send(id, queue.Message{Body: "1"})
