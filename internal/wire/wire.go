@@ -57,6 +57,17 @@ type Call struct {
 	Status      int         // of the reply, set by an operation whose model leaves it open; 0: the model's
 }
 
+// Translated is do with its errors worded by translate, which is asked about errors only.
+func Translated[In, Out any](do func(context.Context, *Call, *In) (*Out, error), translate func(error) error) func(context.Context, *Call, *In) (*Out, error) {
+	return func(ctx context.Context, call *Call, in *In) (*Out, error) {
+		out, err := do(ctx, call, in)
+		if err != nil {
+			return nil, translate(err)
+		}
+		return out, nil
+	}
+}
+
 // Handle makes an Operation from a typed function. Generated code calls it with
 // the operation's own input and output types, so a mismatch does not compile.
 func Handle[In, Out any](model *shape.Operation, do func(context.Context, *Call, *In) (*Out, error)) Operation {

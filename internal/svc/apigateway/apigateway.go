@@ -83,13 +83,7 @@ func (a *api) marking(op *wire.Operation) func(context.Context, *wire.Call, any)
 
 // wrap translates the errors of an operation.
 func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		if err != nil {
-			return nil, translate(err)
-		}
-		return out, nil
-	}
+	return wire.Translated(do, translate)
 }
 
 var faults = map[restapi.Code]func(string, ...any) *fault.Fault{

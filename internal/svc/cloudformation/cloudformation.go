@@ -53,13 +53,7 @@ func Service(e *engine.Engine, templates *source.Source, boxes *mailbox.Boxes) *
 
 // wrap translates the errors of an operation.
 func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		if err != nil {
-			return nil, translate(err)
-		}
-		return out, nil
-	}
+	return wire.Translated(do, translate)
 }
 
 // faults are the errors that the API model has.

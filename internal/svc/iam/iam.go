@@ -35,13 +35,7 @@ func Service(core *iam.IAM) *wire.Service {
 
 // wrap translates the errors of an operation.
 func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		if err != nil {
-			return nil, translate(err)
-		}
-		return out, nil
-	}
+	return wire.Translated(do, translate)
 }
 
 // done is wrap for an operation that answers nothing.

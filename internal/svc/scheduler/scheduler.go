@@ -48,13 +48,7 @@ func Service(schedules *scheduler.Schedules, universal *Universal) *wire.Service
 
 // wrap translates the errors of an operation.
 func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		if err != nil {
-			return nil, translate(err)
-		}
-		return out, nil
-	}
+	return wire.Translated(do, translate)
 }
 
 var faults = map[scheduler.Code]func(string, ...any) *fault.Fault{

@@ -82,10 +82,7 @@ func Certificate(topics *topic.Topics) http.Handler {
 
 // wrap translates the errors of an operation.
 func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		return out, translate(err)
-	}
+	return wire.Translated(do, translate)
 }
 
 var faults = map[topic.Code]func(string, ...any) *fault.Fault{

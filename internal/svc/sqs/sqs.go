@@ -64,10 +64,7 @@ func (a *api) service(model *shape.Service) *wire.Service {
 
 // wrap translates the errors of an operation.
 func wrap[In, Out any](a *api, do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		return out, a.fault(err)
-	}
+	return wire.Translated(do, a.fault)
 }
 
 // wireError is how clients see an error.

@@ -47,13 +47,7 @@ func Operations(config Config) []wire.Operation {
 }
 
 func wrap[In, Out any](do func(context.Context, *wire.Call, *In) (*Out, error)) func(context.Context, *wire.Call, *In) (*Out, error) {
-	return func(ctx context.Context, call *wire.Call, in *In) (*Out, error) {
-		out, err := do(ctx, call, in)
-		if err != nil {
-			return nil, Translate(err)
-		}
-		return out, nil
-	}
+	return wire.Translated(do, Translate)
 }
 
 // Translate makes AWS's error of a refusal of the template's packages; another
