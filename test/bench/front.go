@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,46 +20,49 @@ const fewRoutes, manyRoutes = 10, 1000
 // front measures an HTTP API in front of a trivial function beside a direct, signed
 // Invoke of the same run, with few routes and with many.
 func (b *bench) front(ctx context.Context, p *platform.Platform) error {
-	f := trivial("fronted")
-	f.Files = map[string]string{"app.py": answering}
-	if err := p.Deploy(ctx, f); err != nil {
-		return err
-	}
-	raw, err := signed(ctx, p.Address, platform.InvokePath("fronted"), []byte("{}"))
+	direct, err := behindAPIs(ctx, p, "fronted")
 	if err != nil {
 		return err
 	}
-	targets := []target{{p.Address, raw, p.PID()}}
-	wants := [][]byte{[]byte(`{"statusCode": 200, "body": "ok"}`), []byte("ok"), []byte("ok")}
-	if err := permit(ctx, p, "fronted", "apigateway", "arn:aws:execute-api:"+platform.Region+":000000000000:*"); err != nil {
-		return err
-	}
+	tested := []answered{direct}
 	for _, routes := range []int{fewRoutes, manyRoutes} {
 		id, err := httpAPI(ctx, p, routes)
 		if err != nil {
 			return err
 		}
-		var raw bytes.Buffer
-		fmt.Fprintf(&raw, "POST /part%d/7/sub HTTP/1.1\r\nHost: %s.execute-api.%s.localhost\r\nUser-Agent: lambkin-bench\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", routes-1, id, platform.Region)
-		targets = append(targets, target{p.Address, raw.Bytes(), p.PID()})
+		tested = append(tested, answered{"HTTP API", posted(p, id, fmt.Sprintf("/part%d/7/sub", routes-1)), []byte("ok")})
 	}
-	measured := make([][]figures, len(targets))
-	for round := range rounds + 1 {
-		for i := range targets {
-			figure, err := b.measure(targets[i], wants[i], 1)
-			if err != nil {
-				return err
-			}
-			if round > 0 { // the first round warms all up
-				measured[i] = append(measured[i], figure)
-			}
-		}
+	measured, err := b.inTurn(1, tested...)
+	if err != nil {
+		return err
 	}
-	direct, few, many := median(measured[0]), median(measured[1]), median(measured[2])
-	ratio, growth := float64(few.p50)/float64(direct.p50), float64(many.p50)/float64(few.p50)
-	b.add(row{"HTTP API to a trivial function, p50, beside a direct Invoke", milliseconds(few.p50), milliseconds(direct.p50), fmt.Sprintf("%.2f", ratio), atMost(ratio, goalFront, fmt.Sprintf("%.1f times Invoke", goalFront))})
+	invoked, few, many := measured[0], measured[1], measured[2]
+	ratio, growth := float64(few.p50)/float64(invoked.p50), float64(many.p50)/float64(few.p50)
+	b.add(row{"HTTP API to a trivial function, p50, beside a direct Invoke", milliseconds(few.p50), milliseconds(invoked.p50), fmt.Sprintf("%.2f", ratio), atMost(ratio, goalFront, fmt.Sprintf("%.1f times Invoke", goalFront))})
 	b.add(row{fmt.Sprintf("the same with %d routes, beside %d", manyRoutes, fewRoutes), milliseconds(many.p50), milliseconds(few.p50), fmt.Sprintf("%.2f", growth), atMost(growth, goalRoutes, fmt.Sprintf("%.1f times", goalRoutes))})
 	return nil
+}
+
+// behindAPIs deploys a trivial function that API Gateway may call, and gives the direct,
+// signed Invoke of it.
+func behindAPIs(ctx context.Context, p *platform.Platform, name string) (answered, error) {
+	f := trivial(name)
+	f.Files = map[string]string{"app.py": answering}
+	if err := p.Deploy(ctx, f); err != nil {
+		return answered{}, err
+	}
+	raw, err := signed(ctx, p.Address, platform.InvokePath(name), []byte("{}"))
+	if err != nil {
+		return answered{}, err
+	}
+	direct := answered{"direct Invoke", target{p.Address, raw, p.PID()}, []byte(`{"statusCode": 200, "body": "ok"}`)}
+	return direct, permit(ctx, p, name, "apigateway", "arn:aws:execute-api:"+platform.Region+":000000000000:*")
+}
+
+// posted is a request to an API by its host name.
+func posted(p *platform.Platform, api, path string) target {
+	raw := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s.execute-api.%s.localhost\r\nUser-Agent: lambkin-bench\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", path, api, platform.Region)
+	return target{p.Address, []byte(raw), p.PID()}
 }
 
 // httpAPI imports an API with so many routes to the function, and gives its id.

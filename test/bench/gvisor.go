@@ -41,7 +41,7 @@ func (b *bench) gvisor(ctx context.Context, first *platform.Platform) error {
 	if err := b.gvisorMemory(second, tier); err != nil {
 		return err
 	}
-	var targets []target
+	var tested []answered
 	for _, p := range []*platform.Platform{first, second} {
 		if err := p.Deploy(ctx, trivial("tiers")); err != nil {
 			return err
@@ -50,21 +50,13 @@ func (b *bench) gvisor(ctx context.Context, first *platform.Platform) error {
 		if err != nil {
 			return err
 		}
-		targets = append(targets, target{p.Address, raw, p.PID()})
+		tested = append(tested, answered{"tiers", target{p.Address, raw, p.PID()}, event()})
 	}
-	var measured [2][]figures
-	for round := range rounds + 1 {
-		for i, t := range targets {
-			f, err := b.measure(t, event(), 1)
-			if err != nil {
-				return err
-			}
-			if round > 0 { // the first round warms both up
-				measured[i] = append(measured[i], f)
-			}
-		}
+	medians, err := b.inTurn(1, tested...)
+	if err != nil {
+		return err
 	}
-	f, s := median(measured[0]), median(measured[1])
+	f, s := medians[0], medians[1]
 	times := func(second, first time.Duration) string {
 		return fmt.Sprintf("%.1f times the first tier", float64(second)/float64(first))
 	}

@@ -241,25 +241,43 @@ type figures struct {
 	cpu      time.Duration // for each request
 }
 
-// rounds alternates the two servers so that both see the same weather.
+// rounds alternates the servers so that all see the same weather.
 const rounds = 3
 
-func (b *bench) compare(lambkin, floor target, want []byte, clients int) error {
-	var ours, bare []figures
+// answered is a target with the body of its answers.
+type answered struct {
+	name string
+	target
+	body []byte
+}
+
+// inTurn measures one after the other, in rounds, and gives the median of each.
+func (b *bench) inTurn(clients int, tested ...answered) ([]figures, error) {
+	measured := make([][]figures, len(tested))
 	for round := range rounds + 1 {
-		l, err := b.measure(lambkin, want, clients)
-		if err != nil {
-			return fmt.Errorf("lambkin: %w", err)
-		}
-		f, err := b.measure(floor, want, clients)
-		if err != nil {
-			return fmt.Errorf("floor: %w", err)
-		}
-		if round > 0 { // the first round warms both up
-			ours, bare = append(ours, l), append(bare, f)
+		for i, one := range tested {
+			figure, err := b.measure(one.target, one.body, clients)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", one.name, err)
+			}
+			if round > 0 { // the first round warms all up
+				measured[i] = append(measured[i], figure)
+			}
 		}
 	}
-	l, f := median(ours), median(bare)
+	medians := make([]figures, len(tested))
+	for i := range measured {
+		medians[i] = median(measured[i])
+	}
+	return medians, nil
+}
+
+func (b *bench) compare(lambkin, floor target, want []byte, clients int) error {
+	medians, err := b.inTurn(clients, answered{"lambkin", lambkin, want}, answered{"floor", floor, want})
+	if err != nil {
+		return err
+	}
+	l, f := medians[0], medians[1]
 	label := fmt.Sprintf("%d client", clients)
 	if clients > 1 {
 		label += "s"

@@ -121,21 +121,11 @@ func (b *bench) beside(ctx context.Context, lambkin target, other peer, venv, fo
 	if err := answers(address, raw); err != nil {
 		return err
 	}
-	var ours, theirs []figures
-	for round := range rounds + 1 {
-		l, err := b.measure(lambkin, event(), manyClients)
-		if err != nil {
-			return fmt.Errorf("lambkin: %w", err)
-		}
-		o, err := b.measure(target{address, raw, cmd.Process.Pid}, event(), manyClients)
-		if err != nil {
-			return err
-		}
-		if round > 0 { // the first round warms both up
-			ours, theirs = append(ours, l), append(theirs, o)
-		}
+	medians, err := b.inTurn(manyClients, answered{"lambkin", lambkin, event()}, answered{other.name, target{address, raw, cmd.Process.Pid}, event()})
+	if err != nil {
+		return err
 	}
-	l, o := median(ours), median(theirs)
+	l, o := medians[0], medians[1]
 	label := fmt.Sprintf("%d clients, %s in the floor's place", manyClients, other.name)
 	b.add(row{"throughput, " + label, fmt.Sprintf("%.0f/s", l.rate), fmt.Sprintf("%.0f/s", o.rate), fmt.Sprintf("%.1f times", l.rate/o.rate), verdict("ahead", l.rate > o.rate)})
 	b.add(row{"CPU a request, " + label, fmt.Sprintf("%.0f µs", float64(l.cpu)/1e3), fmt.Sprintf("%.0f µs", float64(o.cpu)/1e3), fmt.Sprintf("%.2f", float64(l.cpu)/float64(o.cpu)), ""})
